@@ -1,0 +1,32 @@
+/* Attributes and small helpers that every unit may use. Knows no operation and no ISA. */
+#ifndef FNN_COMMON_H
+#define FNN_COMMON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FNN_INLINE static inline __attribute__((always_inline))
+#define FNN_NOINLINE __attribute__((noinline))
+#define FNN_UNUSED __attribute__((unused))
+#define FNN_LIKELY(x) __builtin_expect(!!(x), 1)
+#define FNN_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Full unrolling of a loop with literal bounds: GCC and Clang spell it differently. */
+#if defined(__clang__)
+#define FNN_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define FNN_UNROLL _Pragma("GCC unroll 64")
+#endif
+
+/* One cache line; every block the library hands out starts on one. */
+#define FNN_LINE 64
+
+FNN_INLINE ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+FNN_INLINE ptrdiff_t fnn_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+FNN_INLINE ptrdiff_t fnn_ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
+FNN_INLINE ptrdiff_t fnn_round_up(ptrdiff_t a, ptrdiff_t b) { return fnn_ceil_div(a, b) * b; }
+
+/* Bytes rounded up to whole lines, so that consecutive workspace parts stay aligned. */
+FNN_INLINE size_t fnn_lines(size_t bytes) { return (bytes + FNN_LINE - 1) & ~(size_t)(FNN_LINE - 1); }
+
+#endif

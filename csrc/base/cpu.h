@@ -1,0 +1,27 @@
+/* What this processor and its operating system allow, and how many threads suit it. */
+#ifndef FNN_CPU_H
+#define FNN_CPU_H
+
+typedef enum fnn_isa {
+    FNN_ISA_SCALAR,
+    FNN_ISA_SSE2,
+    FNN_ISA_AVX2,   /* AVX2 + FMA */
+    FNN_ISA_AVX512, /* AVX-512 F + BW + DQ + VL, and AVX2 + FMA */
+    FNN_ISA_NEON,
+    FNN_ISA_COUNT
+} fnn_isa;
+
+/* 1 if the processor has the feature set and the operating system keeps its registers. */
+int fnn_cpu_supports(fnn_isa isa);
+
+/* Processors in the calling process's affinity mask (at least 1). */
+int fnn_cpu_affinity(void);
+
+/* Physical cores among them: hyper-threads of one core count once (at least 1). */
+int fnn_cpu_cores(void);
+
+/* Whole processors that the cgroup quota (v1 or v2) grants, rounded down but at least 1;
+ * 0 if there is no quota. */
+int fnn_cpu_quota(void);
+
+#endif

@@ -1,0 +1,189 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/common.h"
+#include "base/fpstate.h"
+
+/* How long a worker looks for new work before it sleeps, and a caller before it blocks:
+ * a wake-up costs 3-10 us, so a burst of calls stays awake and an idle pool burns nothing. */
+static const long spin_nanoseconds = 30000;
+
+typedef struct job {
+    fnn_task *task;
+    void *argument;
+    ptrdiff_t tasks;
+    fnn_fpstate fpstate;
+    int helpers; /* workers 1 .. helpers take part */
+} job;
+
+static struct {
+    pthread_mutex_t owner;        /* held by the caller whose job runs */
+    pthread_mutex_t mutex;        /* guards sleeping on the two conditions */
+    pthread_cond_t work, done;
+    job job;                      /* written before `generation` announces it */
+    atomic_uint generation;       /* counts jobs */
+    atomic_ptrdiff_t next;        /* first task nobody has taken */
+    atomic_int unfinished;        /* helpers that have not left the job */
+    int sleepers;                 /* workers waiting for `work`, under mutex */
+    int workers;                  /* threads created, under owner */
+} pool = {.owner = PTHREAD_MUTEX_INITIALIZER,
+          .mutex = PTHREAD_MUTEX_INITIALIZER,
+          .work = PTHREAD_COND_INITIALIZER,
+          .done = PTHREAD_COND_INITIALIZER};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Thread_local int inside_pool; /* this thread is a worker */
+
+/* The child of a fork has no workers and may have inherited locked mutexes. */
+static void reset_after_fork(void) {
+    pthread_mutex_init(&pool.owner, NULL);
+    pthread_mutex_init(&pool.mutex, NULL);
+    pthread_cond_init(&pool.work, NULL);
+    pthread_cond_init(&pool.done, NULL);
+    atomic_store(&pool.unfinished, 0);
+    pool.sleepers = 0;
+    pool.workers = 0;
+}
+
+static void install_fork_handler(void) { pthread_atfork(NULL, NULL, reset_after_fork); }
+
+static long nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000L + now.tv_nsec;
+}
+
+FNN_INLINE void relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void run_tasks(const job *current, int worker) {
+    for (;;) {
+        const ptrdiff_t task = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed);
+        if (task >= current->tasks) return;
+        current->task(current->argument, task, worker);
+    }
+}
+
+/* Spins, then sleeps, until a job later than `seen` is announced. */
+static unsigned wait_for_job(unsigned seen) {
+    const long until = nanoseconds() + spin_nanoseconds;
+    do {
+        for (int i = 0; i < 64; i++) {
+            const unsigned now = atomic_load_explicit(&pool.generation, memory_order_acquire);
+            if (now != seen) return now;
+            relax();
+        }
+    } while (nanoseconds() < until);
+    pthread_mutex_lock(&pool.mutex);
+    pool.sleepers++;
+    unsigned now;
+    while ((now = atomic_load_explicit(&pool.generation, memory_order_acquire)) == seen)
+        pthread_cond_wait(&pool.work, &pool.mutex);
+    pool.sleepers--;
+    pthread_mutex_unlock(&pool.mutex);
+    return now;
+}
+
+typedef struct birth {
+    int index;
+    unsigned seen;
+} birth;
+
+static birth births[FNN_MAX_THREADS];
+
+static void *worker_main(void *argument) {
+    const birth *born = argument;
+    const int index = born->index;
+    unsigned seen = born->seen;
+    inside_pool = 1;
+    for (;;) {
+        seen = wait_for_job(seen);
+        /* a worker that is left out must not read the job: its owner does not wait for it
+         * and may be writing the next one; `unfinished` counts every worker for that reason */
+        const job current = pool.job;
+        if (index <= current.helpers) {
+            fnn_fp_set(current.fpstate);
+            run_tasks(&current, index);
+        }
+        if (atomic_fetch_sub_explicit(&pool.unfinished, 1, memory_order_acq_rel) == 1) {
+            pthread_mutex_lock(&pool.mutex);
+            pthread_cond_signal(&pool.done);
+            pthread_mutex_unlock(&pool.mutex);
+        }
+    }
+    return NULL;
+}
+
+/* Creates workers until there are `wanted`; returns how many there are. Under `owner`. */
+static int grow(int wanted) {
+    if (pool.workers >= wanted) return pool.workers;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the host's threads */
+    while (pool.workers < wanted) {
+        pthread_t thread;
+        birth *born = &births[pool.workers];
+        born->index = pool.workers + 1;
+        born->seen = atomic_load(&pool.generation);
+        if (pthread_create(&thread, NULL, worker_main, born) != 0) break;
+        pthread_detach(thread);
+        pool.workers++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pool.workers;
+}
+
+static void wait_until_done(void) {
+    const long until = nanoseconds() + spin_nanoseconds;
+    do {
+        for (int i = 0; i < 64; i++) {
+            if (atomic_load_explicit(&pool.unfinished, memory_order_acquire) == 0) return;
+            relax();
+        }
+    } while (nanoseconds() < until);
+    pthread_mutex_lock(&pool.mutex);
+    while (atomic_load_explicit(&pool.unfinished, memory_order_acquire) != 0)
+        pthread_cond_wait(&pool.done, &pool.mutex);
+    pthread_mutex_unlock(&pool.mutex);
+}
+
+void fnn_parallel(int threads, ptrdiff_t tasks, fnn_task *task, void *argument) {
+    if (threads > FNN_MAX_THREADS) threads = FNN_MAX_THREADS;
+    if (threads > tasks) threads = (int)tasks;
+    if (threads <= 1 || inside_pool || pthread_mutex_trylock(&pool.owner) != 0) {
+        for (ptrdiff_t i = 0; i < tasks; i++) task(argument, i, 0);
+        return;
+    }
+    pthread_once(&once, install_fork_handler);
+    const int workers = grow(threads - 1);
+    pool.job = (job){task, argument, tasks, fnn_fp_get(), fnn_min(workers, threads - 1)};
+    atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool.unfinished, workers, memory_order_relaxed);
+    pthread_mutex_lock(&pool.mutex);
+    atomic_fetch_add_explicit(&pool.generation, 1, memory_order_release);
+    if (pool.sleepers) pthread_cond_broadcast(&pool.work);
+    pthread_mutex_unlock(&pool.mutex);
+    const job current = pool.job;
+    run_tasks(&current, 0);
+    if (workers) wait_until_done();
+    pthread_mutex_unlock(&pool.owner);
+}
+
+int fnn_pool_workers(void) {
+    pthread_mutex_lock(&pool.owner);
+    const int workers = pool.workers;
+    pthread_mutex_unlock(&pool.owner);
+    return workers;
+}

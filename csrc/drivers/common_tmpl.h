@@ -1,0 +1,10 @@
+/* What every driver needs of the context, for one element type. The driver's .c file includes
+ * kernels/kernels.h before it opens an element type. */
+
+FNN_INLINE const FN(fnn_table) *FN(table)(const fnn_ctx *ctx) {
+#if FNN_REAL_IS_F32
+    return &ctx->kernels->f32;
+#else
+    return &ctx->kernels->f64;
+#endif
+}

@@ -1,0 +1,154 @@
+/* The whole C interface of fastnn: the only header the binding sees.
+ *
+ * Every driver is a pure function of its arguments: it allocates nothing, keeps nothing,
+ * reads no global choice and knows no Python. `ctx` says which kernels, how many threads,
+ * which algorithm; the result never depends on the number of threads. Sizes and strides
+ * count elements, workspaces count bytes and are 64-byte aligned; a workspace of size 0 may
+ * be NULL. Pointers need only the element's alignment unless stated. Outputs never overlap
+ * inputs unless stated. Each driver exists as <name>_f32 and <name>_f64.
+ */
+#ifndef FASTNN_H
+#define FASTNN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "base/pool.h"
+
+typedef struct fnn_kernels fnn_kernels; /* one ISA's table; see kernels/kernels.h */
+
+typedef enum fnn_status {
+    FNN_OK,
+    FNN_UNSUPPORTED, /* the forced algorithm cannot do this shape */
+    FNN_BAD_INDEX    /* a label is out of range; its value is in the shape's `bad_index` */
+} fnn_status;
+
+typedef enum fnn_algorithm { FNN_AUTO, FNN_DIRECT, FNN_IM2COL } fnn_algorithm;
+typedef enum fnn_precision { FNN_FAST, FNN_STRICT } fnn_precision;
+
+typedef struct fnn_ctx {
+    const fnn_kernels *kernels;
+    int threads;
+    fnn_algorithm algorithm;
+    fnn_precision precision;
+} fnn_ctx;
+
+/* ---- instruction sets (dispatch.c) -------------------------------------------------- */
+
+int fnn_isa_count(void);                               /* compiled into this library */
+const char *fnn_isa_name(int index);                   /* in rising order of preference */
+int fnn_isa_usable(int index);                         /* by this processor */
+const fnn_kernels *fnn_isa_kernels(int index);
+int fnn_kernel_count(void);                            /* kernels in a table, both dtypes */
+const char *fnn_kernel_name(int index);                /* e.g. "gemm_tile_f32" */
+
+const char *fnn_compiler(void); /* that built this library, e.g. "GCC 12.4.0" */
+
+/* ---- matrix multiplication ----------------------------------------------------------- */
+
+typedef enum fnn_bias { FNN_NO_BIAS, FNN_BIAS_PER_COLUMN, FNN_BIAS_PER_ROW } fnn_bias;
+
+/* C[b] (m x n) = op(A[b]) (m x k) op(B[b]) (k x n), for b < batch. A transposition is a swap
+ * of row and column stride; a batch stride of 0 repeats a matrix. C has unit column stride. */
+typedef struct fnn_gemm_shape {
+    ptrdiff_t m, n, k, batch;
+    ptrdiff_t a_rs, a_cs, a_bs; /* strides of A between rows, columns, matrices */
+    ptrdiff_t b_rs, b_cs, b_bs;
+    ptrdiff_t c_rs, c_bs;
+    int accumulate; /* C += instead of C =; C is not read otherwise */
+    fnn_bias bias;  /* added once, before the ReLU */
+    int relu;
+    int b_packed; /* B is the result of fnn_gemm_pack_b for the same n and k; batch == 1 */
+} fnn_gemm_shape;
+
+/* ---- convolution ---------------------------------------------------------------------- */
+
+/* y[n][k][p][q] = bias[k] + sum x[n][c'][p*stride_h + r*dilation_h - pad_top][..] w[k][c][r][s]
+ * with c' = c + (k / (K/G)) * C/G; all arrays dense, NCHW and K(C/G)RS. */
+typedef struct fnn_conv2d_shape {
+    ptrdiff_t n, c, h, w; /* c counts all groups' channels */
+    ptrdiff_t k, r, s;
+    ptrdiff_t p, q;
+    ptrdiff_t stride_h, stride_w;
+    ptrdiff_t pad_top, pad_bottom, pad_left, pad_right;
+    ptrdiff_t dilation_h, dilation_w;
+    ptrdiff_t groups;
+} fnn_conv2d_shape;
+
+typedef enum fnn_conv2d_pass { FNN_FORWARD, FNN_BACKWARD_DATA, FNN_BACKWARD_WEIGHT } fnn_conv2d_pass;
+
+/* The algorithm a pass would run, or FNN_AUTO if the forced one cannot do the shape. Pure:
+ * depends on shape, kernels and wish, never on threads. */
+fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                fnn_conv2d_pass pass, int is_f64);
+
+/* ---- pooling -------------------------------------------------------------------------- */
+
+/* Planes (batch times channels) of h x w -> p x q; windows r x s. */
+typedef struct fnn_pool_shape {
+    ptrdiff_t planes, h, w, p, q, r, s;
+    ptrdiff_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+    int count_include_pad;      /* average only */
+    ptrdiff_t divisor_override; /* average only; 0 if absent */
+} fnn_pool_shape;
+
+/* ---- elementwise and reductions ------------------------------------------------------- */
+
+enum { FNN_MAX_DIMS = 32 };
+
+typedef enum fnn_binary_op { FNN_ADD, FNN_SUB, FNN_MUL, FNN_DIV } fnn_binary_op;
+typedef enum fnn_unary_op { FNN_EXP, FNN_LOG, FNN_TANH, FNN_SIGMOID, FNN_RELU } fnn_unary_op;
+
+/* Broadcasting: out is dense of `size`; a stride of 0 repeats. ndim may be 0. */
+typedef struct fnn_broadcast_shape {
+    int ndim;
+    ptrdiff_t size[FNN_MAX_DIMS], a_stride[FNN_MAX_DIMS], b_stride[FNN_MAX_DIMS];
+} fnn_broadcast_shape;
+
+/* x is dense [outer][length][inner]; an operation works along `length`. */
+typedef struct fnn_axis_shape {
+    ptrdiff_t outer, length, inner;
+} fnn_axis_shape;
+
+/* ---- cross-entropy -------------------------------------------------------------------- */
+
+typedef enum fnn_reduction { FNN_NONE, FNN_MEAN, FNN_SUM } fnn_reduction;
+
+typedef struct fnn_cross_entropy_shape {
+    ptrdiff_t rows, classes;
+    int64_t ignore_index;
+    double label_smoothing; /* in [0, 1] */
+    fnn_reduction reduction;
+    int64_t bad_index; /* set when the driver returns FNN_BAD_INDEX */
+} fnn_cross_entropy_shape;
+
+/* ---- optimisers ----------------------------------------------------------------------- */
+
+typedef struct fnn_sgd {
+    double lr, momentum, dampening, weight_decay;
+    int nesterov, maximize;
+    int first; /* the momentum buffers hold nothing yet */
+} fnn_sgd;
+
+typedef struct fnn_adam {
+    double lr, beta1, beta2, eps, weight_decay;
+    int decoupled, maximize, amsgrad;
+    int64_t step; /* from 1 */
+} fnn_adam;
+
+/* ---- probes ------------------------------------------------------------------------------ */
+
+/* Runs multiply-adds out of registers and returns how many floating-point operations they
+ * were: the caller times it to learn the processor's peak. */
+double fnn_fma_work(const fnn_ctx *ctx, int is_f64, ptrdiff_t rounds);
+
+#include "base/real_f32.h"
+#include "drivers/api_tmpl.h"
+#include "base/real_end.h"
+#include "base/real_f64.h"
+#include "drivers/api_tmpl.h"
+#include "base/real_end.h"
+
+#endif

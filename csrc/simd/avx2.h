@@ -1,0 +1,34 @@
+/* AVX2 + FMA: 8 float32 or 4 float64 lanes, masks as vectors of sign bits. */
+#define FNN_VBYTES 32
+#define FNN_VREG "x"
+#include <immintrin.h>
+
+#include "simd/simd.h"
+
+/* lanes 0 .. n-1 set: a window into ones followed by zeros */
+static const int32_t FNN_UNUSED mask_window_f32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+static const int64_t FNN_UNUSED mask_window_f64[8] = {-1, -1, -1, -1};
+
+typedef __m256i vmask_f32;
+FNN_INLINE vmask_f32 mask_f32(ptrdiff_t n) {
+    return _mm256_loadu_si256((const __m256i *)(mask_window_f32 + 8 - n));
+}
+FNN_INLINE vec_f32 load_m_f32(const float *p, vmask_f32 m) { return _mm256_maskload_ps(p, m); }
+FNN_INLINE void store_m_f32(float *p, vec_f32 v, vmask_f32 m) { _mm256_maskstore_ps(p, m, v); }
+FNN_INLINE vec_f32 splat_f32(float x) { return _mm256_set1_ps(x); }
+FNN_INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm256_fmadd_ps(a, b, c); }
+FNN_INLINE vec_f32 maximum_f32(vec_f32 a, vec_f32 b) { return _mm256_max_ps(a, b); }
+FNN_INLINE vec_f32 sqrtv_f32(vec_f32 v) { return _mm256_sqrt_ps(v); }
+FNN_INLINE float sum_f32(vec_f32 v) { return sum_lanes_f32(v); }
+
+typedef __m256i vmask_f64;
+FNN_INLINE vmask_f64 mask_f64(ptrdiff_t n) {
+    return _mm256_loadu_si256((const __m256i *)(mask_window_f64 + 4 - n));
+}
+FNN_INLINE vec_f64 load_m_f64(const double *p, vmask_f64 m) { return _mm256_maskload_pd(p, m); }
+FNN_INLINE void store_m_f64(double *p, vec_f64 v, vmask_f64 m) { _mm256_maskstore_pd(p, m, v); }
+FNN_INLINE vec_f64 splat_f64(double x) { return _mm256_set1_pd(x); }
+FNN_INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm256_fmadd_pd(a, b, c); }
+FNN_INLINE vec_f64 maximum_f64(vec_f64 a, vec_f64 b) { return _mm256_max_pd(a, b); }
+FNN_INLINE vec_f64 sqrtv_f64(vec_f64 v) { return _mm256_sqrt_pd(v); }
+FNN_INLINE double sum_f64(vec_f64 v) { return sum_lanes_f64(v); }

@@ -1,0 +1,26 @@
+/* AVX-512 F + BW + DQ + VL: 16 float32 or 8 float64 lanes, masks in registers. */
+#define FNN_VBYTES 64
+#define FNN_VREG "v"
+#include <immintrin.h>
+
+#include "simd/simd.h"
+
+typedef __mmask16 vmask_f32;
+FNN_INLINE vmask_f32 mask_f32(ptrdiff_t n) { return (vmask_f32)((1u << n) - 1); }
+FNN_INLINE vec_f32 load_m_f32(const float *p, vmask_f32 m) { return _mm512_maskz_loadu_ps(m, p); }
+FNN_INLINE void store_m_f32(float *p, vec_f32 v, vmask_f32 m) { _mm512_mask_storeu_ps(p, m, v); }
+FNN_INLINE vec_f32 splat_f32(float x) { return _mm512_set1_ps(x); }
+FNN_INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm512_fmadd_ps(a, b, c); }
+FNN_INLINE vec_f32 maximum_f32(vec_f32 a, vec_f32 b) { return _mm512_max_ps(a, b); }
+FNN_INLINE vec_f32 sqrtv_f32(vec_f32 v) { return _mm512_sqrt_ps(v); }
+FNN_INLINE float sum_f32(vec_f32 v) { return _mm512_reduce_add_ps(v); }
+
+typedef __mmask8 vmask_f64;
+FNN_INLINE vmask_f64 mask_f64(ptrdiff_t n) { return (vmask_f64)((1u << n) - 1); }
+FNN_INLINE vec_f64 load_m_f64(const double *p, vmask_f64 m) { return _mm512_maskz_loadu_pd(m, p); }
+FNN_INLINE void store_m_f64(double *p, vec_f64 v, vmask_f64 m) { _mm512_mask_storeu_pd(p, m, v); }
+FNN_INLINE vec_f64 splat_f64(double x) { return _mm512_set1_pd(x); }
+FNN_INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm512_fmadd_pd(a, b, c); }
+FNN_INLINE vec_f64 maximum_f64(vec_f64 a, vec_f64 b) { return _mm512_max_pd(a, b); }
+FNN_INLINE vec_f64 sqrtv_f64(vec_f64 v) { return _mm512_sqrt_pd(v); }
+FNN_INLINE double sum_f64(vec_f64 v) { return _mm512_reduce_add_pd(v); }

@@ -1,0 +1,184 @@
+/* exp, log, tanh and sigmoid of a vector, for one element type and one ISA.
+ *
+ * All polynomials are minimax fits (Remez exchange in 50 digits, coefficients then rounded to
+ * the element type); the bound beside each is the relative error of the function with the
+ * rounded coefficients in exact arithmetic. Each function with its rounding is within 2 ulp
+ * for any argument, specials as the C library has them; denormal results are right unless the
+ * caller has set flush-to-zero. */
+#include <math.h>
+
+#if FNN_REAL_IS_F32
+#define MANTISSA_BITS 23
+#define EXPONENT_BIAS 127
+#define INT(x) INT32_C(x)
+typedef uint32_t FN(uint);
+/* e^r = 1 + r + r^2 Q(r), |r| <= ln(2)/2: 2^-27.9 */
+#define EXP_DEGREE 4
+static const float FN(exp_poly)[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f,
+                                     0x1.1239e4p-7f, 0x1.6a2448p-10f};
+/* log((1+s)/(1-s)) = 2s + s z P(z), z = s^2 <= 0.0295: 2^-30.2 */
+#define LOG_DEGREE 2
+static const float FN(log_poly)[] = {0x1.55557ap-1f, 0x1.995ed4p-2f, 0x1.31e0d8p-2f};
+/* tanh(a) = a + a z P(z), z = a^2, a <= 0.625: 2^-27.7 */
+#define TANH_DEGREE 4
+static const float FN(tanh_poly)[] = {-0x1.555532p-2f, 0x1.1106f6p-3f, -0x1.b835a4p-5f,
+                                      0x1.51f8cep-6f, -0x1.750ce2p-8f};
+/* ln(2) in two parts, the first short enough that its product with an exponent is exact */
+#define LN2_HIGH 0x1.63p-1f
+#define LN2_LOW -0x1.bd0106p-13f
+#define LOG2_E 0x1.715476p+0f
+/* exp is 0 below and infinite above; between, its power of two has two normal factors */
+#define EXP_LOWEST -104.0f
+#define EXP_HIGHEST 89.0f
+#define SMALLEST_NORMAL 0x1p-126f
+#define SQRT_HALF_BITS INT32_C(0x3f3504f3)
+#define ONE_BITS INT32_C(0x3f800000)
+#else
+#define MANTISSA_BITS 52
+#define EXPONENT_BIAS 1023
+#define INT(x) INT64_C(x)
+typedef uint64_t FN(uint);
+/* as above: 2^-60.2 */
+#define EXP_DEGREE 10
+static const double FN(exp_poly)[] = {
+    0x1.0000000000000p-1,  0x1.555555555555bp-3,  0x1.5555555555503p-5,  0x1.111111110ec5dp-7,
+    0x1.6c16c16c3048bp-10, 0x1.a01a01b37e3a6p-13, 0x1.a01a01368ff68p-16, 0x1.71ddf020c641fp-19,
+    0x1.27e5b4454b6b6p-22, 0x1.af6be7f39209fp-26, 0x1.1e3d2e85a1235p-29};
+/* 2^-59.4 */
+#define LOG_DEGREE 6
+static const double FN(log_poly)[] = {
+    0x1.5555555555592p-1, 0x1.999999997ff06p-2, 0x1.24924941e30ddp-2, 0x1.c71c521283bc6p-3,
+    0x1.74663d5d61b7bp-3, 0x1.39a1dbfe46c58p-3, 0x1.2f0448b0b90d0p-3};
+/* 2^-56.4 */
+#define TANH_DEGREE 10
+static const double FN(tanh_poly)[] = {
+    -0x1.55555555554ffp-2,  0x1.111111110ac94p-3,  -0x1.ba1ba1b503b03p-5, 0x1.664f477a63b84p-6,
+    -0x1.226e161fd0261p-7,  0x1.d6cf26878a1dep-9,  -0x1.7d6893852419ep-10, 0x1.3365ac5d4958bp-11,
+    -0x1.df523c7b831e1p-13, 0x1.4389c2007cedfp-14, -0x1.0d98b638c090cp-16};
+#define LN2_HIGH 0x1.62e42feep-1
+#define LN2_LOW 0x1.a39ef35793c76p-33
+#define LOG2_E 0x1.71547652b82fep+0
+#define EXP_LOWEST -746.0
+#define EXP_HIGHEST 710.0
+#define SMALLEST_NORMAL 0x1p-1022
+#define SQRT_HALF_BITS INT64_C(0x3fe6a09e667f3bcd)
+#define ONE_BITS INT64_C(0x3ff0000000000000)
+#endif
+
+/* logical shifts need unsigned lanes */
+typedef FN(uint) FN(bits) __attribute__((vector_size(sizeof(vec))));
+#define bits FN(bits)
+
+/* Adding 1.5 * 2^MANTISSA_BITS rounds to a whole number and leaves it in the low bits. */
+#define ROUNDER ((real)(INT(3) << (MANTISSA_BITS - 1)))
+
+/* -0.0: the sign bit of every lane */
+FNN_INLINE ivec FN(sign_bit)(void) { return (ivec)FN(splat)((real)-0.0); }
+
+/* a < b ? a : b, b where either is NaN */
+FNN_INLINE vec FN(minimum)(vec a, vec b) { return -FN(maximum)(-a, -b); }
+
+/* c[0] + c[1] x + ... + c[degree] x^degree */
+FNN_INLINE vec FN(polynomial)(const real *c, int degree, vec x) {
+    vec p = FN(splat)(c[degree]);
+    FNN_UNROLL
+    for (int i = degree - 1; i >= 0; i--) p = FN(fma)(p, x, FN(splat)(c[i]));
+    return p;
+}
+
+/* 2^n for whole n in the range of normal exponents */
+FNN_INLINE vec FN(power_of_two)(vec n) {
+    return (vec)((bits)(n + FN(splat)(ROUNDER + EXPONENT_BIAS)) << MANTISSA_BITS);
+}
+
+/* v 2^n, rounded once: 2^n may be twice as far out as normal exponents reach */
+FNN_INLINE vec FN(scale_by_power)(vec v, vec n) {
+#if defined(__AVX512F__)
+#if FNN_REAL_IS_F32
+    return _mm512_scalef_ps(v, n);
+#else
+    return _mm512_scalef_pd(v, n);
+#endif
+#else
+    const vec rounder = FN(splat)(ROUNDER);
+    const vec half = FN(fma)(n, FN(splat)((real)0.5), rounder) - rounder;
+    return v * FN(power_of_two)(half) * FN(power_of_two)(n - half);
+#endif
+}
+
+/* exp(x) for x <= EXP_HIGHEST (the result overflows from there on) or NaN */
+FNN_INLINE vec FN(exp_bounded)(vec x) {
+    const vec rounder = FN(splat)(ROUNDER);
+    x = FN(maximum)(FN(splat)(EXP_LOWEST), x); /* in this order NaN passes */
+    const vec n = FN(fma)(x, FN(splat)(LOG2_E), rounder) - rounder;
+    vec r = FN(fma)(n, FN(splat)(-LN2_HIGH), x);
+    r = FN(fma)(n, FN(splat)(-LN2_LOW), r);
+    const vec q = FN(polynomial)(FN(exp_poly), EXP_DEGREE, r);
+    return FN(scale_by_power)(FN(fma)(r * r, q, r) + FN(splat)(1), n);
+}
+
+FNN_INLINE vec FN(expv)(vec x) {
+    return FN(exp_bounded)(FN(minimum)(FN(splat)(EXP_HIGHEST), x));
+}
+
+FNN_INLINE vec FN(logv)(vec x) {
+    const ivec denormal = x < FN(splat)(SMALLEST_NORMAL);
+    const vec lift = FN(splat)((real)(INT(1) << (MANTISSA_BITS + 1)));
+    const vec v = FN(select)(denormal, x * lift, x);
+    /* v = m 2^k, m in [sqrt(1/2), sqrt(2)): the sum carries into the exponent from sqrt(2) on */
+    const bits t = (bits)v + (FN(uint))(ONE_BITS - SQRT_HALF_BITS);
+    const vec whole = FN(splat)((real)(INT(1) << MANTISSA_BITS));
+    vec k = (vec)((t >> MANTISSA_BITS) | (bits)whole) - (whole + FN(splat)(EXPONENT_BIAS));
+    k -= FN(select)(denormal, FN(splat)(MANTISSA_BITS + 1), FN(zero)());
+    const bits fraction = t & (FN(uint))((INT(1) << MANTISSA_BITS) - 1);
+    const vec f = (vec)(fraction + (FN(uint))SQRT_HALF_BITS) - FN(splat)(1);
+    const vec s = f / (f + FN(splat)(2)), z = s * s;
+    const vec tail = z * FN(polynomial)(FN(log_poly), LOG_DEGREE, z);
+    const vec half = f * f * FN(splat)((real)0.5);
+    /* log(1+f) = f - (f^2/2 - s (f^2/2 + tail)): the largest term is exact */
+    const vec low = FN(fma)(s, half + tail, k * FN(splat)(LN2_LOW));
+    vec y = FN(fma)(k, FN(splat)(LN2_HIGH), f - (half - low));
+    y = FN(select)(x == FN(splat)((real)INFINITY), x, y);
+    const vec nan = FN(splat)((real)NAN), lowest = FN(splat)((real)-INFINITY);
+    return FN(select)(x > FN(zero)(), y, FN(select)(x == FN(zero)(), lowest, nan));
+}
+
+/* With e = exp(-2 |x|), 1 - 2 e / (1 + e) loses digits near 0, where the polynomial takes over. */
+FNN_INLINE vec FN(tanhv)(vec x) {
+    const ivec sign = FN(sign_bit)();
+    const vec a = (vec)((ivec)x & ~sign), z = a * a;
+    const vec near = FN(fma)(a * z, FN(polynomial)(FN(tanh_poly), TANH_DEGREE, z), a);
+    const vec e = FN(exp_bounded)(a * FN(splat)(-2)), one = FN(splat)(1);
+    const vec far = one - (e + e) / (one + e);
+    const vec y = FN(select)(a < FN(splat)((real)0.625), near, far);
+    return (vec)((ivec)y | ((ivec)x & sign));
+}
+
+/* 1 / (1 + e) or e / (1 + e) with e = exp(-|x|): nothing overflows, nothing cancels. What the
+ * rounding of 1 + e loses is an ulp of the result where e / (1 + e) is just below a power of
+ * two, so it is put back: d/dt (e / t) = -(e / t) / t. */
+FNN_INLINE vec FN(sigmoidv)(vec x) {
+    const vec e = FN(exp_bounded)((vec)((ivec)x | FN(sign_bit)())), one = FN(splat)(1);
+    const ivec negative = x < FN(zero)();
+    const vec sum = one + e, lost = e - (sum - one);
+    const vec y = FN(select)(negative, e, one) / sum;
+    const vec inverse = FN(select)(negative, one - y, y);
+    return FN(fma)(-(y * inverse), lost, y);
+}
+
+#undef MANTISSA_BITS
+#undef EXPONENT_BIAS
+#undef INT
+#undef EXP_DEGREE
+#undef LOG_DEGREE
+#undef TANH_DEGREE
+#undef LN2_HIGH
+#undef LN2_LOW
+#undef LOG2_E
+#undef EXP_LOWEST
+#undef EXP_HIGHEST
+#undef SMALLEST_NORMAL
+#undef SQRT_HALF_BITS
+#undef ONE_BITS
+#undef ROUNDER
+#undef bits

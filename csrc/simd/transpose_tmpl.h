@@ -1,0 +1,136 @@
+/* Square transposition in registers and the sums of many vectors, for one element type.
+ *
+ *   transpose(x)   x[i] lane j becomes x[j] lane i, for LANES vectors
+ *   sum_each(x)    lane i is the sum of the lanes of x[i], in a fixed order; overwrites x */
+
+/* out[l] = element I_l of a followed by b; the indices are literals. */
+#if !defined(FNN_SHUFFLE)
+#if defined(__clang__)
+#define FNN_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define FNN_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+#endif
+
+#define LANES_ (FNN_VBYTES / (FNN_REAL_IS_F32 ? 4 : 8))
+
+/* Elements that alternate within each 128 bits, as the unpack instructions have them; on ISAs
+ * of one such lane that is the whole transposition. */
+#if FNN_REAL_IS_F32 && LANES_ == 16
+#define UNPACK_LO 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
+#define UNPACK_HI 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
+#define PAIRS_LO 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define PAIRS_HI 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#define HALVES_LO 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define HALVES_HI 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#define QUARTERS_LO 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27
+#define QUARTERS_HI 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31
+#elif FNN_REAL_IS_F32 && LANES_ == 8
+#define UNPACK_LO 0, 8, 1, 9, 4, 12, 5, 13
+#define UNPACK_HI 2, 10, 3, 11, 6, 14, 7, 15
+#define PAIRS_LO 0, 1, 8, 9, 4, 5, 12, 13
+#define PAIRS_HI 2, 3, 10, 11, 6, 7, 14, 15
+#define HALVES_LO 0, 1, 2, 3, 8, 9, 10, 11
+#define HALVES_HI 4, 5, 6, 7, 12, 13, 14, 15
+#elif FNN_REAL_IS_F32 && LANES_ == 4
+#define UNPACK_LO 0, 4, 1, 5
+#define UNPACK_HI 2, 6, 3, 7
+#define PAIRS_LO 0, 1, 4, 5
+#define PAIRS_HI 2, 3, 6, 7
+#elif LANES_ == 8
+#define UNPACK_LO 0, 8, 2, 10, 4, 12, 6, 14
+#define UNPACK_HI 1, 9, 3, 11, 5, 13, 7, 15
+#define HALVES_LO 0, 1, 2, 3, 8, 9, 10, 11
+#define HALVES_HI 4, 5, 6, 7, 12, 13, 14, 15
+#define QUARTERS_LO 0, 1, 4, 5, 8, 9, 12, 13
+#define QUARTERS_HI 2, 3, 6, 7, 10, 11, 14, 15
+#elif LANES_ == 4
+#define UNPACK_LO 0, 4, 2, 6
+#define UNPACK_HI 1, 5, 3, 7
+#define HALVES_LO 0, 1, 4, 5
+#define HALVES_HI 2, 3, 6, 7
+#elif LANES_ == 2
+#define UNPACK_LO 0, 2
+#define UNPACK_HI 1, 3
+#endif
+
+FNN_INLINE void FN(transpose)(vec x[LANES]) {
+#if LANES_ > 1
+    vec t[LANES];
+    enum { INNER = 16 / sizeof(real) };
+    /* within 128 bits: t[r + c] holds column c of rows r .. r+INNER-1, for each lane */
+    FNN_UNROLL
+    for (int r = 0; r < LANES; r += INNER) {
+#if FNN_REAL_IS_F32
+        const vec a = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_LO);
+        const vec b = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_HI);
+        const vec c = FNN_SHUFFLE(x[r + 2], x[r + 3], UNPACK_LO);
+        const vec d = FNN_SHUFFLE(x[r + 2], x[r + 3], UNPACK_HI);
+        t[r] = FNN_SHUFFLE(a, c, PAIRS_LO);
+        t[r + 1] = FNN_SHUFFLE(a, c, PAIRS_HI);
+        t[r + 2] = FNN_SHUFFLE(b, d, PAIRS_LO);
+        t[r + 3] = FNN_SHUFFLE(b, d, PAIRS_HI);
+#else
+        t[r] = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_LO);
+        t[r + 1] = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_HI);
+#endif
+    }
+    /* then the 128-bit lanes of t[c], t[INNER + c], ... */
+    FNN_UNROLL
+    for (int c = 0; c < INNER; c++) {
+#if defined(QUARTERS_LO)
+        const vec a = FNN_SHUFFLE(t[c], t[INNER + c], HALVES_LO);
+        const vec b = FNN_SHUFFLE(t[c], t[INNER + c], HALVES_HI);
+        const vec d = FNN_SHUFFLE(t[2 * INNER + c], t[3 * INNER + c], HALVES_LO);
+        const vec e = FNN_SHUFFLE(t[2 * INNER + c], t[3 * INNER + c], HALVES_HI);
+        x[c] = FNN_SHUFFLE(a, d, QUARTERS_LO);
+        x[INNER + c] = FNN_SHUFFLE(a, d, QUARTERS_HI);
+        x[2 * INNER + c] = FNN_SHUFFLE(b, e, QUARTERS_LO);
+        x[3 * INNER + c] = FNN_SHUFFLE(b, e, QUARTERS_HI);
+#elif defined(HALVES_LO)
+        x[c] = FNN_SHUFFLE(t[c], t[INNER + c], HALVES_LO);
+        x[INNER + c] = FNN_SHUFFLE(t[c], t[INNER + c], HALVES_HI);
+#else
+        x[c] = t[c];
+#endif
+    }
+#else
+    (void)x;
+#endif
+}
+
+/* The same tree as transpose, but each pair of halves is added at once. */
+FNN_INLINE vec FN(sum_each)(vec x[LANES]) {
+#if LANES_ > 1
+    enum { INNER = 16 / sizeof(real) };
+    FNN_UNROLL
+    for (int r = 0; r < LANES; r += 2)
+        x[r] = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_LO) + FNN_SHUFFLE(x[r], x[r + 1], UNPACK_HI);
+#if FNN_REAL_IS_F32
+    FNN_UNROLL
+    for (int r = 0; r < LANES; r += 4)
+        x[r] = FNN_SHUFFLE(x[r], x[r + 2], PAIRS_LO) + FNN_SHUFFLE(x[r], x[r + 2], PAIRS_HI);
+#endif
+#if defined(HALVES_LO)
+    FNN_UNROLL
+    for (int r = 0; r < LANES; r += 2 * INNER)
+        x[r] = FNN_SHUFFLE(x[r], x[r + INNER], HALVES_LO) +
+               FNN_SHUFFLE(x[r], x[r + INNER], HALVES_HI);
+#endif
+#if defined(QUARTERS_LO)
+    x[0] = FNN_SHUFFLE(x[0], x[2 * INNER], QUARTERS_LO) +
+           FNN_SHUFFLE(x[0], x[2 * INNER], QUARTERS_HI);
+#endif
+#endif
+    return x[0];
+}
+
+#undef LANES_
+#undef UNPACK_LO
+#undef UNPACK_HI
+#undef PAIRS_LO
+#undef PAIRS_HI
+#undef HALVES_LO
+#undef HALVES_HI
+#undef QUARTERS_LO
+#undef QUARTERS_HI
