@@ -1,0 +1,48 @@
+/* Matrix multiplication: which operands are packed, how the loops are blocked and cut into
+ * tasks. The arithmetic is in the gemm kernels; README.md draws the loops. */
+#include "drivers/gemm.h"
+
+#include "base/common.h"
+#include "base/fpstate.h"
+#include "kernels/kernels.h"
+
+typedef enum way {
+    IN_PLACE, /* panels of B where they lie: the matrix itself, or the caller's packed form */
+    PACKED,   /* panels copied or transposed into the workspace, block by block */
+    DOT,      /* B's columns are contiguous and few rows use them: lanes along k */
+    TURNED    /* B is large, A small: C^T = B^T A^T with A packed, then C from C^T */
+} way;
+
+/* How one product is carried out; a function of the shape and the kernels alone. */
+typedef struct plan {
+    way way;
+    int by_matrix;           /* a task is a matrix of the batch, else a piece of one */
+    ptrdiff_t nc, kc;        /* a block of B: columns and depth */
+    ptrdiff_t m_cut, n_cut;  /* a task's piece of C */
+    ptrdiff_t mc;            /* rows of A packed at once, or of C^T kept at once */
+    ptrdiff_t a_pitch;       /* row stride of packed A or C^T; 0 if A is read in place */
+    int a_by_k;              /* packed A is transposed: a row holds one k */
+    size_t a_bytes, b_bytes; /* workspace: A or C^T for every worker, B for all */
+} plan;
+
+enum {
+    A_BLOCK = 128 << 10, /* bytes of packed A */
+    PAGE = 4096,         /* strides that are multiples of it fall into one set of L1 */
+    GRAIN = 1 << 18,     /* multiply-adds that are worth a task of their own */
+    MAX_TASKS = 32,      /* per block of B */
+    PANELS = 4,          /* panels that one task packs */
+    PACK_GRAIN = 1 << 16 /* elements that are worth packing in parallel */
+};
+
+#include "base/real_f32.h"
+#include "drivers/common_tmpl.h"
+#include "drivers/gemm_plan_tmpl.h"
+#include "drivers/gemm_tmpl.c"
+#include "drivers/gemm_api_tmpl.c"
+#include "base/real_end.h"
+#include "base/real_f64.h"
+#include "drivers/common_tmpl.h"
+#include "drivers/gemm_plan_tmpl.h"
+#include "drivers/gemm_tmpl.c"
+#include "drivers/gemm_api_tmpl.c"
+#include "base/real_end.h"

@@ -1,0 +1,141 @@
+/* The plan of drivers/gemm.c, for one element type. Divisions are kept off the path of small
+ * products, which cost a few tens of nanoseconds in all. */
+
+/* Does a stride make rows fall on each other in the cache? */
+FNN_INLINE int FN(aliases)(ptrdiff_t stride) {
+    return stride * (ptrdiff_t)sizeof(real) % PAGE == 0 && stride != 0;
+}
+
+/* The cheapest way for a B with contiguous columns (W of x W^T), in units of one lane's
+ * multiply-add. The constants were measured: an element costs 14 to pack transposed, a turned
+ * result 24; a dot product loads more than a tile and ends with a sum of lanes. */
+static way FN(cheapest)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+    const double m = (double)s->m, n = (double)s->n, k = (double)s->k;
+    const double m_whole = (double)fnn_round_up(s->m, t->lanes);
+    const double n_whole = (double)fnn_round_up(s->n, t->lanes);
+    const double k_whole = (double)fnn_round_up(s->k, t->lanes);
+    const double packed = n * k * 14 + m * k * n_whole;
+    const double dot = m * n * (k_whole * (t->gemm_dot_rows >= 4 ? 1.25 : 2) + 48);
+    const double turned = m * k * 14 + n * k * m_whole + m * n * 24;
+    const int fits = (fnn_round_up(s->m, t->gemm_nr) * s->k) * (ptrdiff_t)sizeof(real) <= t->gemm_b_block;
+    if (s->a_cs == 1 && fits && turned < packed && turned < dot) return TURNED;
+    return dot < packed ? DOT : PACKED;
+}
+
+FNN_INLINE way FN(way_of)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+    if (s->b_packed) return IN_PLACE;
+    if (s->b_cs != 1 && s->n > 1) return s->b_rs == 1 ? FN(cheapest)(s, t) : PACKED;
+    if (s->m <= t->gemm_mr) return IN_PLACE; /* used once */
+    if (FN(aliases)(s->b_rs) && s->k > 16 && s->m > 3 * t->gemm_mr) return PACKED;
+    return s->m > 192 && s->n * s->k * (ptrdiff_t)sizeof(real) > t->gemm_b_block
+               ? PACKED
+               : IN_PLACE;
+}
+
+/* The same product with the operands' places exchanged: rows of the result are columns. */
+FNN_INLINE void FN(exchange)(fnn_gemm_shape *s) {
+    const fnn_gemm_shape o = *s;
+    s->m = o.n, s->n = o.m;
+    s->a_rs = o.b_cs, s->a_cs = o.b_rs, s->a_bs = o.b_bs;
+    s->b_rs = o.a_cs, s->b_cs = o.a_rs, s->b_bs = o.a_bs;
+    if (o.bias) s->bias = o.bias == FNN_BIAS_PER_ROW ? FNN_BIAS_PER_COLUMN : FNN_BIAS_PER_ROW;
+}
+
+/* Brings a shape into the form the rest works on and says how; *exchanged if a and b change
+ * places. `room` holds the form if it is not the caller's own. */
+FNN_INLINE const fnn_gemm_shape *FN(normal)(const fnn_gemm_shape *s, const FN(fnn_table) *t,
+                                            fnn_gemm_shape *room, way *how, int *exchanged) {
+    *exchanged = 0;
+    if (FNN_UNLIKELY(s->n == 1 && s->m > 1 && s->c_rs == 1 && !s->b_packed)) {
+        /* one column, and its elements are neighbours: one row */
+        *room = *s;
+        FN(exchange)(room);
+        s = room;
+        *exchanged = 1;
+    } else if (FNN_UNLIKELY(s->batch > 1 && s->b_bs == 0 && s->bias != FNN_BIAS_PER_ROW &&
+                            s->a_bs == s->m * s->a_rs && s->c_bs == s->m * s->c_rs)) {
+        /* a batch that shares B is one tall matrix */
+        *room = *s;
+        room->m *= s->batch;
+        room->batch = 1;
+        s = room;
+    }
+    *how = FN(way_of)(s, t);
+    if (*how == TURNED) {
+        *room = *s;
+        FN(exchange)(room);
+        s = room;
+        *exchanged = !*exchanged;
+    }
+    return s;
+}
+
+FNN_INLINE int FN(packs_a)(const fnn_gemm_shape *s, const FN(fnn_table) *t, way way) {
+    if (way == DOT) return s->a_cs != 1;
+    if (way == TURNED) return 0;
+    if (s->n <= 2 * t->gemm_nr) return 0;
+    if (s->a_cs == 1) return FN(aliases)(s->a_rs) && s->m > 4 && s->n > 8 * t->gemm_nr;
+    return s->m * s->k * (ptrdiff_t)sizeof(real) > 32 << 10;
+}
+
+/* `whole` in even parts of at most `most`, multiples of `unit` (which divides `most`). */
+FNN_INLINE ptrdiff_t FN(even)(ptrdiff_t whole, ptrdiff_t most, ptrdiff_t unit) {
+    return whole <= most ? whole
+                         : fnn_round_up(fnn_ceil_div(whole, fnn_ceil_div(whole, most)), unit);
+}
+
+/* Cuts the m x nc piece of C above one block of B: rows first, so that packed rows of A meet
+ * every column there is. */
+static FNN_NOINLINE void FN(cut)(const fnn_gemm_shape *s, const FN(fnn_table) *t, ptrdiff_t depth,
+                                 plan *p) {
+    const double work = (double)s->m * (double)p->nc * (double)depth;
+    const ptrdiff_t wanted = work < (double)MAX_TASKS * GRAIN ? (ptrdiff_t)work / GRAIN : MAX_TASKS;
+    const ptrdiff_t mr = t->gemm_mr, pair = 2 * t->gemm_nr;
+    const ptrdiff_t m_tasks = fnn_max(1, fnn_min(wanted, s->m / (2 * mr)));
+    const ptrdiff_t n_tasks = fnn_max(1, fnn_min(wanted / m_tasks, p->nc / pair));
+    p->m_cut = m_tasks == 1 ? s->m : fnn_round_up(fnn_ceil_div(s->m, m_tasks), mr);
+    p->n_cut = n_tasks == 1 ? p->nc : fnn_round_up(fnn_ceil_div(p->nc, n_tasks), pair);
+}
+
+FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way how, plan *p) {
+    const FN(fnn_table) *t = FN(table)(ctx);
+    const ptrdiff_t nr = t->gemm_nr, size = sizeof(real);
+    const double work = (double)s->m * (double)s->n * (double)s->k;
+    p->way = how;
+    p->by_matrix = s->batch > 1 && work < 16 * GRAIN;
+    p->nc = s->n;
+    p->m_cut = s->m;
+    p->a_pitch = 0;
+    p->a_bytes = p->b_bytes = 0;
+    p->kc = how == DOT || how == TURNED ? s->k : FN(even)(s->k, t->gemm_kc, 1);
+    if ((how == PACKED || (how == IN_PLACE && s->m > t->gemm_mr)) &&
+        p->nc * p->kc * size > t->gemm_b_block)
+        p->nc = FN(even)(s->n, fnn_max(nr, t->gemm_b_block / (p->kc * size) / nr * nr), nr);
+    if (how == PACKED || how == TURNED) {
+        p->b_bytes = fnn_lines((size_t)(p->kc * fnn_round_up(p->nc, nr) * size));
+    } else if (how == IN_PLACE && !t->gemm_masked && !s->b_packed && s->n % nr != 0) {
+        p->b_bytes = fnn_lines((size_t)(p->kc * nr * size)); /* the last panel */
+    }
+    p->n_cut = p->nc;
+    if (work >= 2 * GRAIN && !p->by_matrix) FN(cut)(s, t, how == PACKED ? p->kc : s->k, p);
+    if (how == TURNED) {
+        p->mc = fnn_min(p->m_cut, 4 * t->gemm_mr);
+        p->a_pitch = fnn_round_up(s->n, FNN_LINE / size); /* of the turned result */
+        p->a_bytes = (size_t)(p->mc * p->a_pitch * size);
+    }
+    if (FN(packs_a)(s, t, p->way)) {
+        const ptrdiff_t line = FNN_LINE / size, rows = t->gemm_mr;
+        p->mc = p->m_cut;
+        if (p->mc * p->kc * size > A_BLOCK)
+            p->mc = FN(even)(p->m_cut, fnn_max(rows, A_BLOCK / (p->kc * size) / rows * rows), 1);
+        p->a_by_k = s->a_rs == 1 && p->way != DOT;
+        /* one line further apart than they are long */
+        p->a_pitch = fnn_round_up(p->a_by_k ? p->mc : p->kc, line) + line;
+        p->a_bytes = (size_t)((p->a_by_k ? p->kc : p->mc) * p->a_pitch * size);
+    }
+}
+
+FNN_INLINE size_t FN(plan_bytes)(const fnn_ctx *ctx, const plan *p) {
+    const size_t workers = (size_t)fnn_max(1, ctx->threads);
+    return p->b_bytes * (p->by_matrix ? workers : 1) + p->a_bytes * workers;
+}

@@ -1,0 +1,213 @@
+/* The driver of drivers/gemm.c, for one element type. */
+
+typedef struct FN(job) {
+    const fnn_ctx *ctx;
+    const FN(fnn_table) *table;
+    const fnn_gemm_shape *shape;
+    const real *a, *b, *bias;
+    FN(fnn_pack_fn) *pack; /* B is virtual: packs pieces of `source` */
+    const void *source;
+    real *c;
+    char *workspace;
+    plan plan;
+} FN(job);
+
+/* One block of B and the piece of C above it. */
+typedef struct FN(piece) {
+    const FN(job) *job;
+    FN(gemm_operands) g; /* all of the piece, A still as it lies */
+    const real *b;       /* what to pack */
+    real *panels;        /* and where to */
+    ptrdiff_t k0, j0;
+    char *packed_a; /* of worker 0 */
+} FN(piece);
+
+static void FN(pack_panels)(const FN(fnn_table) *t, const real *b, ptrdiff_t b_rs, ptrdiff_t b_cs,
+                            ptrdiff_t kc, ptrdiff_t nc, real *panels) {
+    const ptrdiff_t nr = t->gemm_nr;
+    for (ptrdiff_t j = 0; j < nc; j += nr)
+        t->gemm_pack(kc, fnn_min(nr, nc - j), b + j * b_cs, b_rs, b_cs, panels + j * kc, nr, nr);
+}
+
+/* Packs rows of A and runs the kernel on them; `g` covers the rows that fit. */
+static void FN(packed_rows)(const FN(job) *job, const FN(gemm_operands) *whole, real *room) {
+    FN(gemm_operands) rows = *whole, *g = &rows;
+    const ptrdiff_t line = FNN_LINE / sizeof(real), pitch = job->plan.a_pitch;
+    if (job->plan.a_by_k) {
+        job->table->gemm_pack(g->k, g->m, g->a, g->a_ks, 1, room, pitch, fnn_round_up(g->m, line));
+        g->a_ks = pitch;
+    } else {
+        job->table->gemm_pack(g->m, g->k, g->a, g->a_rs, g->a_ks, room, pitch,
+                              fnn_round_up(g->k, line));
+        g->a_rs = pitch;
+        g->a_ks = 1;
+    }
+    g->a = room;
+    (job->plan.way == DOT ? job->table->gemm_dot : job->table->gemm_block)(g);
+}
+
+/* Rows of C^T, summed over all of k in the room, then turned into columns of C. */
+static void FN(turned_rows)(const FN(job) *job, const FN(gemm_operands) *g, real *room) {
+    const ptrdiff_t pitch = job->plan.a_pitch, kc = FN(even)(g->k, job->table->gemm_kc, 1);
+    FN(gemm_operands) part = *g;
+    part.c = room;
+    part.c_rs = pitch;
+    part.bias_column = part.bias_row = NULL;
+    part.relu = 0;
+    ptrdiff_t k = 0;
+    do {
+        part.k = fnn_min(kc, g->k - k);
+        part.a = g->a + k * g->a_ks;
+        part.b = g->b + k * g->b_ks;
+        part.accumulate = k > 0;
+        job->table->gemm_block(&part);
+        k += kc;
+    } while (k < g->k);
+    job->table->gemm_turn(g, room, pitch);
+}
+
+/* The product as g has it, rows of A packed on the way if the plan says so. */
+static void FN(multiply)(const FN(job) *job, const FN(gemm_operands) *g, real *room) {
+    if (!job->plan.a_pitch) {
+        (job->plan.way == DOT ? job->table->gemm_dot : job->table->gemm_block)(g);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < g->m; i += job->plan.mc) {
+        FN(gemm_operands) part = *g;
+        part.m = fnn_min(job->plan.mc, g->m - i);
+        part.a += i * g->a_rs;
+        part.c += job->plan.way == TURNED ? i : i * g->c_rs;
+        if (part.bias_row) part.bias_row += i;
+        (job->plan.way == TURNED ? FN(turned_rows) : FN(packed_rows))(job, &part, room);
+    }
+}
+
+static void FN(pack_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(piece) *piece = argument;
+    const FN(job) *job = piece->job;
+    const ptrdiff_t width = PANELS * job->table->gemm_nr, j = task * width;
+    const ptrdiff_t nc = fnn_min(width, piece->g.n - j), kc = piece->g.k;
+    real *panels = piece->panels + j * kc;
+    (void)worker;
+    if (job->pack)
+        job->pack(job->source, piece->k0, kc, piece->j0 + j, nc, panels);
+    else
+        FN(pack_panels)(job->table, piece->b + j * job->shape->b_cs, job->shape->b_rs,
+                        job->shape->b_cs, kc, nc, panels);
+}
+
+static void FN(cell_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(piece) *piece = argument;
+    const plan *p = &piece->job->plan;
+    const ptrdiff_t across = fnn_ceil_div(piece->g.n, p->n_cut), row = task / across;
+    const ptrdiff_t i = row * p->m_cut, j = (task - row * across) * p->n_cut;
+    FN(gemm_operands) g = piece->g;
+    g.m = fnn_min(p->m_cut, g.m - i);
+    g.n = fnn_min(p->n_cut, g.n - j);
+    g.a += i * g.a_rs;
+    g.b += p->way == DOT ? j * g.b_ps : j / piece->job->table->gemm_nr * g.b_ps;
+    g.c += p->way == TURNED ? j * g.c_rs + i : i * g.c_rs + j;
+    if (g.bias_column) g.bias_column += j;
+    if (g.bias_row) g.bias_row += i;
+    FN(multiply)(piece->job, &g, (real *)(piece->packed_a + (size_t)worker * p->a_bytes));
+}
+
+/* Runs the kernels over a piece whose B is ready, in tasks. */
+static void FN(run_piece)(FN(piece) *piece, int threads) {
+    const plan *p = &piece->job->plan;
+    if (piece->g.m <= p->m_cut && piece->g.n <= p->n_cut)
+        FN(multiply)(piece->job, &piece->g, (real *)piece->packed_a);
+    else
+        fnn_parallel(threads,
+                     fnn_ceil_div(piece->g.m, p->m_cut) * fnn_ceil_div(piece->g.n, p->n_cut),
+                     FN(cell_task), piece);
+}
+
+/* Finds or makes the panels of the piece's B. */
+static void FN(prepare_b)(FN(piece) *piece, int threads) {
+    const FN(job) *job = piece->job;
+    const ptrdiff_t nr = job->table->gemm_nr;
+    FN(gemm_operands) *g = &piece->g;
+    g->b_ks = nr;
+    if (job->plan.way == PACKED || job->plan.way == TURNED) {
+        g->b = piece->panels;
+        g->b_ps = g->k * nr;
+        fnn_parallel(g->k * g->n < PACK_GRAIN ? 1 : threads, fnn_ceil_div(g->n, PANELS * nr),
+                     FN(pack_task), piece);
+    } else if (job->shape->b_packed) {
+        g->b = job->b + piece->j0 * job->shape->k + piece->k0 * nr;
+        g->b_ps = job->shape->k * nr;
+    } else {
+        g->b = piece->b;
+        g->b_ks = job->shape->b_rs;
+        g->b_ps = job->plan.way == DOT ? job->shape->b_cs : nr;
+    }
+}
+
+/* The last panel of a B in place, where kernels cannot read it: packed, and taken off g. */
+static void FN(run_tail)(const FN(piece) *piece, FN(gemm_operands) *g) {
+    const FN(job) *job = piece->job;
+    const ptrdiff_t nr = job->table->gemm_nr, whole = g->n / nr * nr;
+    FN(gemm_operands) tail = *g;
+    tail.n = g->n - whole;
+    tail.c += whole;
+    if (tail.bias_column) tail.bias_column += whole;
+    FN(pack_panels)(job->table, g->b + whole, g->b_ks, 1, g->k, tail.n, piece->panels);
+    tail.b = piece->panels;
+    tail.b_ks = nr;
+    FN(multiply)(job, &tail, (real *)piece->packed_a);
+    g->n = whole;
+}
+
+/* One matrix of the batch: blocks of B in turn, each with all rows of C. */
+static void FN(matrix)(const FN(job) *job, ptrdiff_t index, int threads, char *workspace) {
+    const fnn_gemm_shape *s = job->shape;
+    const plan *p = &job->plan;
+    FN(piece) piece;
+    FN(gemm_operands) *g = &piece.g;
+    piece.job = job;
+    piece.panels = (real *)workspace;
+    piece.packed_a = workspace + p->b_bytes;
+    for (ptrdiff_t j = 0; j < s->n; j += p->nc) {
+        ptrdiff_t k = 0;
+        do { /* once even if there is nothing to sum */
+            g->m = s->m;
+            g->n = fnn_min(p->nc, s->n - j);
+            g->k = fnn_min(p->kc, s->k - k);
+            g->a = job->a + index * s->a_bs + k * s->a_cs;
+            g->a_rs = s->a_rs;
+            g->a_ks = s->a_cs;
+            g->c = job->c + index * s->c_bs + j;
+            g->c_rs = s->c_rs;
+            const int last = k + g->k == s->k;
+            g->accumulate = s->accumulate || k > 0;
+            g->relu = s->relu && last;
+            g->bias_column = s->bias == FNN_BIAS_PER_COLUMN && last ? job->bias + j : NULL;
+            g->bias_row = s->bias == FNN_BIAS_PER_ROW && last ? job->bias : NULL;
+            piece.j0 = j;
+            piece.k0 = k;
+            piece.b = job->pack ? NULL : job->b + index * s->b_bs + k * s->b_rs + j * s->b_cs;
+            FN(prepare_b)(&piece, threads);
+            if (p->way == IN_PLACE && p->b_bytes) FN(run_tail)(&piece, g);
+            if (g->n) FN(run_piece)(&piece, threads);
+            k += g->k;
+        } while (k < s->k);
+    }
+}
+
+static void FN(matrix_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(job) *job = argument;
+    const size_t bytes = job->plan.a_bytes + job->plan.b_bytes;
+    FN(matrix)(job, task, 1, job->workspace + (size_t)worker * bytes);
+}
+
+static void FN(run)(FN(job) *job) {
+    const int threads = job->ctx->threads;
+    const fnn_fpstate state = fnn_fp_flush();
+    if (job->plan.by_matrix)
+        fnn_parallel(threads, job->shape->batch, FN(matrix_task), job);
+    else
+        for (ptrdiff_t i = 0; i < job->shape->batch; i++)
+            FN(matrix)(job, i, threads, job->workspace);
+    fnn_fp_set(state);
+}

@@ -1,0 +1,39 @@
+/* Contracts of the gemm kernels (a template: included once per element type).
+ *
+ * MR x NR is the register tile: MR rows of A, each element broadcast, times NR = gemm_nr columns
+ * of B in vectors. Operand B comes in panels of NR columns: row k of panel p starts at
+ * b + p * b_ps + k * b_ks. A packed block has b_ks = NR and b_ps = kc * NR; a matrix with unit
+ * column stride is read in place with b_ks = its row stride and b_ps = NR. */
+
+typedef struct FN(gemm_operands) {
+    ptrdiff_t m, n, k;
+    const real *a;
+    ptrdiff_t a_rs, a_ks; /* between rows and between k */
+    const real *b;
+    ptrdiff_t b_ks, b_ps;
+    real *c;
+    ptrdiff_t c_rs;
+    const real *bias_column, *bias_row; /* n and m elements, or NULL */
+    int accumulate, relu;
+} FN(gemm_operands);
+
+/* C[i][j] = relu(bias + (C[i][j] +) sum over k of A[i][k] B[k][j]), in rising k: an element's
+ * bits do not depend on how the caller cuts m and n. Any strides of A. The last panel may be
+ * narrower than NR; it is read with a mask if gemm_masked, else whole, and must then be packed
+ * with padding. Columns j >= n of C are not touched. k may be 0. C overlaps nothing. */
+typedef void FN(gemm_block_fn)(const FN(gemm_operands) *g);
+
+/* The same product for a B whose columns are contiguous: B[k][j] = b[j * b_ps + k], and a_ks = 1.
+ * Lanes run along k, so nothing is packed; pays for few rows and long k. An element's bits do not
+ * depend on how the caller cuts m and n. b_ks is ignored. */
+typedef void FN(gemm_dot_fn)(const FN(gemm_operands) *g);
+
+/* Moves a transposed product into place: C[j][i] = relu(bias + (C[j][i] +) T[i][j]) for i < g->m
+ * and j < g->n, with row j of C at g->c + j * c_rs; bias_row has g->m elements and bias_column
+ * g->n. Rows of T are t_rs apart, a multiple of the vector's length, and readable that far. */
+typedef void FN(gemm_turn_fn)(const FN(gemm_operands) *g, const real *t, ptrdiff_t t_rs);
+
+/* dst[i * dst_rs + j] = src[i * src_rs + j * src_cs] for i < rows, j < cols, and 0 for
+ * cols <= j < width, a multiple of the vector's length. Quick if either stride of src is 1. */
+typedef void FN(gemm_pack_fn)(ptrdiff_t rows, ptrdiff_t cols, const real *src, ptrdiff_t src_rs,
+                              ptrdiff_t src_cs, real *dst, ptrdiff_t dst_rs, ptrdiff_t width);

@@ -1,0 +1,134 @@
+/* The gemm kernels; contracts in kernels/gemm.h. */
+
+enum {
+    FN(gemm_mr) = GEMM_MR,
+    FN(gemm_nr) = GEMM_NV * LANES,
+    FN(gemm_kc) = GEMM_KC / sizeof(real),
+    FN(gemm_b_block) = GEMM_B_BLOCK,
+    FN(gemm_masked) = GEMM_MASKED
+};
+
+/* Rows of A that share a pointer, at offsets that all pointers share: enough addresses for
+ * GEMM_NARROW_ROWS rows without spilling general registers. */
+#define GEMM_SHARE 4
+
+FNN_INLINE vec FN(gemm_load)(const real *p, int last, vmask mask) {
+    return last ? FN(load_m)(p, mask) : FN(load)(p);
+}
+
+FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV],
+                                ptrdiff_t i, ptrdiff_t j, vmask mask, int rows, int vectors) {
+    real *c = g->c + i * g->c_rs + j;
+    if (g->accumulate)
+        FNN_UNROLL
+        for (int r = 0; r < rows; r++)
+            FNN_UNROLL
+            for (int v = 0; v < vectors; v++)
+                acc[r][v] += FN(gemm_load)(c + r * g->c_rs + v * LANES, v == vectors - 1, mask);
+    if (g->bias_column)
+        FNN_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            const vec bias = FN(gemm_load)(g->bias_column + j + v * LANES, v == vectors - 1, mask);
+            FNN_UNROLL
+            for (int r = 0; r < rows; r++) acc[r][v] += bias;
+        }
+    if (g->bias_row)
+        FNN_UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec bias = FN(splat)(g->bias_row[i + r]);
+            FNN_UNROLL
+            for (int v = 0; v < vectors; v++) acc[r][v] += bias;
+        }
+    if (g->relu)
+        FNN_UNROLL
+        for (int r = 0; r < rows; r++)
+            FNN_UNROLL
+            for (int v = 0; v < vectors; v++) acc[r][v] = FN(maximum)(FN(zero)(), acc[r][v]);
+    FNN_UNROLL
+    for (int r = 0; r < rows; r++) {
+        FNN_UNROLL
+        for (int v = 0; v < vectors - 1; v++) FN(store)(c + r * g->c_rs + v * LANES, acc[r][v]);
+        FN(store_m)(c + r * g->c_rs + (vectors - 1) * LANES, acc[r][vectors - 1], mask);
+    }
+}
+
+/* Rows i .. i+rows-1, columns j .. of `vectors` vectors, the last one under `mask`. Vectors
+ * beyond NV belong to the next panel. `rows` and `vectors` are literals in every instance. */
+FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, vmask mask,
+                              int rows, int vectors) {
+    const ptrdiff_t rs = g->a_rs, a_ks = g->a_ks, b_ks = g->b_ks;
+    const real *a[GEMM_NARROW_ROWS / GEMM_SHARE + 1], *b[2];
+    vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV];
+    FNN_UNROLL
+    for (int r = 0; r < rows; r += GEMM_SHARE) a[r / GEMM_SHARE] = g->a + (i + r) * rs;
+    b[0] = g->b + j / (GEMM_NV * LANES) * g->b_ps;
+    b[1] = b[0] + g->b_ps;
+    FNN_UNROLL
+    for (int r = 0; r < rows; r++)
+        FNN_UNROLL
+        for (int v = 0; v < vectors; v++) acc[r][v] = FN(zero)();
+    for (ptrdiff_t k = g->k; k > 0; k--) {
+        vec bv[2 * GEMM_NV];
+        FNN_UNROLL
+        for (int v = 0; v < vectors; v++)
+            bv[v] = FN(gemm_load)(b[v / GEMM_NV] + v % GEMM_NV * LANES,
+                                  GEMM_MASKED && v == vectors - 1, mask);
+        FNN_UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec av = FN(splat)(a[r / GEMM_SHARE][r % GEMM_SHARE * rs]);
+            FNN_UNROLL
+            for (int v = 0; v < vectors; v++) acc[r][v] = FN(fma)(av, bv[v], acc[r][v]);
+        }
+        FNN_UNROLL
+        for (int r = 0; r < rows; r += GEMM_SHARE) a[r / GEMM_SHARE] += a_ks;
+        b[0] += b_ks;
+        b[1] += b_ks;
+    }
+    FN(gemm_finish)(g, acc, i, j, mask, rows, vectors);
+}
+
+typedef void FN(gemm_tile_fn)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, vmask mask);
+
+#define GEMM_INSTANCE(rows, vectors)                                                               \
+    static FNN_NOINLINE void FN(gemm_tile_##rows##x##vectors)(                                     \
+        const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, vmask mask) {                        \
+        FN(gemm_tile)(g, i, j, mask, rows, vectors);                                               \
+    }
+GEMM_INSTANCES(GEMM_INSTANCE)
+#undef GEMM_INSTANCE
+
+static FN(gemm_tile_fn) *const FN(gemm_tiles)[GEMM_NARROW_ROWS + 1][2 * GEMM_NV + 1] = {
+#define GEMM_INSTANCE(rows, vectors) [rows][vectors] = FN(gemm_tile_##rows##x##vectors),
+    GEMM_INSTANCES(GEMM_INSTANCE)
+#undef GEMM_INSTANCE
+};
+
+/* One row of tiles. */
+FNN_INLINE void FN(gemm_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t rows) {
+    /* few rows: two panels at a time keep enough sums in flight */
+    const ptrdiff_t width = (rows <= GEMM_WIDE_ROWS ? 2 : 1) * (GEMM_NV * LANES);
+    for (ptrdiff_t j = 0; j < g->n; j += width) {
+        const ptrdiff_t w = g->n - j < width ? g->n - j : width;
+        const ptrdiff_t vectors = (w + LANES - 1) / LANES;
+        FN(gemm_tiles)[rows][vectors](g, i, j, FN(mask)(w - (vectors - 1) * LANES));
+    }
+}
+
+static void FN(gemm_block)(const FN(gemm_operands) *g) {
+    /* one vector across leaves registers for more rows; but rows whole pages apart share a set
+     * of L1, which has 8 or 12 ways */
+    const int paged = g->a_rs * (ptrdiff_t)sizeof(real) % 4096 == 0;
+    const ptrdiff_t most = g->n <= LANES && !paged ? GEMM_NARROW_ROWS : GEMM_MR;
+    const ptrdiff_t tiles = (g->m + most - 1) / most;
+    if (tiles <= 1) {
+        if (g->m) FN(gemm_stripe)(g, 0, g->m);
+        return;
+    }
+    /* balanced: 30 rows are 10 + 10 + 10; the first `more` tiles have one row more */
+    const ptrdiff_t rows = g->m / tiles, more = g->m - rows * tiles;
+    for (ptrdiff_t t = 0, i = 0; t < tiles; t++) {
+        const ptrdiff_t some = rows + (t < more);
+        FN(gemm_stripe)(g, i, some);
+        i += some;
+    }
+}
