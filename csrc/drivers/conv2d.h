@@ -1,0 +1,165 @@
+/* What the convolution drivers share: the geometry of one axis, and the algorithms' entries. */
+#ifndef FNN_DRIVERS_CONV2D_H
+#define FNN_DRIVERS_CONV2D_H
+
+#include "base/common.h"
+#include "fastnn.h"
+
+/* One axis of a convolution over padded planes, seen from the side that is computed.
+ *
+ * Forward computes outputs a in [lo, hi) from input a*stride + r*dilation - pad; the input is
+ * split into phases (padded position mod stride), so that a tap is a constant offset.
+ * Backward-data computes inputs h = a*stride + phase - pad, a class per phase, from output
+ * a - (r*dilation - phase) / stride for the taps whose r*dilation has that phase. Either way
+ * the phases that occur are (i*dilation) mod stride for i < phases, tap r belongs to
+ * i = r mod phases, and a tap reaches `halo` rows further than the first at most. */
+typedef struct fnn_conv2d_axis {
+    ptrdiff_t in, out; /* extents of the source and of the result */
+    ptrdiff_t taps, stride, dilation;
+    ptrdiff_t lo, hi, halo;
+    ptrdiff_t phases;
+    ptrdiff_t in_step, in_origin;   /* stored row i is source row (lo+i)*in_step - in_origin .. */
+    ptrdiff_t out_step, out_origin; /* position a is result row a*out_step + phase - out_origin */
+    int backward;
+} fnn_conv2d_axis;
+
+FNN_INLINE ptrdiff_t fnn_conv2d_gcd(ptrdiff_t a, ptrdiff_t b) {
+    while (b) {
+        const ptrdiff_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+FNN_INLINE fnn_conv2d_axis fnn_conv2d_axis_forward(ptrdiff_t in, ptrdiff_t out, ptrdiff_t taps,
+                                                   ptrdiff_t stride, ptrdiff_t dilation,
+                                                   ptrdiff_t pad) {
+    return (fnn_conv2d_axis){
+        .in = in, .out = out, .taps = taps, .stride = stride, .dilation = dilation,
+        .lo = 0, .hi = out, .halo = (taps - 1) * dilation / stride,
+        .phases = fnn_min(taps, stride / fnn_conv2d_gcd(stride, dilation)),
+        .in_step = stride, .in_origin = pad, .out_step = 1};
+}
+
+FNN_INLINE fnn_conv2d_axis fnn_conv2d_axis_backward(ptrdiff_t in, ptrdiff_t out, ptrdiff_t taps,
+                                                    ptrdiff_t stride, ptrdiff_t dilation,
+                                                    ptrdiff_t pad) {
+    const ptrdiff_t halo = (taps - 1) * dilation / stride;
+    return (fnn_conv2d_axis){
+        .in = out, .out = in, .taps = taps, .stride = stride, .dilation = dilation,
+        .lo = pad / stride, .hi = in ? (in - 1 + pad) / stride + 1 : pad / stride, .halo = halo,
+        .phases = fnn_min(taps, stride / fnn_conv2d_gcd(stride, dilation)),
+        .in_step = 1, .in_origin = halo, .out_step = stride, .out_origin = pad, .backward = 1};
+}
+
+/* The residue that phase i stands for. */
+FNN_INLINE ptrdiff_t fnn_conv2d_residue(const fnn_conv2d_axis *axis, ptrdiff_t i) {
+    return i * axis->dilation % axis->stride;
+}
+
+/* Stored row that tap r reads for the first position, within its phase's plane. */
+FNN_INLINE ptrdiff_t fnn_conv2d_reach(const fnn_conv2d_axis *axis, ptrdiff_t r) {
+    const ptrdiff_t steps = r * axis->dilation / axis->stride;
+    return axis->backward ? axis->halo - steps : steps;
+}
+
+/* Positions of class i that fall into the result, within [lo, hi). */
+FNN_INLINE ptrdiff_t fnn_conv2d_first(const fnn_conv2d_axis *axis, ptrdiff_t i) {
+    if (!axis->backward) return 0;
+    return fnn_ceil_div(axis->out_origin - fnn_conv2d_residue(axis, i) + axis->stride,
+                        axis->stride) - 1;
+}
+FNN_INLINE ptrdiff_t fnn_conv2d_last(const fnn_conv2d_axis *axis, ptrdiff_t i) {
+    if (!axis->backward) return axis->out - 1;
+    return (axis->out - 1 + axis->out_origin - fnn_conv2d_residue(axis, i) + axis->stride) /
+               axis->stride - 1;
+}
+
+/* Padded planes: one per channel, of `copies` phases, each of rows of `pitch` elements. */
+typedef struct fnn_conv2d_planes {
+    fnn_conv2d_axis rows, cols;
+    ptrdiff_t copies, pitch;
+    ptrdiff_t band, bands;    /* most positions a band, bands */
+    ptrdiff_t phase, channel; /* elements of a phase, of a channel */
+} fnn_conv2d_planes;
+
+/* Where a tap reads for the first position of a band. */
+FNN_INLINE ptrdiff_t fnn_conv2d_tap_offset(const fnn_conv2d_planes *planes, ptrdiff_t r,
+                                           ptrdiff_t s) {
+    const fnn_conv2d_axis *rows = &planes->rows, *cols = &planes->cols;
+    const ptrdiff_t copy =
+        rows->backward ? 0 : r % rows->phases * cols->phases + s % cols->phases;
+    return copy * planes->phase + fnn_conv2d_reach(rows, r) * planes->pitch +
+           fnn_conv2d_reach(cols, s);
+}
+
+/* Bytes that one position (a row) of `channels` channels takes, its copies counted. */
+FNN_INLINE ptrdiff_t fnn_conv2d_row_bytes(const fnn_conv2d_planes *planes, ptrdiff_t channels,
+                                          ptrdiff_t element) {
+    return fnn_max(channels, 1) * planes->copies * planes->pitch * element;
+}
+
+/* Axes to planes whose bands have about `most` positions. A phase ends with a vector of zeros. */
+FNN_INLINE void fnn_conv2d_lay_planes(fnn_conv2d_planes *planes, ptrdiff_t most, ptrdiff_t lanes,
+                                      ptrdiff_t element) {
+    const fnn_conv2d_axis *rows = &planes->rows;
+    const ptrdiff_t positions = fnn_max(rows->hi - rows->lo, 1);
+    planes->bands = fnn_ceil_div(positions, fnn_max(most, 1));
+    planes->band = fnn_ceil_div(positions, planes->bands);
+    planes->phase = (planes->band + rows->halo) * planes->pitch + lanes;
+    planes->channel = planes->copies * planes->phase;
+    /* channels a multiple of the page size apart would share one set of the L1 cache */
+    if (planes->channel * element % 4096 == 0) planes->channel += lanes;
+}
+
+/* First position of a band: their heights differ by one at most. */
+FNN_INLINE ptrdiff_t fnn_conv2d_band_start(const fnn_conv2d_planes *planes, ptrdiff_t band) {
+    return planes->rows.lo + (planes->rows.hi - planes->rows.lo) * band / planes->bands;
+}
+
+/* Columns of a stored row. Where every copy's rows both start and end with zeros, the end of one
+ * row is the start of the next; the last row's are the vector of zeros behind the phase. */
+FNN_INLINE ptrdiff_t fnn_conv2d_pitch(const fnn_conv2d_axis *cols, ptrdiff_t lanes) {
+    const ptrdiff_t whole = cols->hi - cols->lo + cols->halo;
+    ptrdiff_t shared = fnn_min(lanes, cols->halo); /* positions do not overlap */
+    for (ptrdiff_t i = 0; i < (cols->backward ? 1 : cols->phases); i++) {
+        const ptrdiff_t first = cols->lo * cols->in_step - cols->in_origin +
+                                (cols->backward ? 0 : fnn_conv2d_residue(cols, i));
+        const ptrdiff_t before = first < 0 ? fnn_ceil_div(-first, cols->in_step) : 0;
+        const ptrdiff_t until = first < cols->in ? fnn_ceil_div(cols->in - first, cols->in_step) : 0;
+        shared = fnn_min(shared, fnn_min(before, whole - until));
+    }
+    return whole - fnn_max(shared, 0);
+}
+
+FNN_INLINE fnn_conv2d_planes fnn_conv2d_planes_forward(const fnn_conv2d_shape *s,
+                                                       ptrdiff_t lanes) {
+    fnn_conv2d_planes planes = {
+        .rows = fnn_conv2d_axis_forward(s->h, s->p, s->r, s->stride_h, s->dilation_h, s->pad_top),
+        .cols = fnn_conv2d_axis_forward(s->w, s->q, s->s, s->stride_w, s->dilation_w, s->pad_left)};
+    planes.copies = planes.rows.phases * planes.cols.phases;
+    planes.pitch = fnn_conv2d_pitch(&planes.cols, lanes);
+    return planes;
+}
+
+FNN_INLINE fnn_conv2d_planes fnn_conv2d_planes_backward(const fnn_conv2d_shape *s,
+                                                        ptrdiff_t lanes) {
+    fnn_conv2d_planes planes = {
+        .rows = fnn_conv2d_axis_backward(s->h, s->p, s->r, s->stride_h, s->dilation_h, s->pad_top),
+        .cols = fnn_conv2d_axis_backward(s->w, s->q, s->s, s->stride_w, s->dilation_w, s->pad_left),
+        .copies = 1};
+    planes.pitch = fnn_conv2d_pitch(&planes.cols, lanes);
+    return planes;
+}
+
+/* Each algorithm: what it needs, and the passes. Arguments as in fastnn.h; the shape has been
+ * checked for emptiness, and floating-point control is set. */
+#include "base/real_f32.h"
+#include "drivers/conv2d_passes_tmpl.h"
+#include "base/real_end.h"
+#include "base/real_f64.h"
+#include "drivers/conv2d_passes_tmpl.h"
+#include "base/real_end.h"
+
+#endif

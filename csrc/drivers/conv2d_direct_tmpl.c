@@ -1,0 +1,330 @@
+/* Forward and backward-data by register tiles over padded planes.
+ *
+ * Per image, group and band of rows, the source is copied once into planes whose rows carry
+ * their zeros, split by phase (drivers/conv2d.h). A tile is either a run of positions across
+ * rows, of which the pitch - width positions between rows are dropped when the tile is taken to
+ * its places, or some whole rows with a masked end, stored in place. Workspace:
+ *
+ *   shared   taps of each class | first tap of each class | weights, regrouped for backward
+ *   worker   planes [group][in][phase][band + halo][pitch] | one tile of results
+ */
+
+typedef struct FN(plan) {
+    fnn_conv2d_planes planes;
+    ptrdiff_t images, groups, in, out; /* channels per group */
+    ptrdiff_t taps, classes;
+    ptrdiff_t w_out, w_in;
+    int tile;
+    tile_size size;
+    ptrdiff_t blocks;                  /* of size.outs output channels; the last may overlap */
+    int regroup;                       /* the weights are copied to [block][in][outs][taps] */
+    ptrdiff_t group_tasks, block_tasks; /* how groups and blocks are cut into tasks */
+    ptrdiff_t group_batch;              /* groups whose planes are copied together */
+    size_t tap_bytes, start_bytes, weight_bytes, plane_bytes, worker_bytes;
+} FN(plan);
+
+typedef struct FN(job) {
+    const FN(plan) *plan;
+    const FN(fnn_table) *kernels;
+    const real *src, *w, *bias;
+    real *dst;
+    fnn_conv2d_tap *tap;
+    ptrdiff_t *start;
+    real *weights;
+    char *workers;
+} FN(job);
+
+static void FN(plan_tasks)(FN(plan) *plan, int threads) {
+    const ptrdiff_t work = fnn_max(plan->in * plan->out * plan->taps, 1) * plan->planes.band * plan->planes.pitch;
+    const ptrdiff_t groups = fnn_max(plan->groups, 1);
+    const ptrdiff_t per_task = fnn_min(fnn_ceil_div(GRAIN, work), groups);
+    plan->group_tasks = fnn_ceil_div(groups, per_task);
+    /* cutting the output channels costs a copy of the planes each and changes no sum */
+    const ptrdiff_t tasks = fnn_max(plan->images * plan->group_tasks * plan->planes.bands, 1);
+    const int shared = plan->size.rows && plan->out % plan->size.outs; /* blocks that overlap */
+    plan->block_tasks = 1;
+    if (threads > 1 && tasks < 2 * threads && work > 2 * GRAIN && !shared)
+        plan->block_tasks = fnn_min(fnn_ceil_div(2 * threads, tasks), plan->blocks);
+    const ptrdiff_t bytes = fnn_max(plan->in * plan->planes.channel * (ptrdiff_t)sizeof(real), 1);
+    plan->group_batch = fnn_min(fnn_max(GROUP_BYTES / bytes, 1), per_task);
+}
+
+static void FN(plan_tile)(FN(plan) *plan, const FN(fnn_table) *kernels) {
+    const fnn_conv2d_planes *planes = &plan->planes;
+    const ptrdiff_t positions = planes->rows.hi - planes->rows.lo;
+    const tile_need need = {
+        .outs = plan->out, .terms = plan->in * fnn_ceil_div(plan->taps, plan->classes),
+        .height = planes->band, .least_height = positions / planes->bands,
+        .width = planes->cols.hi - planes->cols.lo, .pitch = planes->pitch,
+        .lanes = kernels->lanes, .vector_bytes = kernels->lanes * (int)sizeof(real),
+        .whole_rows = planes->rows.out_step == 1 && planes->cols.out_step == 1};
+    plan->tile = choose_tile(kernels->conv2d_registers, &need, &plan->size);
+    plan->blocks = fnn_ceil_div(plan->out, plan->size.outs);
+}
+
+static FN(plan) FN(make_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int backward) {
+    const FN(fnn_table) *kernels = FN(table)(ctx);
+    const ptrdiff_t lanes = kernels->lanes;
+    FN(plan) plan = {.images = s->n, .groups = s->groups, .taps = s->r * s->s};
+    const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups;
+    if (backward) {
+        plan.planes = fnn_conv2d_planes_backward(s, lanes);
+        plan.in = k, plan.out = c, plan.w_out = plan.taps, plan.w_in = c * plan.taps;
+        plan.classes = plan.planes.rows.phases * plan.planes.cols.phases;
+    } else {
+        plan.planes = fnn_conv2d_planes_forward(s, lanes);
+        plan.in = c, plan.out = k, plan.w_out = c * plan.taps, plan.w_in = plan.taps;
+        plan.classes = 1;
+    }
+    const fnn_conv2d_planes *planes = &plan.planes;
+    const ptrdiff_t row_bytes = fnn_conv2d_row_bytes(planes, plan.in, sizeof(real));
+    fnn_conv2d_lay_planes(&plan.planes, fnn_max(BAND_BYTES / row_bytes - planes->rows.halo, 4),
+                          lanes, sizeof(real));
+    FN(plan_tile)(&plan, kernels);
+    plan.regroup = backward && plan.blocks > 1;
+    if (plan.regroup) plan.w_out = plan.taps, plan.w_in = plan.size.outs * plan.taps;
+    FN(plan_tasks)(&plan, ctx->threads);
+    const ptrdiff_t tile = fnn_max(plan.size.rows, 1) * plan.size.vectors * lanes;
+    plan.tap_bytes = fnn_lines((size_t)plan.taps * sizeof(fnn_conv2d_tap));
+    plan.start_bytes = fnn_lines((size_t)(plan.classes + 1) * sizeof(ptrdiff_t));
+    plan.weight_bytes = !plan.regroup ? 0 : fnn_lines((size_t)(plan.groups * plan.blocks * plan.in *
+                                                               plan.w_in) * sizeof(real));
+    plan.plane_bytes = fnn_lines(
+        (size_t)(plan.group_batch * plan.in * planes->channel + tile) * sizeof(real));
+    plan.worker_bytes = plan.plane_bytes + fnn_lines((size_t)(tile * plan.size.outs) * sizeof(real));
+    return plan;
+}
+
+/* Taps sorted by class; forward has one class, and its taps find their phase's copy. */
+static void FN(list_taps)(const FN(job) *job) {
+    const FN(plan) *plan = job->plan;
+    const fnn_conv2d_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
+    const ptrdiff_t step_r = rows->backward ? rows->phases : 1;
+    const ptrdiff_t step_s = rows->backward ? cols->phases : 1;
+    ptrdiff_t count = 0, class = 0;
+    for (ptrdiff_t i = 0; i < step_r; i++) {
+        for (ptrdiff_t j = 0; j < step_s; j++) {
+            job->start[class++] = count;
+            for (ptrdiff_t r = i; r < rows->taps; r += step_r) {
+                for (ptrdiff_t s = j; s < cols->taps; s += step_s) {
+                    job->tap[count].x = fnn_conv2d_tap_offset(&plan->planes, r, s);
+                    job->tap[count++].w = r * cols->taps + s;
+                }
+            }
+        }
+    }
+    job->start[class] = count;
+}
+
+/* First output channel of a block: the last block moves back to stay inside. */
+FNN_INLINE ptrdiff_t FN(block_start)(const FN(plan) *plan, ptrdiff_t block) {
+    return fnn_min(block * plan->size.outs, plan->out - plan->size.outs);
+}
+
+/* Backward walks the weights across their rows, a line or two at a time: copy a block's
+ * weights of one dY channel, which are contiguous, next to those of the following channel. */
+static void FN(regroup_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(job) *job = argument;
+    const FN(plan) *plan = job->plan;
+    (void)worker;
+    const ptrdiff_t group = task / plan->blocks, block = task % plan->blocks;
+    const ptrdiff_t row = plan->out * plan->taps;
+    const real *from = job->w + group * plan->in * row + FN(block_start)(plan, block) * plan->taps;
+    real *to = job->weights + task * plan->in * plan->w_in;
+    for (ptrdiff_t k = 0; k < plan->in; k++)
+        memcpy(to + k * plan->w_in, from + k * row, (size_t)plan->w_in * sizeof(real));
+}
+
+/* What one class computes in one band. */
+typedef struct FN(part) {
+    fnn_conv2d_sum sum;
+    FN(conv2d_grid) grid;
+    ptrdiff_t height, width;
+    ptrdiff_t x, run; /* first position in the planes; positions */
+    ptrdiff_t dst;    /* its place in the result plane */
+} FN(part);
+
+static int FN(make_part)(const FN(job) *job, ptrdiff_t class, ptrdiff_t a0, ptrdiff_t a1,
+                         FN(part) *part) {
+    const FN(plan) *plan = job->plan;
+    const fnn_conv2d_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
+    const ptrdiff_t i = class / cols->phases, j = class % cols->phases;
+    const ptrdiff_t top = fnn_max(fnn_conv2d_first(rows, i), a0);
+    const ptrdiff_t left = fnn_conv2d_first(cols, j);
+    part->height = fnn_min(fnn_conv2d_last(rows, i), a1 - 1) - top + 1;
+    part->width = fnn_conv2d_last(cols, j) - left + 1;
+    if (part->height <= 0 || part->width <= 0) return 0;
+    const ptrdiff_t row = top * rows->out_step - rows->out_origin +
+                          (rows->backward ? fnn_conv2d_residue(rows, i) : 0);
+    const ptrdiff_t col = left * cols->out_step - cols->out_origin +
+                          (cols->backward ? fnn_conv2d_residue(cols, j) : 0);
+    part->sum = (fnn_conv2d_sum){.channels = plan->in,
+                                 .taps = job->start[class + 1] - job->start[class],
+                                 .tap = job->tap + job->start[class],
+                                 .x_channel = plan->planes.channel, .w_out = plan->w_out,
+                                 .w_in = plan->w_in};
+    part->grid = (FN(conv2d_grid)){.pitch = plan->planes.pitch, .cols = part->width,
+                                   .dst_plane = rows->out * cols->out,
+                                   .row_step = rows->out_step * cols->out,
+                                   .col_step = cols->out_step};
+    part->run = (part->height - 1) * plan->planes.pitch + part->width;
+    part->x = (top - a0) * plan->planes.pitch + left - cols->lo;
+    part->dst = row * cols->out + col;
+    if (plan->planes.pitch == part->width && part->grid.row_step == part->width)
+        part->grid.pitch = part->grid.cols = part->run; /* one long row */
+    return 1;
+}
+
+/* The pointers of one group's part. */
+typedef struct FN(view) {
+    const real *planes, *w, *bias;
+    real *tile, *dst;
+} FN(view);
+
+/* `block` of output channels at one run of positions. */
+static void FN(compute_run)(const FN(job) *job, const FN(part) *part, const FN(view) *view,
+                            ptrdiff_t block, ptrdiff_t j) {
+    const FN(plan) *plan = job->plan;
+    const ptrdiff_t width = plan->size.vectors * job->kernels->lanes;
+    const ptrdiff_t out = FN(block_start)(plan, block), done = block * plan->size.outs - out;
+    const real *w = view->w + (plan->regroup ? block * plan->in * plan->w_in : out * plan->w_out);
+    job->kernels->conv2d_tile(&part->sum, plan->tile, view->planes + j, w,
+                              view->bias ? view->bias + out : NULL, view->tile);
+    job->kernels->conv2d_scatter(&part->grid, j, fnn_min(width, part->run - j),
+                                 plan->size.outs - done, view->tile + done * width, width,
+                                 view->dst + (out + done) * part->grid.dst_plane);
+}
+
+/* `block` of output channels at one block of whole rows; the last columns and rows move back to
+ * stay inside, and write again what was there. */
+static void FN(compute_rows)(const FN(job) *job, const FN(part) *part, const FN(view) *view,
+                             ptrdiff_t block, ptrdiff_t row) {
+    const FN(plan) *plan = job->plan;
+    const ptrdiff_t lanes = job->kernels->lanes, most = plan->size.vectors * lanes;
+    const ptrdiff_t out = FN(block_start)(plan, block);
+    const real *w = view->w + (plan->regroup ? block * plan->in * plan->w_in : out * plan->w_out);
+    const real *bias = view->bias ? view->bias + out : NULL;
+    const ptrdiff_t top = fnn_min(row, part->height - plan->size.rows);
+    const real *x = view->planes + top * plan->planes.pitch;
+    real *y = view->dst + out * part->grid.dst_plane + top * part->grid.row_step;
+    const FN(conv2d_place) place = {
+        .x_row = plan->planes.pitch, .y_channel = part->grid.dst_plane,
+        .y_row = part->grid.row_step, .last = fnn_min(part->width - most + lanes, lanes)};
+    for (ptrdiff_t j = 0; j < part->width; j += most) {
+        const ptrdiff_t left = fnn_max(fnn_min(j, part->width - most), 0);
+        job->kernels->conv2d_rows(&part->sum, &place, plan->tile, x + left, w, bias, y + left);
+    }
+}
+
+/* Either the weights or the pixels pass by in the outer loop, whichever would not stay in the
+ * cache. */
+static void FN(compute_part)(const FN(job) *job, const FN(part) *part, const FN(view) *view,
+                             ptrdiff_t block0, ptrdiff_t block1) {
+    const FN(plan) *plan = job->plan;
+    const ptrdiff_t weight_bytes = plan->in * plan->out * plan->taps * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t end = plan->size.rows ? part->height : part->run;
+    const ptrdiff_t step =
+        plan->size.rows ? plan->size.rows : plan->size.vectors * job->kernels->lanes;
+    void (*const compute)(const FN(job) *, const FN(part) *, const FN(view) *, ptrdiff_t,
+                          ptrdiff_t) = plan->size.rows ? FN(compute_rows) : FN(compute_run);
+    if (weight_bytes > WEIGHT_BYTES) {
+        for (ptrdiff_t block = block0; block < block1; block++)
+            for (ptrdiff_t j = 0; j < end; j += step) compute(job, part, view, block, j);
+    } else {
+        for (ptrdiff_t j = 0; j < end; j += step)
+            for (ptrdiff_t block = block0; block < block1; block++)
+                compute(job, part, view, block, j);
+    }
+}
+
+/* `count` groups of one image and band. */
+static void FN(compute_band)(const FN(job) *job, ptrdiff_t image, ptrdiff_t group, ptrdiff_t count,
+                             ptrdiff_t band, ptrdiff_t block0, ptrdiff_t block1, char *scratch) {
+    const FN(plan) *plan = job->plan;
+    real *planes = (real *)scratch, *tile = (real *)(scratch + plan->plane_bytes);
+    const ptrdiff_t a0 = fnn_conv2d_band_start(&plan->planes, band);
+    const ptrdiff_t a1 = fnn_conv2d_band_start(&plan->planes, band + 1);
+    const ptrdiff_t src_plane = plan->planes.rows.in * plan->planes.cols.in;
+    const ptrdiff_t dst_plane = plan->planes.rows.out * plan->planes.cols.out;
+    const ptrdiff_t at = image * plan->groups + group;
+    FN(copy_planes)(job->kernels, &plan->planes, count * plan->in,
+                    job->src + at * plan->in * src_plane, a0, a1 - a0, planes);
+    for (ptrdiff_t class = 0; class < plan->classes; class++) {
+        FN(part) part;
+        if (!FN(make_part)(job, class, a0, a1, &part)) continue;
+        for (ptrdiff_t i = 0; i < count; i++) {
+            const ptrdiff_t g = group + i;
+            const FN(view) view = {
+                .planes = planes + i * plan->in * plan->planes.channel + part.x,
+                .w = plan->regroup ? job->weights + g * plan->blocks * plan->in * plan->w_in
+                                   : job->w + g * plan->in * plan->out * plan->taps,
+                .bias = job->bias ? job->bias + g * plan->out : NULL,
+                .tile = tile, .dst = job->dst + (at + i) * plan->out * dst_plane + part.dst};
+            FN(compute_part)(job, &part, &view, block0, block1);
+        }
+    }
+}
+
+static void FN(band_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(job) *job = argument;
+    const FN(plan) *plan = job->plan;
+    const ptrdiff_t bands = plan->planes.bands;
+    const ptrdiff_t part = task % plan->block_tasks, band = task / plan->block_tasks % bands;
+    const ptrdiff_t chunk = task / (plan->block_tasks * bands) % plan->group_tasks;
+    const ptrdiff_t image = task / (plan->block_tasks * bands * plan->group_tasks);
+    const ptrdiff_t end = plan->groups * (chunk + 1) / plan->group_tasks;
+    for (ptrdiff_t g = plan->groups * chunk / plan->group_tasks; g < end; g += plan->group_batch)
+        FN(compute_band)(job, image, g, fnn_min(plan->group_batch, end - g), band,
+                         plan->blocks * part / plan->block_tasks,
+                         plan->blocks * (part + 1) / plan->block_tasks,
+                         job->workers + (size_t)worker * plan->worker_bytes);
+}
+
+/* Pixels that no window covers belong to no class. */
+static void FN(clear_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(job) *job = argument;
+    const FN(plan) *plan = job->plan;
+    (void)worker;
+    const ptrdiff_t image = plan->groups * plan->out * plan->planes.rows.out * plan->planes.cols.out;
+    memset(job->dst + task * image, 0, (size_t)image * sizeof(real));
+}
+
+static void FN(run)(const fnn_ctx *ctx, const FN(plan) *plan, const real *src, const real *w,
+                    const real *bias, real *dst, char *workspace) {
+    FN(job) job = {.plan = plan, .kernels = FN(table)(ctx), .src = src, .w = w, .bias = bias,
+                   .dst = dst};
+    job.tap = (fnn_conv2d_tap *)workspace;
+    job.start = (ptrdiff_t *)(workspace + plan->tap_bytes);
+    job.weights = (real *)(workspace + plan->tap_bytes + plan->start_bytes);
+    job.workers = (char *)job.weights + plan->weight_bytes;
+    const ptrdiff_t tasks = plan->images * plan->group_tasks * plan->planes.bands * plan->block_tasks;
+    const ptrdiff_t work = plan->images * plan->groups * plan->in * plan->out * plan->taps *
+                           plan->planes.rows.out * plan->planes.cols.out;
+    const int threads = work > GRAIN ? ctx->threads : 1;
+    FN(list_taps)(&job);
+    if (plan->regroup) fnn_parallel(threads, plan->groups * plan->blocks, FN(regroup_task), &job);
+    if (plan->planes.rows.backward &&
+        (plan->planes.rows.phases < plan->planes.rows.stride || plan->planes.cols.phases < plan->planes.cols.stride))
+        fnn_parallel(threads, plan->images, FN(clear_task), &job);
+    fnn_parallel(threads, tasks, FN(band_task), &job);
+}
+
+size_t FN(fnn_conv2d_direct_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       fnn_conv2d_pass pass) {
+    if (pass == FNN_BACKWARD_WEIGHT) return FN(fnn_conv2d_direct_weight_workspace)(ctx, shape);
+    const FN(plan) plan = FN(make_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
+    const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
+    return plan.tap_bytes + plan.start_bytes + plan.weight_bytes + workers * plan.worker_bytes;
+}
+
+void FN(fnn_conv2d_direct_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                   const real *w, const real *bias, real *y, void *workspace) {
+    const FN(plan) plan = FN(make_plan)(ctx, shape, 0);
+    FN(run)(ctx, &plan, x, w, bias, y, workspace);
+}
+
+void FN(fnn_conv2d_direct_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                         const real *dy, const real *w, real *dx, void *workspace) {
+    const FN(plan) plan = FN(make_plan)(ctx, shape, 1);
+    FN(run)(ctx, &plan, dy, w, NULL, dx, workspace);
+}

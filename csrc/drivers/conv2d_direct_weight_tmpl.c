@@ -1,0 +1,240 @@
+/* The gradient of the weights over padded planes of x.
+ *
+ * A unit is a block of output by a block of input channels of one group: its gradient stays in
+ * the cache while the pixels go by in steps (some images, or a band of one). With few output
+ * channels pixels lie in lanes and dy is read in place (dot); with many, channels lie in lanes
+ * and dy is transposed (outer). Small problems cut the steps into chunks, whose partial
+ * gradients are added in order. Workspace:
+ *
+ *   shared   offset of each row (input channel, tap) | gradients of the chunks
+ *   worker   planes [image][in][phase][band + halo][pitch] | dy [pixel][channel] | gradient
+ */
+
+typedef struct FN(weight_plan) {
+    fnn_conv2d_planes planes;
+    ptrdiff_t images, groups, in, out, taps; /* channels per group */
+    int outer, tile;
+    ptrdiff_t tile_outs, tile_rows, tile_width; /* tile_width: elements of a row of its result */
+    ptrdiff_t unit_outs, out_units, in_block, in_units;
+    ptrdiff_t row_space;                        /* rows of a unit, rounded up to tiles */
+    ptrdiff_t step_images, steps, chunks, group_tasks;
+    size_t row_bytes, partial_bytes, plane_bytes, dy_bytes, worker_bytes;
+} FN(weight_plan);
+
+typedef struct FN(weight_job) {
+    const FN(weight_plan) *plan;
+    const FN(fnn_table) *kernels;
+    const real *dy, *x;
+    real *dw;
+    ptrdiff_t *row;
+    real *partial;
+    char *workers;
+} FN(weight_job);
+
+static void FN(choose_weight_form)(FN(weight_plan) *plan, const FN(fnn_table) *kernels) {
+    const int wide = kernels->conv2d_registers == 32;
+    const weight_tile *dots = wide ? dots_32 : dots_16, *outers = wide ? outers_32 : outers_16;
+    const ptrdiff_t lanes = kernels->lanes, q = plan->planes.cols.out;
+    const ptrdiff_t rows = plan->in * plan->taps;
+    int dot = 0, outer = 0;
+    const ptrdiff_t dot_cost = choose_weight_tile(dots, wide ? COUNT(dots_32) : COUNT(dots_16), 0,
+                                                  lanes, plan->out, rows, &dot) *
+                               fnn_ceil_div(q, lanes);
+    const ptrdiff_t outer_cost =
+        choose_weight_tile(outers, wide ? COUNT(outers_32) : COUNT(outers_16), 1, lanes, plan->out,
+                           rows, &outer) * q +
+        plan->out * q; /* the transposition */
+    plan->outer = outer_cost < dot_cost;
+    plan->tile = plan->outer ? outer : dot;
+    const weight_tile tile = plan->outer ? outers[outer] : dots[dot];
+    plan->tile_outs = plan->outer ? tile.outs * lanes : tile.outs;
+    plan->tile_width = tile.outs * lanes;
+    plan->tile_rows = tile.rows;
+}
+
+static void FN(cut_units)(FN(weight_plan) *plan) {
+    const ptrdiff_t row = plan->tile_width * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t most = fnn_max(SUM_BYTES / (plan->taps * row), 1);
+    plan->in_units = fnn_ceil_div(plan->in, most);
+    plan->in_block = fnn_ceil_div(plan->in, plan->in_units);
+    plan->in_units = fnn_ceil_div(plan->in, plan->in_block);
+    plan->row_space = fnn_round_up(plan->in_block * plan->taps, plan->tile_rows);
+    plan->unit_outs = plan->tile_outs;
+    if (!plan->outer) {
+        const ptrdiff_t tiles = fnn_max(SUM_BYTES / (plan->row_space * row), 1);
+        plan->unit_outs *= fnn_min(tiles, fnn_ceil_div(plan->out, plan->tile_outs));
+    }
+    plan->out_units = fnn_ceil_div(plan->out, plan->unit_outs);
+}
+
+static void FN(cut_steps)(FN(weight_plan) *plan, ptrdiff_t lanes) {
+    fnn_conv2d_planes *planes = &plan->planes;
+    const ptrdiff_t q = planes->cols.out;
+    const ptrdiff_t dy_row = plan->outer ? q * plan->tile_width * (ptrdiff_t)sizeof(real) : 0;
+    const ptrdiff_t x_row = fnn_conv2d_row_bytes(planes, plan->in_block, sizeof(real));
+    const ptrdiff_t most = fnn_max((PIXEL_BYTES - planes->rows.halo * x_row) / (x_row + dy_row), 2);
+    fnn_conv2d_lay_planes(planes, most, lanes, sizeof(real));
+    plan->step_images = planes->bands > 1 ? 1 : fnn_min(fnn_max(most / planes->band, 1), plan->images);
+    plan->steps = planes->bands * fnn_ceil_div(plan->images, plan->step_images);
+}
+
+static void FN(cut_tasks)(FN(weight_plan) *plan) {
+    const ptrdiff_t units = plan->groups * plan->out_units * plan->in_units;
+    const ptrdiff_t bytes = plan->groups * plan->out * plan->in * plan->taps * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t work = plan->images * plan->unit_outs * plan->in_block * plan->taps *
+                           plan->planes.rows.out * plan->planes.cols.out;
+    plan->group_tasks = fnn_ceil_div(plan->groups, fnn_min(fnn_ceil_div(GRAIN, work), plan->groups));
+    plan->chunks = fnn_min(fnn_min(TASKS / units, PARTIAL_BYTES / bytes), plan->steps);
+    plan->chunks = fnn_max(fnn_min(plan->chunks, work / GRAIN), 1);
+}
+
+static FN(weight_plan) FN(make_weight_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
+    const FN(fnn_table) *kernels = FN(table)(ctx);
+    const ptrdiff_t lanes = kernels->lanes;
+    FN(weight_plan) plan = {.planes = fnn_conv2d_planes_forward(s, lanes), .images = s->n,
+                            .groups = s->groups, .in = s->c / s->groups, .out = s->k / s->groups,
+                            .taps = s->r * s->s};
+    FN(choose_weight_form)(&plan, kernels);
+    FN(cut_units)(&plan);
+    FN(cut_steps)(&plan, lanes);
+    FN(cut_tasks)(&plan);
+    const size_t size = sizeof(real);
+    const ptrdiff_t pixels = plan.step_images * plan.planes.band * plan.planes.cols.out;
+    const ptrdiff_t tiles = fnn_ceil_div(plan.unit_outs, plan.tile_outs);
+    plan.row_bytes = fnn_lines((size_t)plan.row_space * sizeof(ptrdiff_t));
+    plan.partial_bytes = plan.chunks == 1 ? 0 : fnn_lines(
+        (size_t)(plan.chunks * plan.groups * plan.out * plan.in * plan.taps) * size);
+    plan.plane_bytes =
+        fnn_lines((size_t)(plan.step_images * plan.in_block * plan.planes.channel) * size);
+    plan.dy_bytes = plan.outer ? fnn_lines((size_t)(pixels * plan.tile_width) * size) : 0;
+    plan.worker_bytes = plan.plane_bytes + plan.dy_bytes +
+                        fnn_lines((size_t)(tiles * plan.row_space * plan.tile_width) * size);
+    return plan;
+}
+
+/* The part of the gradient that a task works on, and its memory. */
+typedef struct FN(unit) {
+    ptrdiff_t group, out0, out1, in0, in1;
+    real *planes, *dy, *sums;
+} FN(unit);
+
+/* First output channel of tile t: the last dot tile moves back to stay inside. */
+FNN_INLINE ptrdiff_t FN(tile_start)(const FN(weight_plan) *plan, const FN(unit) *unit, ptrdiff_t t) {
+    const ptrdiff_t start = unit->out0 + t * plan->tile_outs;
+    return plan->outer ? start : fnn_min(start, plan->out - plan->tile_outs);
+}
+
+/* Adds a step's pixels to the unit's sums; the first step overwrites them. */
+static void FN(add_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdiff_t step, int add) {
+    const FN(weight_plan) *plan = job->plan;
+    const fnn_conv2d_planes *planes = &plan->planes;
+    const ptrdiff_t x_plane = planes->rows.in * planes->cols.in, q = planes->cols.out;
+    const ptrdiff_t dy_plane = planes->rows.out * q;
+    const ptrdiff_t a0 = fnn_conv2d_band_start(planes, step % planes->bands);
+    const ptrdiff_t height = fnn_conv2d_band_start(planes, step % planes->bands + 1) - a0;
+    const ptrdiff_t n0 = step / planes->bands * plan->step_images;
+    const ptrdiff_t n1 = fnn_min(n0 + plan->step_images, plan->images);
+    const fnn_conv2d_pixels pixels = {
+        .images = n1 - n0, .rows = height, .cols = q, .x_image = plan->in_block * planes->channel,
+        .x_row = planes->pitch, .dy_channel = dy_plane,
+        .dy_image = plan->groups * plan->out * dy_plane};
+    const real *dy = job->dy + ((n0 * plan->groups + unit->group) * plan->out) * dy_plane + a0 * q;
+    for (ptrdiff_t n = n0; n < n1; n++) {
+        const ptrdiff_t channel = (n * plan->groups + unit->group) * plan->in + unit->in0;
+        FN(copy_planes)(job->kernels, planes, unit->in1 - unit->in0, job->x + channel * x_plane, a0,
+                        height, unit->planes + (n - n0) * pixels.x_image);
+        if (plan->outer)
+            job->kernels->conv2d_transpose(
+                unit->out1 - unit->out0, height * q,
+                dy + (n - n0) * pixels.dy_image + unit->out0 * dy_plane, dy_plane,
+                unit->dy + (n - n0) * height * q * plan->tile_width, plan->tile_width,
+                plan->tile_width);
+    }
+    const ptrdiff_t rows = (unit->in1 - unit->in0) * plan->taps;
+    for (ptrdiff_t t = 0; unit->out0 + t * plan->tile_outs < unit->out1; t++) {
+        const real *d = plan->outer ? unit->dy : dy + FN(tile_start)(plan, unit, t) * dy_plane;
+        for (ptrdiff_t i = 0; i < rows; i += plan->tile_rows)
+            (plan->outer ? job->kernels->conv2d_outer : job->kernels->conv2d_dot)(
+                &pixels, plan->tile, job->row + i, unit->planes, d, add,
+                unit->sums + (t * plan->row_space + i) * plan->tile_width);
+    }
+}
+
+static void FN(finish_unit)(const FN(weight_job) *job, const FN(unit) *unit, real *dw) {
+    const FN(weight_plan) *plan = job->plan;
+    const ptrdiff_t rows = (unit->in1 - unit->in0) * plan->taps, dw_row = plan->in * plan->taps;
+    real *to = dw + unit->group * plan->out * dw_row + unit->in0 * plan->taps;
+    if (plan->outer) {
+        job->kernels->conv2d_transpose(rows, unit->out1 - unit->out0, unit->sums, plan->tile_width,
+                                       to + unit->out0 * dw_row, dw_row, rows);
+        return;
+    }
+    for (ptrdiff_t k = unit->out0; k < unit->out1; k++) {
+        const ptrdiff_t t = (k - unit->out0) / plan->tile_outs;
+        const real *sums = unit->sums + t * plan->row_space * plan->tile_width +
+                           (k - FN(tile_start)(plan, unit, t)) * job->kernels->lanes;
+        job->kernels->conv2d_fold(rows, sums, plan->tile_width, to + k * dw_row);
+    }
+}
+
+static void FN(weight_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(weight_job) *job = argument;
+    const FN(weight_plan) *plan = job->plan;
+    char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
+    const ptrdiff_t chunk = task % plan->chunks, in_unit = task / plan->chunks % plan->in_units;
+    const ptrdiff_t rest = task / (plan->chunks * plan->in_units);
+    const ptrdiff_t out_unit = rest % plan->out_units, part = rest / plan->out_units;
+    FN(unit) unit = {.planes = (real *)scratch, .dy = (real *)(scratch + plan->plane_bytes),
+                     .sums = (real *)(scratch + plan->plane_bytes + plan->dy_bytes)};
+    unit.out0 = out_unit * plan->unit_outs;
+    unit.out1 = fnn_min(unit.out0 + plan->unit_outs, plan->out);
+    unit.in0 = in_unit * plan->in_block;
+    unit.in1 = fnn_min(unit.in0 + plan->in_block, plan->in);
+    real *dw = plan->chunks == 1 ? job->dw
+                                 : job->partial + chunk * plan->groups * plan->out * plan->in * plan->taps;
+    const ptrdiff_t first = plan->steps * chunk / plan->chunks;
+    const ptrdiff_t last = plan->steps * (chunk + 1) / plan->chunks;
+    const ptrdiff_t end = plan->groups * (part + 1) / plan->group_tasks;
+    for (unit.group = plan->groups * part / plan->group_tasks; unit.group < end; unit.group++) {
+        for (ptrdiff_t step = first; step < last; step++)
+            FN(add_step)(job, &unit, step, step > first);
+        FN(finish_unit)(job, &unit, dw);
+    }
+}
+
+static void FN(add_chunks)(const FN(weight_job) *job) {
+    const FN(weight_plan) *plan = job->plan;
+    const ptrdiff_t count = plan->groups * plan->out * plan->in * plan->taps;
+    for (ptrdiff_t i = 0; i < count; i++) job->dw[i] = job->partial[i];
+    for (ptrdiff_t chunk = 1; chunk < plan->chunks; chunk++) {
+        const real *part = job->partial + chunk * count;
+        for (ptrdiff_t i = 0; i < count; i++) job->dw[i] += part[i];
+    }
+}
+
+size_t FN(fnn_conv2d_direct_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape) {
+    const FN(weight_plan) plan = FN(make_weight_plan)(ctx, shape);
+    const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
+    return plan.row_bytes + plan.partial_bytes + workers * plan.worker_bytes;
+}
+
+void FN(fnn_conv2d_direct_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                           const real *dy, const real *x, real *dw,
+                                           void *workspace) {
+    const FN(weight_plan) plan = FN(make_weight_plan)(ctx, shape);
+    FN(weight_job) job = {.plan = &plan, .kernels = FN(table)(ctx), .dy = dy, .x = x, .dw = dw,
+                          .row = workspace};
+    job.partial = (real *)((char *)workspace + plan.row_bytes);
+    job.workers = (char *)workspace + plan.row_bytes + plan.partial_bytes;
+    for (ptrdiff_t i = 0; i < plan.row_space; i++) {
+        const ptrdiff_t c = i / plan.taps, tap = i % plan.taps;
+        const ptrdiff_t at = c * plan.planes.channel +
+                             fnn_conv2d_tap_offset(&plan.planes, tap / shape->s, tap % shape->s);
+        job.row[i] = c < plan.in_block ? at : 0; /* rows that fill the last tile are dropped */
+    }
+    const ptrdiff_t tasks = plan.group_tasks * plan.out_units * plan.in_units * plan.chunks;
+    const ptrdiff_t work = plan.images * plan.groups * plan.out * plan.in * plan.taps *
+                           plan.planes.rows.out * plan.planes.cols.out;
+    fnn_parallel(work > GRAIN ? ctx->threads : 1, tasks, FN(weight_task), &job);
+    if (plan.chunks > 1) FN(add_chunks)(&job);
+}

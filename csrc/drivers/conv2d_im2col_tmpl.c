@@ -1,0 +1,231 @@
+/* Per image and group, with CT = channels * taps and PQ = pixels:
+ *
+ *   forward          y [K][PQ]  = w [K][CT] columns(x) [CT][PQ]
+ *   backward_data    columns    = w^T [CT][K] dy [K][PQ], added into dx; a block of channels
+ *                                 at a time
+ *   backward_weight  dw [K][CT] += dy [K][PQ] columns(x)^T [PQ][CT], image by image
+ *
+ * A 1x1 window on every pixel needs no columns. Workspace:
+ *
+ *   shared   tap offsets
+ *   worker   padded planes of one group of an image, or a block of columns | the product's own
+ *
+ * A worker is a thread that takes whole images and groups, or all threads together where there
+ * are fewer of those than threads: the product's bits do not depend on its threads. */
+
+typedef struct FN(columns_plan) {
+    const fnn_conv2d_shape *shape;
+    fnn_conv2d_planes planes;
+    fnn_gemm_shape gemm;
+    fnn_ctx inner;              /* what one product runs with */
+    int plain, threads;
+    ptrdiff_t in, out, taps;    /* channels per group */
+    ptrdiff_t block, blocks;    /* backward_data: channels a task */
+    size_t tap_bytes, plane_bytes, worker_bytes, workers;
+} FN(columns_plan);
+
+/* What the packing callback sees. */
+typedef struct FN(columns_source) {
+    const FN(fnn_table) *kernels;
+    fnn_conv2d_columns columns;
+    const real *planes;
+} FN(columns_source);
+
+typedef struct FN(columns_job) {
+    const FN(columns_plan) *plan;
+    const FN(fnn_table) *kernels;
+    const real *src, *w, *bias;
+    real *dst;
+    ptrdiff_t *tap;
+    char *workers;
+} FN(columns_job);
+
+static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_pass pass) {
+    const fnn_conv2d_shape *s = plan->shape;
+    const ptrdiff_t pixels = s->p * s->q, rows = plan->in * plan->taps;
+    fnn_gemm_shape g = {.batch = 1};
+    switch (pass) {
+    case FNN_FORWARD:
+        g.m = plan->out, g.n = pixels, g.k = rows;
+        g.a_rs = rows, g.a_cs = 1, g.b_rs = pixels, g.b_cs = 1, g.c_rs = pixels;
+        break;
+    case FNN_BACKWARD_DATA:
+        g.m = plan->block * plan->taps, g.n = pixels, g.k = plan->out;
+        g.a_rs = 1, g.a_cs = rows, g.b_rs = pixels, g.b_cs = 1, g.c_rs = pixels;
+        break;
+    default:
+        g.m = plan->out, g.n = rows, g.k = pixels;
+        g.a_rs = pixels, g.a_cs = 1, g.b_rs = 1, g.b_cs = pixels, g.c_rs = rows;
+    }
+    return g;
+}
+
+static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
+                                              fnn_conv2d_pass pass) {
+    const FN(fnn_table) *kernels = FN(table)(ctx);
+    FN(columns_plan) plan = {.shape = s, .planes = fnn_conv2d_planes_forward(s, kernels->lanes), .inner = *ctx,
+                             .plain = is_plain(s), .in = s->c / s->groups, .out = s->k / s->groups,
+                             .taps = s->r * s->s, .blocks = 1};
+    const ptrdiff_t pixels = s->p * s->q, size = sizeof(real);
+    plan.block = plan.in;
+    plan.tap_bytes = fnn_lines((size_t)plan.taps * sizeof(ptrdiff_t));
+    if (pass == FNN_BACKWARD_DATA && !plan.plain) {
+        plan.blocks = fnn_ceil_div(plan.in, fnn_max(COLUMN_BYTES / (plan.taps * pixels * size), 1));
+        plan.block = fnn_ceil_div(plan.in, plan.blocks);
+        plan.plane_bytes = fnn_lines((size_t)(plan.block * plan.taps * pixels * size));
+    } else if (!plan.plain) {
+        fnn_conv2d_lay_planes(&plan.planes, s->p, kernels->lanes, size);
+        plan.plane_bytes =
+            fnn_lines((size_t)((plan.in * plan.planes.channel + kernels->lanes) * size));
+    }
+    const ptrdiff_t tasks = pass == FNN_BACKWARD_WEIGHT ? s->groups : s->n * s->groups * plan.blocks;
+    const ptrdiff_t work = s->n * s->k * plan.in * plan.taps * pixels;
+    plan.threads = work > GRAIN && tasks >= ctx->threads ? ctx->threads : 1;
+    if (plan.threads > 1 || work <= GRAIN) plan.inner.threads = 1;
+    plan.workers = (size_t)fnn_max(fnn_min(plan.threads, FNN_MAX_THREADS), 1);
+    plan.gemm = FN(columns_gemm)(&plan, pass);
+    const int virtual = !plan.plain && pass != FNN_BACKWARD_DATA;
+    plan.worker_bytes =
+        plan.plane_bytes + fnn_lines((virtual ? FN(fnn_gemm_virtual_workspace)
+                                              : FN(fnn_gemm_workspace))(&plan.inner, &plan.gemm));
+    return plan;
+}
+
+FNN_INLINE ptrdiff_t FN(x_plane)(const FN(columns_plan) *plan) {
+    return plan->shape->h * plan->shape->w;
+}
+FNN_INLINE ptrdiff_t FN(y_plane)(const FN(columns_plan) *plan) {
+    return plan->shape->p * plan->shape->q;
+}
+
+static void FN(pack_columns)(const void *source, ptrdiff_t k0, ptrdiff_t kc, ptrdiff_t j0,
+                             ptrdiff_t nc, real *panels) {
+    const FN(columns_source) *from = source;
+    const ptrdiff_t nr = from->kernels->gemm_nr;
+    for (ptrdiff_t j = 0; j < nc; j += nr)
+        from->kernels->conv2d_columns(&from->columns, k0, kc, j0 + j, fnn_min(nc - j, nr), nr,
+                                      from->planes, panels + j * kc);
+}
+
+static void FN(pack_columns_transposed)(const void *source, ptrdiff_t k0, ptrdiff_t kc,
+                                        ptrdiff_t j0, ptrdiff_t nc, real *panels) {
+    const FN(columns_source) *from = source;
+    const ptrdiff_t nr = from->kernels->gemm_nr;
+    for (ptrdiff_t j = 0; j < nc; j += nr)
+        from->kernels->conv2d_columns_transposed(&from->columns, k0, kc, j0 + j,
+                                                 fnn_min(nc - j, nr), nr, from->planes,
+                                                 panels + j * kc);
+}
+
+static FN(columns_source) FN(read_planes)(const FN(columns_job) *job, const real *x,
+                                          real *planes) {
+    const FN(columns_plan) *plan = job->plan;
+    FN(copy_planes)(job->kernels, &plan->planes, plan->in, x, 0, plan->shape->p, planes);
+    return (FN(columns_source)){.kernels = job->kernels, .planes = planes,
+                                .columns = {.taps = plan->taps, .tap = job->tap,
+                                            .channel = plan->planes.channel,
+                                            .x_row = plan->planes.pitch, .cols = plan->shape->q}};
+}
+
+static void FN(forward_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(columns_job) *job = argument;
+    const FN(columns_plan) *plan = job->plan;
+    char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
+    void *workspace = scratch + plan->plane_bytes;
+    const ptrdiff_t group = task % plan->shape->groups;
+    const real *x = job->src + task * plan->in * FN(x_plane)(plan);
+    const real *w = job->w + group * plan->out * plan->in * plan->taps;
+    const real *bias = job->bias ? job->bias + group * plan->out : NULL;
+    real *y = job->dst + task * plan->out * FN(y_plane)(plan);
+    fnn_gemm_shape gemm = plan->gemm;
+    gemm.bias = bias ? FNN_BIAS_PER_ROW : FNN_NO_BIAS;
+    if (plan->plain) {
+        FN(fnn_gemm)(&plan->inner, &gemm, w, x, bias, y, workspace);
+    } else {
+        const FN(columns_source) source = FN(read_planes)(job, x, (real *)scratch);
+        FN(fnn_gemm_virtual)(&plan->inner, &gemm, w, FN(pack_columns), &source, bias, y, workspace);
+    }
+}
+
+static void FN(data_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(columns_job) *job = argument;
+    const FN(columns_plan) *plan = job->plan;
+    char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
+    void *workspace = scratch + plan->plane_bytes;
+    const ptrdiff_t block = task % plan->blocks, at = task / plan->blocks;
+    const ptrdiff_t group = at % plan->shape->groups, c = block * plan->block;
+    const real *dy = job->src + at * plan->out * FN(y_plane)(plan);
+    const real *w = job->w + (group * plan->out * plan->in + c) * plan->taps;
+    real *dx = job->dst + (at * plan->in + c) * FN(x_plane)(plan);
+    if (plan->plain) {
+        FN(fnn_gemm)(&plan->inner, &plan->gemm, w, dy, NULL, dx, workspace);
+        return;
+    }
+    const ptrdiff_t channels = fnn_min(plan->block, plan->in - c);
+    fnn_gemm_shape gemm = plan->gemm;
+    gemm.m = channels * plan->taps;
+    FN(fnn_gemm)(&plan->inner, &gemm, w, dy, NULL, (real *)scratch, workspace);
+    job->kernels->conv2d_add_columns(plan->shape, channels, (real *)scratch, dx);
+}
+
+static void FN(weight_task)(void *argument, ptrdiff_t group, int worker) {
+    const FN(columns_job) *job = argument;
+    const FN(columns_plan) *plan = job->plan;
+    char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
+    void *workspace = scratch + plan->plane_bytes;
+    real *dw = job->dst + group * plan->out * plan->in * plan->taps;
+    fnn_gemm_shape gemm = plan->gemm;
+    for (ptrdiff_t n = 0; n < plan->shape->n; n++) {
+        const ptrdiff_t at = n * plan->shape->groups + group;
+        const real *dy = job->w + at * plan->out * FN(y_plane)(plan);
+        const real *x = job->src + at * plan->in * FN(x_plane)(plan);
+        gemm.accumulate = n > 0;
+        if (plan->plain) {
+            FN(fnn_gemm)(&plan->inner, &gemm, dy, x, NULL, dw, workspace);
+        } else {
+            const FN(columns_source) source = FN(read_planes)(job, x, (real *)scratch);
+            FN(fnn_gemm_virtual)(&plan->inner, &gemm, dy, FN(pack_columns_transposed), &source,
+                                 NULL, dw, workspace);
+        }
+    }
+}
+
+static void FN(run_columns)(const fnn_ctx *ctx, const FN(columns_plan) *plan, FN(columns_job) job,
+                            ptrdiff_t tasks, fnn_task *task, char *workspace) {
+    job.plan = plan;
+    job.kernels = FN(table)(ctx);
+    job.tap = (ptrdiff_t *)workspace;
+    job.workers = workspace + plan->tap_bytes;
+    for (ptrdiff_t t = 0; t < plan->taps; t++)
+        job.tap[t] = fnn_conv2d_tap_offset(&plan->planes, t / plan->shape->s, t % plan->shape->s);
+    fnn_parallel(plan->threads, tasks, task, &job);
+}
+
+size_t FN(fnn_conv2d_im2col_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       fnn_conv2d_pass pass) {
+    const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, pass);
+    return plan.tap_bytes + plan.workers * plan.worker_bytes;
+}
+
+void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                   const real *w, const real *bias, real *y, void *workspace) {
+    const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_FORWARD);
+    const FN(columns_job) job = {.src = x, .w = w, .bias = bias, .dst = y};
+    FN(run_columns)(ctx, &plan, job, shape->n * shape->groups, FN(forward_task), workspace);
+}
+
+void FN(fnn_conv2d_im2col_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                         const real *dy, const real *w, real *dx, void *workspace) {
+    const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_BACKWARD_DATA);
+    const FN(columns_job) job = {.src = dy, .w = w, .dst = dx};
+    FN(run_columns)(ctx, &plan, job, shape->n * shape->groups * plan.blocks, FN(data_task),
+                    workspace);
+}
+
+void FN(fnn_conv2d_im2col_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                           const real *dy, const real *x, real *dw,
+                                           void *workspace) {
+    const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_BACKWARD_WEIGHT);
+    const FN(columns_job) job = {.src = x, .w = dy, .dst = dw};
+    FN(run_columns)(ctx, &plan, job, shape->groups, FN(weight_task), workspace);
+}

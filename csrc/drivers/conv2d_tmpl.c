@@ -1,0 +1,103 @@
+/* The convolution's entry points: empty problems, floating-point control, and the algorithm. */
+
+FNN_INLINE int FN(conv2d_empty)(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    const ptrdiff_t x = s->n * s->c * s->h * s->w, y = s->n * s->k * s->p * s->q;
+    const ptrdiff_t w = s->k * (s->c / s->groups) * s->r * s->s;
+    return pass == FNN_FORWARD ? y == 0 : pass == FNN_BACKWARD_DATA ? x == 0 : w == 0;
+}
+
+size_t FN(fnn_conv2d_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                fnn_conv2d_pass pass) {
+    if (FN(conv2d_empty)(shape, pass) || FN(conv2d_empty)(shape, FNN_FORWARD)) return 0;
+    switch (fnn_conv2d_choice(ctx, shape, pass, !FNN_REAL_IS_F32)) {
+    case FNN_DIRECT: return FN(fnn_conv2d_direct_workspace)(ctx, shape, pass);
+    case FNN_IM2COL: return FN(fnn_conv2d_im2col_workspace)(ctx, shape, pass);
+    default: return 0;
+    }
+}
+
+fnn_status FN(fnn_conv2d_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                  const real *w, const real *bias, real *y, void *workspace) {
+    if (FN(conv2d_empty)(shape, FNN_FORWARD)) return FNN_OK;
+    const fnn_fpstate state = fnn_fp_flush();
+    fnn_status status = FNN_OK;
+    switch (fnn_conv2d_choice(ctx, shape, FNN_FORWARD, !FNN_REAL_IS_F32)) {
+    case FNN_DIRECT: FN(fnn_conv2d_direct_forward)(ctx, shape, x, w, bias, y, workspace); break;
+    case FNN_IM2COL: FN(fnn_conv2d_im2col_forward)(ctx, shape, x, w, bias, y, workspace); break;
+    default: status = FNN_UNSUPPORTED;
+    }
+    fnn_fp_set(state);
+    return status;
+}
+
+fnn_status FN(fnn_conv2d_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                        const real *dy, const real *w, real *dx, void *workspace) {
+    if (FN(conv2d_empty)(shape, FNN_BACKWARD_DATA)) return FNN_OK;
+    if (FN(conv2d_empty)(shape, FNN_FORWARD)) {
+        memset(dx, 0, (size_t)(shape->n * shape->c * shape->h * shape->w) * sizeof(real));
+        return FNN_OK;
+    }
+    const fnn_fpstate state = fnn_fp_flush();
+    fnn_status status = FNN_OK;
+    switch (fnn_conv2d_choice(ctx, shape, FNN_BACKWARD_DATA, !FNN_REAL_IS_F32)) {
+    case FNN_DIRECT: FN(fnn_conv2d_direct_backward_data)(ctx, shape, dy, w, dx, workspace); break;
+    case FNN_IM2COL: FN(fnn_conv2d_im2col_backward_data)(ctx, shape, dy, w, dx, workspace); break;
+    default: status = FNN_UNSUPPORTED;
+    }
+    fnn_fp_set(state);
+    return status;
+}
+
+fnn_status FN(fnn_conv2d_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                          const real *dy, const real *x, real *dw,
+                                          void *workspace) {
+    if (FN(conv2d_empty)(shape, FNN_BACKWARD_WEIGHT)) return FNN_OK;
+    if (FN(conv2d_empty)(shape, FNN_FORWARD)) {
+        const ptrdiff_t count = shape->k * (shape->c / shape->groups) * shape->r * shape->s;
+        memset(dw, 0, (size_t)count * sizeof(real));
+        return FNN_OK;
+    }
+    const fnn_fpstate state = fnn_fp_flush();
+    fnn_status status = FNN_OK;
+    switch (fnn_conv2d_choice(ctx, shape, FNN_BACKWARD_WEIGHT, !FNN_REAL_IS_F32)) {
+    case FNN_DIRECT: FN(fnn_conv2d_direct_backward_weight)(ctx, shape, dy, x, dw, workspace); break;
+    case FNN_IM2COL: FN(fnn_conv2d_im2col_backward_weight)(ctx, shape, dy, x, dw, workspace); break;
+    default: status = FNN_UNSUPPORTED;
+    }
+    fnn_fp_set(state);
+    return status;
+}
+
+typedef struct FN(bias_job) {
+    const FN(fnn_table) *kernels;
+    const fnn_conv2d_shape *shape;
+    const real *dy;
+    real *db;
+    ptrdiff_t tasks;
+} FN(bias_job);
+
+/* A task owns whole channels; images are added in their order. */
+static void FN(bias_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(bias_job) *job = argument;
+    const fnn_conv2d_shape *s = job->shape;
+    (void)worker;
+    const ptrdiff_t pixels = s->p * s->q, end = s->k * (task + 1) / job->tasks;
+    for (ptrdiff_t k = s->k * task / job->tasks; k < end; k++) {
+        real total = 0;
+        for (ptrdiff_t n = 0; n < s->n; n++)
+            total += job->kernels->conv2d_plane_sum(pixels, job->dy + (n * s->k + k) * pixels);
+        job->db[k] = total;
+    }
+}
+
+fnn_status FN(fnn_conv2d_backward_bias)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                        const real *dy, real *db) {
+    if (shape->k == 0) return FNN_OK;
+    const ptrdiff_t count = shape->n * shape->k * shape->p * shape->q;
+    const ptrdiff_t tasks = fnn_max(fnn_min(count / BIAS_GRAIN, shape->k), 1);
+    FN(bias_job) job = {FN(table)(ctx), shape, dy, db, tasks};
+    const fnn_fpstate state = fnn_fp_flush();
+    fnn_parallel(ctx->threads, tasks, FN(bias_task), &job);
+    fnn_fp_set(state);
+    return FNN_OK;
+}

@@ -1,0 +1,93 @@
+/* Contracts of the conv2d kernels (a template: included once per element type).
+ *
+ * The direct kernels work on padded planes: rows of `pitch` elements, zeros around the image,
+ * pixels of one column phase (column mod stride) side by side, so that a tap is a constant
+ * offset and a run of pixels is a run of addresses even across rows. */
+#include "kernels/conv2d_tiles.h"
+
+/* y[o][j] = bias[o] + sum over channels c, taps t of
+ *           w[o*w_out + c*w_in + tap[t].w] * x[c*x_channel + tap[t].x + j]
+ * for o < O, j < V*LANES of tile (O, V); y is dense. bias may be NULL. The order of the sum does
+ * not depend on the tile. All of x that the formula names is read, also where the caller wants
+ * no result. */
+typedef void FN(conv2d_tile_fn)(const fnn_conv2d_sum *sum, int tile, const real *x, const real *w,
+                                const real *bias, real *y);
+
+/* The same sum for tile (O, R, V): rows of V vectors, of which the last has `last` pixels, written
+ * to their places:
+ *
+ *   y[o*y_channel + r*y_row + j] = bias[o] + sum of w[..] * x[c*x_channel + tap[t].x + r*x_row + j]
+ *
+ * for o < O, r < R, j < (V-1)*LANES + last; x is read to the end of the last vector. */
+typedef struct FN(conv2d_place) {
+    ptrdiff_t x_row, y_channel, y_row, last;
+} FN(conv2d_place);
+typedef void FN(conv2d_rows_fn)(const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, int tile,
+                                const real *x, const real *w, const real *bias, real *y);
+
+/* dst[c][i][j] = src[c][row + i*row_step][col + j*col_step], 0 outside of the h x w source,
+ * for c < planes, i < rows, j < cols; rows of dst are dense, and `slack` >= LANES zeros follow
+ * each of its planes. row and col may be negative. */
+typedef struct FN(conv2d_crop) {
+    ptrdiff_t planes, h, w, src_plane;
+    ptrdiff_t row, row_step, col, col_step;
+    ptrdiff_t rows, cols, dst_plane, slack;
+} FN(conv2d_crop);
+typedef void FN(conv2d_pad_fn)(const FN(conv2d_crop) *crop, const real *src, real *dst);
+
+/* Takes the pixels j0 .. j0+count of `outs` channels from a tile (channels tile_stride apart)
+ * to their places: pixel j is row j / pitch, column j % pitch of a grid of `cols` columns, stored
+ * at dst[o*dst_plane + row*row_step + column*col_step]; columns from `cols` on are dropped. */
+typedef struct FN(conv2d_grid) {
+    ptrdiff_t pitch, cols;
+    ptrdiff_t dst_plane, row_step, col_step;
+} FN(conv2d_grid);
+typedef void FN(conv2d_scatter_fn)(const FN(conv2d_grid) *grid, ptrdiff_t j0, ptrdiff_t count,
+                                   ptrdiff_t outs, const real *tile, ptrdiff_t tile_stride,
+                                   real *dst);
+
+/* The gradient of the weights: K output channels by R rows, a row being an input channel and
+ * tap, as sums over all pixels (n, p, q):
+ *
+ *   g[i][k] (+)= sum of x[row[i] + n*x_image + p*x_row + q] * dy[..]
+ *
+ * Nothing outside of these pixels is read. `add` adds to g, else g is only written. */
+
+/* dy[k*dy_channel + n*dy_image + p*cols + q]; tile (K, R); pixels lie in lanes, and each sum is
+ * left as a vector of partial sums: g is [R][K] vectors. */
+typedef void FN(conv2d_dot_fn)(const fnn_conv2d_pixels *pixels, int tile, const ptrdiff_t *row,
+                               const real *x, const real *dy, int add, real *g);
+
+/* dy[((n*rows + p)*cols + q) * V*LANES + k], channels in lanes; tile (V, R); g is [R][V*LANES].
+ * dy starts on a vector. */
+typedef void FN(conv2d_outer_fn)(const fnn_conv2d_pixels *pixels, int tile, const ptrdiff_t *row,
+                                 const real *x, const real *dy, int add, real *g);
+
+/* dst[j*dst_row + i] = src[i*src_row + j] for i < rows, j < cols, and 0 for rows <= i < padded. */
+typedef void FN(conv2d_transpose_fn)(ptrdiff_t rows, ptrdiff_t cols, const real *src,
+                                     ptrdiff_t src_row, real *dst, ptrdiff_t dst_row,
+                                     ptrdiff_t padded);
+
+/* y[i] = sum of the lanes of vector i at x[i*x_step], i < count; y is dense. */
+typedef void FN(conv2d_fold_fn)(ptrdiff_t count, const real *x, ptrdiff_t x_step, real *y);
+
+/* A panel of the matrix of columns [channel and tap][pixel], read from padded planes: row
+ * k = c*taps + t, column j = pixel (j / cols, j % cols), and the element is
+ *
+ *   B(k, j) = planes[c*channel + tap[t] + (j / cols)*x_row + j % cols].
+ *
+ * panel[k*nr + j] = B(k0 + k, j0 + j), or with rows and columns exchanged B(j0 + j, k0 + k), for
+ * k < depth, j < width, and 0 for width <= j < nr; nr is a multiple of LANES. Up to LANES - 1
+ * elements behind those named are read. */
+typedef void FN(conv2d_columns_fn)(const fnn_conv2d_columns *columns, ptrdiff_t k0, ptrdiff_t depth,
+                                   ptrdiff_t j0, ptrdiff_t width, ptrdiff_t nr, const real *planes,
+                                   real *panel);
+typedef FN(conv2d_columns_fn) FN(conv2d_columns_transposed_fn);
+
+/* The adjoint: dx[c] = sum over taps of the columns, for `channels` planes of dx; the columns
+ * are dense, [c][tap][p*q]. */
+typedef void FN(conv2d_add_columns_fn)(const fnn_conv2d_shape *shape, ptrdiff_t channels,
+                                       const real *columns, real *dx);
+
+/* The sum of `count` elements. */
+typedef real FN(conv2d_plane_sum_fn)(ptrdiff_t count, const real *x);

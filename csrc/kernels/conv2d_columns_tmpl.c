@@ -1,0 +1,135 @@
+/* The matrix of columns (im2col) in pieces, and its adjoint; contracts in kernels/conv2d.h. */
+
+/* Runs of a panel's pixels that are neighbours in a plane. A panel has at most 64 columns. */
+typedef struct FN(conv2d_runs) {
+    int count;
+    ptrdiff_t at[64], from[64], length[64];
+} FN(conv2d_runs);
+
+FNN_INLINE void FN(conv2d_find_runs)(const fnn_conv2d_columns *columns, ptrdiff_t j0,
+                                     ptrdiff_t width, FN(conv2d_runs) *runs) {
+    ptrdiff_t row = j0 / columns->cols, col = j0 % columns->cols;
+    runs->count = 0;
+    for (ptrdiff_t j = 0; j < width; col = 0, row++) {
+        const int i = runs->count++;
+        runs->at[i] = j;
+        runs->from[i] = row * columns->x_row + col;
+        runs->length[i] = fnn_min(columns->cols - col, width - j);
+        j += runs->length[i];
+    }
+}
+
+/* Whole vectors are stored: what runs over a row's end is overwritten by the next row, so only
+ * the last row is written exactly. */
+FNN_INLINE void FN(conv2d_columns_row)(const FN(conv2d_runs) *runs, ptrdiff_t width, ptrdiff_t nr,
+                                       const real *from, real *to, int exact) {
+    for (int i = 0; i < runs->count; i++) {
+        const real *src = from + runs->from[i];
+        real *dst = to + runs->at[i];
+        for (ptrdiff_t j = 0; j < runs->length[i]; j += LANES) {
+            if (exact)
+                FN(store_m)(dst + j, FN(load)(src + j),
+                            FN(mask)(fnn_min(runs->length[i] - j, LANES)));
+            else
+                FN(store)(dst + j, FN(load)(src + j));
+        }
+    }
+    for (ptrdiff_t j = width; j < nr; j += LANES) {
+        if (exact)
+            FN(store_m)(to + j, FN(zero)(), FN(mask)(fnn_min(nr - j, LANES)));
+        else
+            FN(store)(to + j, FN(zero)());
+    }
+}
+
+static FNN_NOINLINE void FN(conv2d_columns)(const fnn_conv2d_columns *columns, ptrdiff_t k0,
+                                            ptrdiff_t depth, ptrdiff_t j0, ptrdiff_t width,
+                                            ptrdiff_t nr, const real *planes, real *panel) {
+    FN(conv2d_runs) runs;
+    FN(conv2d_find_runs)(columns, j0, width, &runs);
+    ptrdiff_t t = k0 % columns->taps;
+    const real *plane = planes + k0 / columns->taps * columns->channel;
+    for (ptrdiff_t k = 0; k < depth; k++) {
+        FN(conv2d_columns_row)(&runs, width, nr, plane + columns->tap[t], panel + k * nr,
+                               k + 1 == depth);
+        if (++t == columns->taps) {
+            t = 0;
+            plane += columns->channel;
+        }
+    }
+}
+
+/* Squares of LANES rows (channel and tap) by LANES neighbouring pixels, transposed. */
+static FNN_NOINLINE void FN(conv2d_columns_transposed)(const fnn_conv2d_columns *columns,
+                                                       ptrdiff_t k0, ptrdiff_t depth, ptrdiff_t j0,
+                                                       ptrdiff_t width, ptrdiff_t nr,
+                                                       const real *planes, real *panel) {
+    for (ptrdiff_t j = 0; j < nr; j += LANES) {
+        const real *row[LANES];
+        for (ptrdiff_t i = 0; i < LANES; i++) {
+            /* rows behind the last repeat the first, and are cleared below */
+            const ptrdiff_t r = j + i < width ? j0 + j + i : j0;
+            row[i] = planes + r / columns->taps * columns->channel + columns->tap[r % columns->taps];
+        }
+        const ptrdiff_t used = fnn_max(fnn_min(width - j, LANES), 0);
+        ptrdiff_t y = k0 / columns->cols, x = k0 % columns->cols;
+        for (ptrdiff_t k = 0; k < depth;) {
+            const ptrdiff_t run = fnn_min(fnn_min(columns->cols - x, depth - k), LANES);
+            const ptrdiff_t at = y * columns->x_row + x;
+            vec v[LANES];
+            FNN_UNROLL
+            for (int i = 0; i < LANES; i++) v[i] = FN(load)(row[i] + at);
+            if (used < LANES)
+                for (ptrdiff_t i = used; i < LANES; i++) v[i] = FN(zero)();
+            FN(transpose)(v);
+            if (run == LANES) {
+                FNN_UNROLL
+                for (int i = 0; i < LANES; i++) FN(store)(panel + (k + i) * nr + j, v[i]);
+            } else {
+                for (ptrdiff_t i = 0; i < run; i++) FN(store)(panel + (k + i) * nr + j, v[i]);
+            }
+            k += run;
+            x += run;
+            if (x == columns->cols) {
+                x = 0;
+                y++;
+            }
+        }
+    }
+}
+
+FNN_INLINE void FN(conv2d_add_run)(const real *src, real *dst, ptrdiff_t step, ptrdiff_t count) {
+    ptrdiff_t j = 0;
+    if (step == 1) {
+        for (; j + LANES <= count; j += LANES)
+            FN(store)(dst + j, FN(load)(dst + j) + FN(load)(src + j));
+        if (j < count) {
+            const vmask rest = FN(mask)(count - j);
+            FN(store_m)(dst + j, FN(load_m)(dst + j, rest) + FN(load_m)(src + j, rest), rest);
+        }
+    } else {
+        for (; j < count; j++) dst[j * step] += src[j];
+    }
+}
+
+static FNN_NOINLINE void FN(conv2d_add_columns)(const fnn_conv2d_shape *shape, ptrdiff_t channels,
+                                                const real *columns, real *dx) {
+    const ptrdiff_t h = shape->h, w = shape->w, p = shape->p, q = shape->q;
+    for (ptrdiff_t c = 0; c < channels; c++, dx += h * w) {
+        FN(conv2d_clear)(dx, h * w);
+        for (ptrdiff_t r = 0; r < shape->r; r++) {
+            const ptrdiff_t y = r * shape->dilation_h - shape->pad_top;
+            const ptrdiff_t p0 = fnn_min(FN(conv2d_first)(y, shape->stride_h, 0), p);
+            const ptrdiff_t p1 = fnn_min(FN(conv2d_first)(y, shape->stride_h, h), p);
+            for (ptrdiff_t s = 0; s < shape->s; s++, columns += p * q) {
+                const ptrdiff_t x = s * shape->dilation_w - shape->pad_left;
+                const ptrdiff_t q0 = fnn_min(FN(conv2d_first)(x, shape->stride_w, 0), q);
+                const ptrdiff_t q1 = fnn_min(FN(conv2d_first)(x, shape->stride_w, w), q);
+                for (ptrdiff_t i = p0; i < p1; i++)
+                    FN(conv2d_add_run)(columns + i * q + q0,
+                                       dx + (y + i * shape->stride_h) * w + x + q0 * shape->stride_w,
+                                       shape->stride_w, q1 - q0);
+            }
+        }
+    }
+}

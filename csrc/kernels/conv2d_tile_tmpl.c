@@ -1,0 +1,79 @@
+/* Forward and backward-data register tiles; contracts in kernels/conv2d.h. */
+
+#if CONV_REGISTERS == 32
+#define CONV_TILES FNN_CONV2D_TILES_32
+#else
+#define CONV_TILES FNN_CONV2D_TILES_16
+#endif
+
+/* Whichever operand has fewer vectors stays in registers while the other one streams. */
+FNN_INLINE void FN(conv2d_tile_step)(int outs, int vectors, const real *x, const real *w,
+                                     ptrdiff_t w_out, vec acc[12][12]) {
+    vec held[12];
+    if (outs <= vectors) {
+        FNN_UNROLL
+        for (int o = 0; o < outs; o++) held[o] = FN(splat)(w[o * w_out]);
+        FNN_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            vec xv = FN(load)(x + v * LANES);
+            if (outs > 1) xv = FN(pin)(xv);
+            FNN_UNROLL
+            for (int o = 0; o < outs; o++) acc[o][v] = FN(fma)(held[o], xv, acc[o][v]);
+        }
+    } else {
+        FNN_UNROLL
+        for (int v = 0; v < vectors; v++) held[v] = FN(pin)(FN(load)(x + v * LANES));
+        FNN_UNROLL
+        for (int o = 0; o < outs; o++) {
+            vec wv = FN(splat)(w[o * w_out]);
+            FNN_UNROLL
+            for (int v = 0; v < vectors; v++) acc[o][v] = FN(fma)(wv, held[v], acc[o][v]);
+        }
+    }
+}
+
+FNN_INLINE void FN(conv2d_tile_body)(int outs, int vectors, const fnn_conv2d_sum *sum,
+                                     const real *x, const real *w, const real *bias, real *y) {
+    vec acc[12][12];
+    FNN_UNROLL
+    for (int o = 0; o < outs; o++) {
+        const vec b = bias ? FN(splat)(bias[o]) : FN(zero)();
+        FNN_UNROLL
+        for (int v = 0; v < vectors; v++) acc[o][v] = b;
+    }
+    const fnn_conv2d_tap *const tap = sum->tap, *const end = tap + sum->taps;
+    const ptrdiff_t x_channel = sum->x_channel, w_in = sum->w_in, w_out = sum->w_out;
+    for (ptrdiff_t c = sum->channels; c > 0; c--) {
+        for (const fnn_conv2d_tap *t = tap; t != end; t++)
+            FN(conv2d_tile_step)(outs, vectors, x + t->x, w + t->w, w_out, acc);
+        x += x_channel;
+        w += w_in;
+    }
+    FNN_UNROLL
+    for (int o = 0; o < outs; o++)
+        FNN_UNROLL
+        for (int v = 0; v < vectors; v++)
+            FN(store)(y + (o * vectors + v) * LANES, acc[o][v]);
+}
+
+#define X(O, V)                                                                               \
+    static FNN_NOINLINE void FN(conv2d_tile_##O##x##V)(const fnn_conv2d_sum *sum, const real *x, \
+                                                       const real *w, const real *bias,       \
+                                                       real *y) {                             \
+        FN(conv2d_tile_body)(O, V, sum, x, w, bias, y);                                       \
+    }
+CONV_TILES(X)
+#undef X
+
+static void FN(conv2d_tile)(const fnn_conv2d_sum *sum, int tile, const real *x, const real *w,
+                            const real *bias, real *y) {
+    typedef void tile_fn(const fnn_conv2d_sum *, const real *, const real *, const real *, real *);
+    static tile_fn *const tiles[] = {
+#define X(O, V) FN(conv2d_tile_##O##x##V),
+        CONV_TILES(X)
+#undef X
+    };
+    tiles[tile](sum, x, w, bias, y);
+}
+
+#undef CONV_TILES

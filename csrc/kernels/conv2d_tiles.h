@@ -1,0 +1,58 @@
+/* The parts of the conv2d kernels' contracts that do not depend on the element type. */
+#ifndef FNN_CONV2D_TILES_H
+#define FNN_CONV2D_TILES_H
+
+#include <stddef.h>
+
+/* Register tiles for ISAs with 32 and with 16 vector registers; a tile's number is its place in
+ * its list. 24 to 27 accumulators fit 32 registers, 12 fit 16; the small ones serve small sizes.
+ *
+ *   conv2d_tile   X(output channels, vectors of pixels)
+ *   conv2d_rows   X(output channels, rows, vectors of pixels per row)
+ *   conv2d_dot    X(output channels, rows of weights)
+ *   conv2d_outer  X(vectors of output channels, rows of weights) */
+#define FNN_CONV2D_TILES_32(X) \
+    X(1, 12) X(1, 7) X(1, 4) X(1, 2) X(2, 12) X(2, 7) X(3, 8) X(3, 5) X(4, 6) X(4, 4) X(6, 4) \
+    X(8, 3) X(12, 2) X(12, 1)
+#define FNN_CONV2D_TILES_16(X) \
+    X(1, 10) X(1, 6) X(1, 3) X(2, 6) X(2, 4) X(3, 4) X(3, 2) X(4, 3) X(6, 2) X(6, 1)
+#define FNN_CONV2D_ROWS_32(X) \
+    X(1, 14, 1) X(1, 7, 2) X(1, 4, 4) X(1, 1, 4) X(2, 7, 1) X(2, 6, 2) X(2, 3, 4) X(3, 8, 1) \
+    X(3, 4, 2) X(3, 2, 4) X(3, 1, 7) X(4, 6, 1) X(4, 3, 2) X(6, 4, 1) X(6, 2, 2) X(6, 1, 4)
+#define FNN_CONV2D_ROWS_16(X) \
+    X(1, 10, 1) X(1, 5, 2) X(1, 3, 4) X(1, 1, 4) X(2, 5, 1) X(2, 3, 2) X(3, 4, 1) X(3, 2, 2) \
+    X(3, 1, 4)
+#define FNN_CONV2D_DOTS_32(X) X(1, 9) X(1, 5) X(2, 9) X(3, 9) X(4, 6)
+#define FNN_CONV2D_DOTS_16(X) X(1, 9) X(1, 5) X(2, 5) X(3, 3) X(3, 4)
+#define FNN_CONV2D_OUTERS_32(X) X(1, 9) X(1, 12) X(2, 9) X(3, 9) X(4, 6)
+#define FNN_CONV2D_OUTERS_16(X) X(1, 9) X(2, 6)
+
+/* One filter tap: where its input pixel stands relative to the output pixel, and its weight
+ * relative to the first tap of the same two channels. */
+typedef struct fnn_conv2d_tap {
+    ptrdiff_t x, w;
+} fnn_conv2d_tap;
+
+/* The sum that a conv2d_tile computes. Strides and offsets count elements. */
+typedef struct fnn_conv2d_sum {
+    ptrdiff_t channels, taps;
+    const fnn_conv2d_tap *tap;
+    ptrdiff_t x_channel;    /* between input channels in x */
+    ptrdiff_t w_out, w_in;  /* between output channels and input channels in w */
+} fnn_conv2d_sum;
+
+/* The pixels that a gradient of the weights sums over, and where they stand in x and dy. */
+typedef struct fnn_conv2d_pixels {
+    ptrdiff_t images, rows, cols;
+    ptrdiff_t x_image, x_row;           /* strides in x; columns are neighbours */
+    ptrdiff_t dy_channel, dy_image;     /* strides in dy; rows are dense */
+} fnn_conv2d_pixels;
+
+/* The matrix of columns of padded planes; see conv2d_columns. */
+typedef struct fnn_conv2d_columns {
+    ptrdiff_t taps;
+    const ptrdiff_t *tap;          /* offsets in a channel's planes */
+    ptrdiff_t channel, x_row, cols; /* strides of channels and rows; pixels per row */
+} fnn_conv2d_columns;
+
+#endif

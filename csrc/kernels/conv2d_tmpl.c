@@ -1,0 +1,9 @@
+/* The conv2d kernels, split by family; contracts in kernels/conv2d.h. */
+
+enum { FN(conv2d_registers) = CONV_REGISTERS };
+
+#include "kernels/conv2d_copy_tmpl.c"
+#include "kernels/conv2d_tile_tmpl.c"
+#include "kernels/conv2d_rows_tmpl.c"
+#include "kernels/conv2d_weight_tmpl.c"
+#include "kernels/conv2d_columns_tmpl.c"
