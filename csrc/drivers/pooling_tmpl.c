@@ -1,0 +1,97 @@
+/* Pooling drivers for one element type. */
+
+typedef struct FN(pool_job) {
+    const FN(fnn_table) *table;
+    const fnn_pool_shape *shape;
+    pool_plan plan;
+    int average;
+    const real *in; /* x, or dy in a backward pass */
+    real *out;
+    int32_t *index;
+    const int32_t *saved_index;
+    int bad_index; /* set atomically */
+} FN(pool_job);
+
+static void FN(pool_task)(void *argument, ptrdiff_t task, int worker) {
+    (void)worker;
+    const FN(pool_job) *job = argument;
+    const fnn_pool_shape *s = job->shape;
+    const pool_plan *plan = &job->plan;
+    const ptrdiff_t first = task / plan->row_blocks * plan->planes;
+    const ptrdiff_t from = task % plan->row_blocks * plan->rows;
+    const ptrdiff_t to = fnn_min(from + plan->rows, s->p);
+    for (ptrdiff_t i = first; i < fnn_min(first + plan->planes, s->planes); i++) {
+        const ptrdiff_t plane = s->h * s->w, readable = (s->planes - i) * plane;
+        const real *x = job->in + i * plane;
+        real *y = job->out + i * s->p * s->q;
+        if (job->average)
+            job->table->avg_pool(s, from, to, x, readable, y);
+        else
+            job->table->max_pool(s, from, to, x, readable, y,
+                                 job->index ? job->index + i * s->p * s->q : NULL);
+    }
+}
+
+fnn_status FN(fnn_max_pool)(const fnn_ctx *ctx, const fnn_pool_shape *shape, const real *x, real *y,
+                            int32_t *index) {
+    if (index && shape->h > 0 && shape->w > INT32_MAX / shape->h) return FNN_UNSUPPORTED;
+    FN(pool_job) job = {.table = FN(table)(ctx),
+                        .shape = shape,
+                        .plan = plan_pool(ctx, shape, 1),
+                        .in = x,
+                        .out = y,
+                        .index = index};
+    fnn_parallel(job.plan.threads, job.plan.tasks, FN(pool_task), &job);
+    return FNN_OK;
+}
+
+fnn_status FN(fnn_avg_pool)(const fnn_ctx *ctx, const fnn_pool_shape *shape, const real *x,
+                            real *y) {
+    FN(pool_job) job = {.table = FN(table)(ctx),
+                        .shape = shape,
+                        .plan = plan_pool(ctx, shape, 1),
+                        .average = 1,
+                        .in = x,
+                        .out = y};
+    fnn_parallel(job.plan.threads, job.plan.tasks, FN(pool_task), &job);
+    return FNN_OK;
+}
+
+static void FN(pool_backward_task)(void *argument, ptrdiff_t task, int worker) {
+    (void)worker;
+    FN(pool_job) *job = argument;
+    const fnn_pool_shape *s = job->shape;
+    const ptrdiff_t out = s->p * s->q, in = s->h * s->w, first = task * job->plan.planes;
+    for (ptrdiff_t i = first; i < fnn_min(first + job->plan.planes, s->planes); i++) {
+        const real *dy = job->in + i * out;
+        real *dx = job->out + i * in;
+        if (job->average)
+            job->table->avg_pool_backward(s, dy, dx);
+        else if (job->table->max_pool_backward(out, in, dy, job->saved_index + i * out, dx))
+            __atomic_store_n(&job->bad_index, 1, __ATOMIC_RELAXED);
+    }
+}
+
+fnn_status FN(fnn_max_pool_backward)(const fnn_ctx *ctx, const fnn_pool_shape *shape,
+                                     const real *dy, const int32_t *index, real *dx) {
+    FN(pool_job) job = {.table = FN(table)(ctx),
+                        .shape = shape,
+                        .plan = plan_pool(ctx, shape, 0),
+                        .in = dy,
+                        .out = dx,
+                        .saved_index = index};
+    fnn_parallel(job.plan.threads, job.plan.tasks, FN(pool_backward_task), &job);
+    return job.bad_index ? FNN_BAD_INDEX : FNN_OK;
+}
+
+fnn_status FN(fnn_avg_pool_backward)(const fnn_ctx *ctx, const fnn_pool_shape *shape,
+                                     const real *dy, real *dx) {
+    FN(pool_job) job = {.table = FN(table)(ctx),
+                        .shape = shape,
+                        .plan = plan_pool(ctx, shape, 0),
+                        .average = 1,
+                        .in = dy,
+                        .out = dx};
+    fnn_parallel(job.plan.threads, job.plan.tasks, FN(pool_backward_task), &job);
+    return FNN_OK;
+}

@@ -1,0 +1,24 @@
+/* Softmax, log-softmax and the cross-entropy loss. Denormals are flushed to zero: vanishing
+ * probabilities and their products would otherwise cost ten times the rest. */
+#include "base/common.h"
+#include "base/fpstate.h"
+#include "base/pool.h"
+#include "kernels/kernels.h"
+
+/* Elements a task works on, and the size from which tasks go to other threads. */
+enum { TASK_SIZE = 16384, PARALLEL_SIZE = 32768 };
+
+static int threads_for(const fnn_ctx *ctx, ptrdiff_t count) {
+    return count < PARALLEL_SIZE ? 1 : ctx->threads;
+}
+
+#include "base/real_f32.h"
+#include "drivers/common_tmpl.h"
+#include "drivers/softmax_tmpl.c"
+#include "drivers/cross_entropy_tmpl.c"
+#include "base/real_end.h"
+#include "base/real_f64.h"
+#include "drivers/common_tmpl.h"
+#include "drivers/softmax_tmpl.c"
+#include "drivers/cross_entropy_tmpl.c"
+#include "base/real_end.h"

@@ -1,0 +1,140 @@
+/* The average pooling kernels; contracts in kernels/pool.h. */
+
+/* How many taps a window that starts at `start` divides by, in one direction. */
+FNN_INLINE ptrdiff_t FN(tap_count)(ptrdiff_t start, ptrdiff_t taps, ptrdiff_t size, ptrdiff_t pad,
+                                   int count_pad) {
+    const ptrdiff_t end = fnn_min(start + taps, size + pad);
+    if (count_pad) return end - start;
+    return fnn_min(end, size) - fnn_max(start, 0);
+}
+
+/* The divisor of outputs in a row of windows `rows` tall (as tap_count has it). */
+FNN_INLINE real FN(divisor)(const fnn_pool_shape *s, ptrdiff_t rows, ptrdiff_t q) {
+    if (s->divisor_override) return (real)s->divisor_override;
+    return (real)(rows * FN(tap_count)(q * s->stride_w - s->pad_w, s->s, s->w, s->pad_w,
+                                       s->count_include_pad));
+}
+
+/* n neighbouring inner outputs: taps from x on, in rows w apart. */
+FNN_INLINE void FN(avg_vector)(const fnn_pool_shape *s, const real *x, ptrdiff_t readable,
+                               ptrdiff_t rows, ptrdiff_t n, int step, int whole, real divisor,
+                               real *y) {
+    vec sum = FN(zero)();
+    for (ptrdiff_t r = 0; r < rows; r++, x += s->w, readable -= s->w)
+        for (ptrdiff_t k = 0; k < s->s; k++)
+            sum += FN(load_strided)(x + k, readable - k, s->stride_w, step, whole);
+    sum /= FN(splat)(divisor);
+    if (n == LANES)
+        FN(store)(y, sum);
+    else
+        FN(store_m)(y, sum, FN(mask)(n));
+}
+
+/* One output, anywhere: the mean of `rows` rows of n taps. */
+FNN_INLINE real FN(avg_single)(const real *x, ptrdiff_t w, ptrdiff_t rows, ptrdiff_t n,
+                               real divisor) {
+    real sum = 0;
+    if (n < FN(WIDE_WINDOW)) {
+        for (ptrdiff_t r = 0; r < rows; r++, x += w)
+            for (ptrdiff_t c = 0; c < n; c++) sum += x[c];
+        return sum / divisor;
+    }
+    vec wide = FN(zero)();
+    for (ptrdiff_t r = 0; r < rows; r++, x += w) {
+        ptrdiff_t c = 0;
+        for (; c + LANES <= n; c += LANES) wide += FN(load)(x + c);
+        if (c < n) wide += FN(load_m)(x + c, FN(mask)(n - c));
+    }
+    return FN(sum)(wide) / divisor;
+}
+
+FNN_INLINE void FN(avg_rows)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t to, const real *x,
+                             ptrdiff_t readable, real *y, int step) {
+    ptrdiff_t inner0, inner1;
+    FN(inner_outputs)(s, &inner0, &inner1);
+    if (step == 0 && inner1 - inner0 < LANES / 2) inner1 = inner0;
+    for (ptrdiff_t p = from; p < to; p++) {
+        const ptrdiff_t top = p * s->stride_h - s->pad_h;
+        const ptrdiff_t r0 = fnn_max(top, 0), rows = fnn_max(0, fnn_min(top + s->r, s->h) - r0);
+        const ptrdiff_t height = FN(tap_count)(top, s->r, s->h, s->pad_h, s->count_include_pad);
+        real *out = y + p * s->q;
+        for (ptrdiff_t q = 0; q < s->q;) {
+            const ptrdiff_t column = q * s->stride_w - s->pad_w;
+            const real divisor = FN(divisor)(s, height, q);
+            if (q < inner0 || q >= inner1) {
+                const ptrdiff_t c = fnn_max(column, 0);
+                const ptrdiff_t n = fnn_max(0, fnn_min(column + s->s, s->w) - c);
+                out[q++] = FN(avg_single)(x + r0 * s->w + c, s->w, rows, n, divisor);
+                continue;
+            }
+            const ptrdiff_t n = fnn_min(LANES, inner1 - q), first = r0 * s->w + column;
+            const ptrdiff_t last = first + (rows - 1) * s->w + s->s - 1;
+            if (step && last + step * LANES <= readable)
+                FN(avg_vector)(s, x + first, readable - first, rows, n, step, 1, divisor, out + q);
+            else
+                FN(avg_vector)(s, x + first, readable - first, rows, n, step, 0, divisor, out + q);
+            q += n;
+        }
+    }
+}
+
+static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t from, ptrdiff_t to,
+                                      const real *x, ptrdiff_t readable, real *y) {
+    if (shape->stride_w == 1)
+        FN(avg_rows)(shape, from, to, x, readable, y, 1);
+    else if (shape->stride_w == 2)
+        FN(avg_rows)(shape, from, to, x, readable, y, 2);
+    else
+        FN(avg_rows)(shape, from, to, x, readable, y, 0);
+}
+
+/* row[q stride_w + column] += share[q] for the outputs q < n whose tap is inside the row. */
+FNN_INLINE void FN(spread_tap)(const fnn_pool_shape *s, ptrdiff_t column, ptrdiff_t n,
+                               const real *share, real *row) {
+    const ptrdiff_t stride = s->stride_w;
+    const ptrdiff_t from = column < 0 ? fnn_ceil_div(-column, stride) : 0;
+    const ptrdiff_t to = column < s->w ? fnn_min(n, fnn_ceil_div(s->w - column, stride)) : 0;
+    ptrdiff_t q = from;
+    if (stride == 1)
+        for (; q + LANES <= to; q += LANES)
+            FN(store)(row + column + q, FN(load)(row + column + q) + FN(load)(share + q));
+    for (; q < to; q++) row[column + q * stride] += share[q];
+}
+
+/* The same for all taps of wide windows: row[q stride_w + column + k] += share[q] for k < S. */
+FNN_INLINE void FN(spread_window)(const fnn_pool_shape *s, ptrdiff_t column, ptrdiff_t n,
+                                  const real *share, real *row) {
+    for (ptrdiff_t q = 0; q < n; q++, column += s->stride_w) {
+        const vec v = FN(splat)(share[q]);
+        const ptrdiff_t to = fnn_min(column + s->s, s->w);
+        ptrdiff_t c = fnn_max(column, 0);
+        for (; c + LANES <= to; c += LANES) FN(store)(row + c, FN(load)(row + c) + v);
+        for (; c < to; c++) row[c] += share[q];
+    }
+}
+
+/* Outputs of a row that are divided before they are spread. */
+enum { FN(POOL_CHUNK) = 128 };
+
+static FNN_NOINLINE void FN(avg_pool_backward)(const fnn_pool_shape *s, const real *dy, real *dx) {
+    real share[FN(POOL_CHUNK)];
+    __builtin_memset(dx, 0, (size_t)(s->h * s->w) * sizeof(real));
+    for (ptrdiff_t p = 0; p < s->p; p++) {
+        const ptrdiff_t top = p * s->stride_h - s->pad_h;
+        const ptrdiff_t r0 = fnn_max(top, 0), r1 = fnn_min(top + s->r, s->h);
+        const ptrdiff_t rows = FN(tap_count)(top, s->r, s->h, s->pad_h, s->count_include_pad);
+        for (ptrdiff_t q = 0; q < s->q; q += FN(POOL_CHUNK)) {
+            const ptrdiff_t n = fnn_min(FN(POOL_CHUNK), s->q - q);
+            for (ptrdiff_t i = 0; i < n; i++)
+                share[i] = dy[p * s->q + q + i] / FN(divisor)(s, rows, q + i);
+            const ptrdiff_t column = q * s->stride_w - s->pad_w;
+            for (ptrdiff_t r = r0; r < r1; r++) {
+                if (s->s >= FN(WIDE_WINDOW))
+                    FN(spread_window)(s, column, n, share, dx + r * s->w);
+                else /* the last tap first: then a place meets its windows in the order of q */
+                    for (ptrdiff_t k = s->s - 1; k >= 0; k--)
+                        FN(spread_tap)(s, column + k, n, share, dx + r * s->w);
+            }
+        }
+    }
+}

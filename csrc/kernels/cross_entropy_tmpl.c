@@ -1,0 +1,90 @@
+/* The cross-entropy kernels; contracts in kernels/cross_entropy.h. */
+
+/* sum_c w[c] (log_sum - (x[c] - most)): the smoothed part of a row's loss. */
+FNN_INLINE real FN(row_smoothing)(ptrdiff_t n, const real *x, const real *weight, real most,
+                                  real log_sum) {
+    const vec high = FN(splat)(most), low = FN(splat)(log_sum), one = FN(splat)(1);
+    FN(exact_sum) total = {FN(zero)(), FN(zero)()};
+    for (ptrdiff_t j = 0; j < n; j += LANES) {
+        const vmask m = FN(mask)(fnn_min(n - j, LANES));
+        const vec w = weight ? FN(load_m)(weight + j, m) : one;
+        const vec term = w * (low - (FN(load_m)(x + j, m) - high));
+        FN(add_exactly)(&total, FN(select)(FN(lanes_below)(n - j), term, FN(zero)()));
+    }
+    return FN(sum_everywhere)(FN(rounded)(total))[0];
+}
+
+static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const real *x,
+                                           const int64_t *target, const real *weight,
+                                           const FN(loss_terms) *terms, real *loss, real *lse) {
+    real most[FN(LOG_ROWS)], sum[FN(LOG_ROWS)], logs[FN(LOG_ROWS)];
+    for (; rows > 0; rows -= FN(LOG_ROWS)) {
+        const ptrdiff_t m = fnn_min(rows, FN(LOG_ROWS));
+        FN(row_statistics)(m, n, x, most, sum);
+        FN(log)(m, sum, logs);
+        for (ptrdiff_t i = 0; i < m; i++, x += n) {
+            const int64_t t = target[i];
+            lse[i] = most[i] + logs[i];
+            loss[i] = 0;
+            if (t == terms->ignore_index) continue;
+            /* not lse - x: the difference to the maximum is small and loses nothing */
+            const real w = weight ? weight[t] : 1;
+            loss[i] = terms->keep * w * (logs[i] - (x[t] - most[i]));
+            if (terms->spread != 0)
+                loss[i] += terms->spread * FN(row_smoothing)(n, x, weight, most[i], logs[i]);
+        }
+        target += m;
+        loss += m;
+        lse += m;
+    }
+}
+
+/* A rounded lse shifts all exponents of a row alike: harmless while it is small, but worth
+ * dividing out (by the sum that should be 1) when it is not, or not finite. */
+FNN_INLINE real FN(lse_correction)(ptrdiff_t n, const real *x, real lse) {
+    if (FNN_LIKELY(lse <= 32 && lse >= -32)) return 1;
+    return 1 / FN(row_exponentials)(n, x, FN(splat)(lse), NULL)[0];
+}
+
+/* One row of gradients: factor exp(x - shift) - spread w, and hit less at t. */
+FNN_INLINE void FN(row_gradient)(ptrdiff_t n, const real *x, const real *weight, real shift,
+                                 real factor, real spread, real hit, int64_t t, real *dx) {
+    const vec s = FN(splat)(shift), f = FN(splat)(factor), less = FN(splat)(-spread);
+    vec w = FN(splat)(1);
+    ptrdiff_t j = 0;
+    for (; j + LANES <= n; j += LANES) {
+        if (weight) w = FN(load)(weight + j);
+        FN(store)(dx + j, FN(fma)(w, less, FN(exp_bounded)(FN(load)(x + j) - s) * f));
+    }
+    if (j < n) {
+        const vmask m = FN(mask)(n - j);
+        if (weight) w = FN(load_m)(weight + j, m);
+        vec d = FN(fma)(w, less, FN(exp_bounded)(FN(load_m)(x + j, m) - s) * f);
+        /* a load of dx[t] would wait for the masked store */
+        if (t >= j) {
+            d -= FN(select)(FN(lane_numbers)(1) == (FN(lane_int))(t - j), FN(splat)(hit),
+                            FN(zero)());
+            hit = 0;
+        }
+        FN(store_m)(dx + j, d, m);
+    }
+    if (hit != 0) dx[t] -= hit;
+}
+
+static FNN_NOINLINE void FN(cross_entropy_backward)(ptrdiff_t rows, ptrdiff_t n, const real *grad,
+                                                    ptrdiff_t grad_stride, const real *x,
+                                                    const int64_t *target, const real *weight,
+                                                    const FN(loss_terms) *terms, const real *lse,
+                                                    real *dx) {
+    for (ptrdiff_t i = 0; i < rows; i++, x += n, dx += n) {
+        const int64_t t = target[i];
+        if (t == terms->ignore_index) {
+            __builtin_memset(dx, 0, (size_t)n * sizeof(real));
+            continue;
+        }
+        const real g = grad[i * grad_stride], hit = terms->keep * (weight ? weight[t] : 1);
+        const real whole = (hit + terms->spread * terms->weight_sum) * g;
+        FN(row_gradient)(n, x, weight, lse[i], whole * FN(lse_correction)(n, x, lse[i]),
+                         g * terms->spread, g * hit, t, dx);
+    }
+}
