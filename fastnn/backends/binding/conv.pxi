@@ -1,0 +1,175 @@
+# Convolution.
+
+cdef dict ALGORITHMS = {"auto": FNN_AUTO, "direct": FNN_DIRECT, "im2col": FNN_IM2COL}
+
+
+cdef int fill_conv(fnn_conv2d_shape *shape, cnp.ndarray x, cnp.ndarray weight, tuple stride,
+                   tuple padding, tuple dilation, Py_ssize_t groups) except -1:
+    """Sizes from the arrays; the output's size from the rule p = (h + pad - extent) / stride + 1."""
+    cdef ptrdiff_t reach_h, reach_w
+    if cnp.PyArray_NDIM(x) != 4 or cnp.PyArray_NDIM(weight) != 4:
+        raise ValueError(f"expected 4-dimensional arrays, got shapes {(<object>x).shape} "
+                         f"and {(<object>weight).shape}")
+    shape.n, shape.c, shape.h, shape.w = x.shape[0], x.shape[1], x.shape[2], x.shape[3]
+    shape.k, shape.r, shape.s = weight.shape[0], weight.shape[2], weight.shape[3]
+    shape.stride_h, shape.stride_w = stride
+    shape.pad_top, shape.pad_bottom, shape.pad_left, shape.pad_right = padding
+    shape.dilation_h, shape.dilation_w = dilation
+    shape.groups = groups
+    if (groups < 1 or shape.c != weight.shape[1] * groups or shape.k % groups
+            or shape.stride_h < 1 or shape.stride_w < 1 or shape.dilation_h < 1
+            or shape.dilation_w < 1 or shape.r < 1 or shape.s < 1 or shape.pad_top < 0
+            or shape.pad_bottom < 0 or shape.pad_left < 0 or shape.pad_right < 0):
+        raise ValueError(f"impossible convolution: {(<object>x).shape} with "
+                         f"{(<object>weight).shape}, stride {stride}, padding {padding}, "
+                         f"dilation {dilation}, groups {groups}")
+    reach_h = shape.h + shape.pad_top + shape.pad_bottom - shape.dilation_h * (shape.r - 1) - 1
+    reach_w = shape.w + shape.pad_left + shape.pad_right - shape.dilation_w * (shape.s - 1) - 1
+    if reach_h < 0 or reach_w < 0:
+        raise ValueError(f"the kernel {(<object>weight).shape} is larger than the padded input "
+                         f"{(<object>x).shape}")
+    shape.p = reach_h // shape.stride_h + 1
+    shape.q = reach_w // shape.stride_w + 1
+    return 0
+
+
+cdef fnn_ctx conv_context(object algorithm, const fnn_conv2d_shape *shape, fnn_conv2d_pass which,
+                          int typenum) except *:
+    """The context for one pass, or the error that names algorithm and shape."""
+    cdef fnn_ctx ctx = context()
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"unknown convolution algorithm {algorithm!r}; choose from "
+                         f"{', '.join(ALGORITHMS)}")
+    ctx.algorithm = ALGORITHMS[algorithm]
+    if ctx.algorithm != FNN_AUTO and fnn_conv2d_choice(
+            &ctx, shape, which, typenum == cnp.NPY_FLOAT64) == FNN_AUTO:
+        raise RuntimeError(
+            f"convolution algorithm {algorithm!r} cannot do input "
+            f"({shape.n}, {shape.c}, {shape.h}, {shape.w}), weight ({shape.k}, "
+            f"{shape.c // shape.groups}, {shape.r}, {shape.s}), groups {shape.groups}")
+    return ctx
+
+
+cdef inline double conv_work(const fnn_conv2d_shape *shape):
+    return (<double>shape.n * shape.k * shape.p * shape.q * (shape.c // shape.groups)
+            * shape.r * shape.s / 8)
+
+
+def conv2d(x, weight, bias, stride, padding, dilation, groups, algorithm="auto"):
+    """See :meth:`fastnn.backends.interface.Backend.conv2d`."""
+    cdef int typenum = float_type(x)
+    cdef cnp.ndarray a = dense(x, typenum)
+    cdef cnp.ndarray w = dense(weight, typenum)
+    cdef cnp.ndarray y, offset
+    cdef const void *b = NULL
+    cdef fnn_conv2d_shape shape
+    cdef cnp.npy_intp dims[4]
+    cdef fnn_status status
+    cdef PyThreadState *state
+    cdef void *workspace
+    fill_conv(&shape, a, w, stride, padding, dilation, groups)
+    cdef fnn_ctx ctx = conv_context(algorithm, &shape, FNN_FORWARD, typenum)
+    if bias is not None:
+        offset = dense(bias, typenum)
+        if cnp.PyArray_SIZE(offset) != shape.k:
+            raise ValueError(f"bias has {cnp.PyArray_SIZE(offset)} elements, not {shape.k}")
+        b = cnp.PyArray_DATA(offset)
+    dims[0], dims[1], dims[2], dims[3] = shape.n, shape.k, shape.p, shape.q
+    y = new_array(4, dims, typenum, <size_t>cnp.PyArray_ITEMSIZE(a))
+    if typenum == cnp.NPY_FLOAT32:
+        workspace = workspace_of(fnn_conv2d_workspace_f32(&ctx, &shape, FNN_FORWARD))
+        state = release_gil(conv_work(&shape))
+        status = fnn_conv2d_forward_f32(
+            &ctx, &shape, <const float *>cnp.PyArray_DATA(a), <const float *>cnp.PyArray_DATA(w),
+            <const float *>b, <float *>cnp.PyArray_DATA(y), workspace)
+    else:
+        workspace = workspace_of(fnn_conv2d_workspace_f64(&ctx, &shape, FNN_FORWARD))
+        state = release_gil(conv_work(&shape))
+        status = fnn_conv2d_forward_f64(
+            &ctx, &shape, <const double *>cnp.PyArray_DATA(a), <const double *>cnp.PyArray_DATA(w),
+            <const double *>b, <double *>cnp.PyArray_DATA(y), workspace)
+    restore_gil(state)
+    if status != FNN_OK:
+        failed(status, "conv2d")
+    return y
+
+
+cdef cnp.ndarray conv_backward_data(const fnn_conv2d_shape *shape, object algorithm,
+                                    cnp.ndarray g, cnp.ndarray a, cnp.ndarray w, int typenum):
+    cdef fnn_ctx ctx = conv_context(algorithm, shape, FNN_BACKWARD_DATA, typenum)
+    cdef cnp.ndarray dx = new_like(a)
+    cdef fnn_status status
+    cdef PyThreadState *state
+    cdef void *workspace
+    if typenum == cnp.NPY_FLOAT32:
+        workspace = workspace_of(fnn_conv2d_workspace_f32(&ctx, shape, FNN_BACKWARD_DATA))
+        state = release_gil(conv_work(shape))
+        status = fnn_conv2d_backward_data_f32(
+            &ctx, shape, <const float *>cnp.PyArray_DATA(g), <const float *>cnp.PyArray_DATA(w),
+            <float *>cnp.PyArray_DATA(dx), workspace)
+    else:
+        workspace = workspace_of(fnn_conv2d_workspace_f64(&ctx, shape, FNN_BACKWARD_DATA))
+        state = release_gil(conv_work(shape))
+        status = fnn_conv2d_backward_data_f64(
+            &ctx, shape, <const double *>cnp.PyArray_DATA(g), <const double *>cnp.PyArray_DATA(w),
+            <double *>cnp.PyArray_DATA(dx), workspace)
+    restore_gil(state)
+    if status != FNN_OK:
+        failed(status, "conv2d_backward")
+    return dx
+
+
+cdef cnp.ndarray conv_backward_weight(const fnn_conv2d_shape *shape, object algorithm,
+                                      cnp.ndarray g, cnp.ndarray a, cnp.ndarray w, int typenum):
+    cdef fnn_ctx ctx = conv_context(algorithm, shape, FNN_BACKWARD_WEIGHT, typenum)
+    cdef cnp.ndarray dw = new_like(w)
+    cdef fnn_status status
+    cdef PyThreadState *state
+    cdef void *workspace
+    if typenum == cnp.NPY_FLOAT32:
+        workspace = workspace_of(fnn_conv2d_workspace_f32(&ctx, shape, FNN_BACKWARD_WEIGHT))
+        state = release_gil(conv_work(shape))
+        status = fnn_conv2d_backward_weight_f32(
+            &ctx, shape, <const float *>cnp.PyArray_DATA(g), <const float *>cnp.PyArray_DATA(a),
+            <float *>cnp.PyArray_DATA(dw), workspace)
+    else:
+        workspace = workspace_of(fnn_conv2d_workspace_f64(&ctx, shape, FNN_BACKWARD_WEIGHT))
+        state = release_gil(conv_work(shape))
+        status = fnn_conv2d_backward_weight_f64(
+            &ctx, shape, <const double *>cnp.PyArray_DATA(g), <const double *>cnp.PyArray_DATA(a),
+            <double *>cnp.PyArray_DATA(dw), workspace)
+    restore_gil(state)
+    if status != FNN_OK:
+        failed(status, "conv2d_backward")
+    return dw
+
+
+cdef cnp.ndarray conv_backward_bias(const fnn_conv2d_shape *shape, cnp.ndarray g, int typenum):
+    cdef fnn_ctx ctx = context()
+    cdef cnp.ndarray db = new_1d(shape.k, typenum, <size_t>cnp.PyArray_ITEMSIZE(g))
+    cdef PyThreadState *state = release_gil(<double>cnp.PyArray_SIZE(g) / 4)
+    if typenum == cnp.NPY_FLOAT32:
+        fnn_conv2d_backward_bias_f32(&ctx, shape, <const float *>cnp.PyArray_DATA(g),
+                                     <float *>cnp.PyArray_DATA(db))
+    else:
+        fnn_conv2d_backward_bias_f64(&ctx, shape, <const double *>cnp.PyArray_DATA(g),
+                                     <double *>cnp.PyArray_DATA(db))
+    restore_gil(state)
+    return db
+
+
+def conv2d_backward(grad, x, weight, stride, padding, dilation, groups, needs, algorithm="auto"):
+    """See :meth:`fastnn.backends.interface.Backend.conv2d_backward`."""
+    cdef int typenum = float_type(grad)
+    cdef cnp.ndarray g = dense(grad, typenum)
+    cdef cnp.ndarray a = dense(x, typenum)
+    cdef cnp.ndarray w = dense(weight, typenum)
+    cdef fnn_conv2d_shape shape
+    fill_conv(&shape, a, w, stride, padding, dilation, groups)
+    if (<object>g).shape != (shape.n, shape.k, shape.p, shape.q):
+        raise ValueError(f"grad has shape {(<object>g).shape}, not "
+                         f"{(shape.n, shape.k, shape.p, shape.q)}")
+    dx = conv_backward_data(&shape, algorithm, g, a, w, typenum) if needs[0] else None
+    dw = conv_backward_weight(&shape, algorithm, g, a, w, typenum) if needs[1] else None
+    db = conv_backward_bias(&shape, g, typenum) if needs[2] else None
+    return dx, dw, db

@@ -1,0 +1,187 @@
+# Matrix multiplication.
+
+cdef inline void set_strides(cnp.ndarray array, ptrdiff_t *rows, ptrdiff_t *columns):
+    cdef int ndim = cnp.PyArray_NDIM(array)
+    cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(array)
+    rows[0] = cnp.PyArray_STRIDE(array, ndim - 2) // item
+    columns[0] = cnp.PyArray_STRIDE(array, ndim - 1) // item
+
+
+cdef int run_gemm(fnn_gemm_shape *shape, int typenum, const char *a, const char *b,
+                  const void *bias, char *c) except -1:
+    """One driver call; strides and sizes are in ``shape``."""
+    cdef fnn_ctx ctx = context()
+    cdef fnn_status status
+    cdef PyThreadState *state
+    cdef void *workspace
+    cdef double work = <double>shape.m * shape.n * shape.k * shape.batch / 8
+    if typenum == cnp.NPY_FLOAT32:
+        workspace = workspace_of(fnn_gemm_workspace_f32(&ctx, shape))
+        state = release_gil(work)
+        status = fnn_gemm_f32(&ctx, shape, <const float *>a, <const float *>b,
+                              <const float *>bias, <float *>c, workspace)
+    else:
+        workspace = workspace_of(fnn_gemm_workspace_f64(&ctx, shape))
+        state = release_gil(work)
+        status = fnn_gemm_f64(&ctx, shape, <const double *>a, <const double *>b,
+                              <const double *>bias, <double *>c, workspace)
+    restore_gil(state)
+    if status != FNN_OK:
+        failed(status, "matmul")
+    return 0
+
+
+cdef cnp.ndarray multiply(cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs, cnp.ndarray b,
+                          ptrdiff_t b_rs, ptrdiff_t b_cs, Py_ssize_t m, Py_ssize_t n,
+                          Py_ssize_t k, object bias, int typenum):
+    """op(a) op(b) + bias for two matrices given by strides."""
+    cdef fnn_gemm_shape shape
+    cdef cnp.npy_intp dims[2]
+    cdef cnp.ndarray c, offset
+    dims[0] = m
+    dims[1] = n
+    c = new_array(2, dims, typenum, <size_t>cnp.PyArray_ITEMSIZE(a))
+    shape.m, shape.n, shape.k, shape.batch = m, n, k, 1
+    shape.a_rs, shape.a_cs, shape.a_bs = a_rs, a_cs, 0
+    shape.b_rs, shape.b_cs, shape.b_bs = b_rs, b_cs, 0
+    shape.c_rs, shape.c_bs = n, 0
+    shape.accumulate = shape.relu = shape.b_packed = 0
+    shape.bias = FNN_NO_BIAS
+    if bias is None:
+        run_gemm(&shape, typenum, cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b), NULL,
+                 cnp.PyArray_BYTES(c))
+        return c
+    shape.bias = FNN_BIAS_PER_COLUMN
+    offset = dense(bias, typenum)
+    if cnp.PyArray_SIZE(offset) != n:
+        raise ValueError(f"bias has {cnp.PyArray_SIZE(offset)} elements, not {n}")
+    run_gemm(&shape, typenum, cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b),
+             cnp.PyArray_DATA(offset), cnp.PyArray_BYTES(c))
+    return c
+
+
+cdef int require_matrix(object array) except -1:
+    if cnp.PyArray_NDIM(<cnp.ndarray>array) != 2:
+        raise ValueError(f"expected a matrix, got shape {array.shape}")
+    return 0
+
+
+cdef int inner_mismatch(object a, object b) except -1:
+    raise ValueError(f"matrices of shapes {a.shape} and {b.shape} cannot be multiplied")
+
+
+def matmul(a, b):
+    """See :meth:`fastnn.backends.interface.Backend.matmul`."""
+    cdef int typenum = float_type(a)
+    cdef cnp.ndarray x, y
+    cdef ptrdiff_t a_rs, a_cs, b_rs, b_cs
+    if float_type(b) != typenum:
+        wrong_type(b, typenum)
+    if cnp.PyArray_NDIM(<cnp.ndarray>a) < 2 or cnp.PyArray_NDIM(<cnp.ndarray>b) < 2:
+        raise ValueError(f"expected matrices, got shapes {a.shape} and {b.shape}")
+    if cnp.PyArray_NDIM(<cnp.ndarray>b) > 2:
+        return matmul_batched(a, b, typenum)
+    if cnp.PyArray_NDIM(<cnp.ndarray>a) > 2:
+        # one matrix on the right: all rows on the left are one tall matrix
+        return matmul(a.reshape(-1, a.shape[-1]) if a.size else
+                      a.reshape(np.prod(a.shape[:-1], dtype=np.intp), a.shape[-1]),
+                      b).reshape(a.shape[:-1] + b.shape[-1:])
+    x = matrices(a, typenum)
+    y = matrices(b, typenum)
+    if cnp.PyArray_DIM(x, 1) != cnp.PyArray_DIM(y, 0):
+        inner_mismatch(a, b)
+    set_strides(x, &a_rs, &a_cs)
+    set_strides(y, &b_rs, &b_cs)
+    return multiply(x, a_rs, a_cs, y, b_rs, b_cs, cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(y, 1),
+                    cnp.PyArray_DIM(x, 1), None, typenum)
+
+
+cdef matmul_batched(a, b, int typenum):
+    """Leading axes broadcast; the last of them is the driver's batch, the others a loop."""
+    cdef cnp.ndarray x = matrices(a, typenum)
+    cdef cnp.ndarray y = matrices(b, typenum)
+    cdef fnn_gemm_shape shape
+    cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(x)
+    if x.shape[x.ndim - 1] != y.shape[y.ndim - 2]:
+        inner_mismatch(a, b)
+    lead = np.broadcast_shapes((<object>x).shape[:-2], (<object>y).shape[:-2])
+    x = np.broadcast_to(x, lead + (<object>x).shape[-2:])
+    y = np.broadcast_to(y, lead + (<object>y).shape[-2:])
+    cdef int ndim = x.ndim
+    shape.m, shape.n, shape.k = x.shape[ndim - 2], y.shape[ndim - 1], x.shape[ndim - 1]
+    dims = lead + (shape.m, shape.n)
+    cdef cnp.npy_intp out_dims[64]
+    cdef int i
+    for i in range(ndim):
+        out_dims[i] = dims[i]
+    cdef cnp.ndarray c = new_array(ndim, out_dims, typenum, <size_t>item)
+    if cnp.PyArray_SIZE(c) == 0:
+        return c
+    set_strides(x, &shape.a_rs, &shape.a_cs)
+    set_strides(y, &shape.b_rs, &shape.b_cs)
+    shape.batch = lead[-1]
+    shape.a_bs = cnp.PyArray_STRIDE(x, ndim - 3) // item
+    shape.b_bs = cnp.PyArray_STRIDE(y, ndim - 3) // item
+    shape.c_rs, shape.c_bs = shape.n, shape.m * shape.n
+    shape.accumulate = shape.relu = shape.b_packed = 0
+    shape.bias = FNN_NO_BIAS
+    cdef char *out = cnp.PyArray_BYTES(c)
+    cdef Py_ssize_t a_offset, b_offset
+    for index in np.ndindex(lead[:-1]):
+        a_offset = b_offset = 0
+        for i in range(ndim - 3):
+            a_offset += <Py_ssize_t>index[i] * cnp.PyArray_STRIDE(x, i)
+            b_offset += <Py_ssize_t>index[i] * cnp.PyArray_STRIDE(y, i)
+        run_gemm(&shape, typenum, cnp.PyArray_BYTES(x) + a_offset, cnp.PyArray_BYTES(y) + b_offset,
+                 NULL, out)
+        out += shape.batch * shape.c_bs * item
+    return c
+
+
+def linear(x, weight, bias):
+    """See :meth:`fastnn.backends.interface.Backend.linear`."""
+    cdef int typenum = float_type(x)
+    cdef cnp.ndarray a, w
+    cdef ptrdiff_t a_rs, a_cs, w_rs, w_cs
+    if float_type(weight) != typenum:
+        wrong_type(weight, typenum)
+    require_matrix(x)
+    require_matrix(weight)
+    a = matrices(x, typenum)
+    w = matrices(weight, typenum)
+    if cnp.PyArray_DIM(a, 1) != cnp.PyArray_DIM(w, 1):
+        inner_mismatch(x, weight.T)
+    set_strides(a, &a_rs, &a_cs)
+    set_strides(w, &w_rs, &w_cs)
+    return multiply(a, a_rs, a_cs, w, w_cs, w_rs, cnp.PyArray_DIM(a, 0), cnp.PyArray_DIM(w, 0),
+                    cnp.PyArray_DIM(a, 1), bias, typenum)
+
+
+def linear_backward(grad, x, weight, needs):
+    """See :meth:`fastnn.backends.interface.Backend.linear_backward`."""
+    cdef int typenum = float_type(grad)
+    cdef cnp.ndarray g, a, w
+    cdef ptrdiff_t g_rs, g_cs, rs, cs
+    cdef Py_ssize_t m, n
+    dx = dw = db = None
+    require_matrix(grad)
+    g = matrices(grad, typenum)
+    set_strides(g, &g_rs, &g_cs)
+    m, n = cnp.PyArray_DIM(g, 0), cnp.PyArray_DIM(g, 1)
+    if needs[0]:
+        w = matrices(weight, typenum)
+        require_matrix(w)
+        if cnp.PyArray_DIM(w, 0) != n:
+            inner_mismatch(grad, weight)
+        set_strides(w, &rs, &cs)
+        dx = multiply(g, g_rs, g_cs, w, rs, cs, m, cnp.PyArray_DIM(w, 1), n, None, typenum)
+    if needs[1]:
+        a = matrices(x, typenum)
+        require_matrix(a)
+        if cnp.PyArray_DIM(a, 0) != m:
+            inner_mismatch(grad.T, x)
+        set_strides(a, &rs, &cs)
+        dw = multiply(g, g_cs, g_rs, a, rs, cs, n, cnp.PyArray_DIM(a, 1), m, None, typenum)
+    if needs[2]:
+        db = sum_axis(dense(g, typenum), 1, m, n, 1.0, typenum, 1, cnp.PyArray_DIMS(g) + 1)
+    return dx, dw, db
