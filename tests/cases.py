@@ -1,0 +1,333 @@
+"""THE tables of cases: sizes around every tile and tail, and every argument an operation has.
+
+A case is a frozen record of sizes; ``str(case)`` is its readable id, and ``arrays(dtype)``
+makes its inputs, the same ones on every call.  The kernels' tile sizes decide what is worth
+testing: vectors of 4, 8 and 16 elements (``AROUND_VECTORS``), row tiles of up to 14
+(``AROUND_ROWS``), and reductions cut at 384 (``KC``).
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+
+AROUND_VECTORS = (1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33)
+AROUND_ROWS = (1, 2, 5, 6, 7, 8, 13, 14, 15, 29)
+KC = 384
+
+
+class Case:
+    """Common to all cases: a random stream of its own."""
+
+    def rng(self) -> np.random.Generator:
+        return np.random.default_rng(zlib.crc32(f"{type(self).__name__} {self}".encode()))
+
+    def normal(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Array:
+        return rng.standard_normal(shape).astype(dtype)
+
+
+# -- convolution -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Conv2dCase(Case):
+    x: tuple[int, int, int, int]  # N C H W
+    k: int
+    kernel: Pair = (3, 3)
+    stride: Pair = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top bottom left right
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    bias: bool = True
+
+    def __str__(self) -> str:
+        text = f"{'x'.join(map(str, self.x))}-k{self.k}-{self.kernel[0]}x{self.kernel[1]}"
+        if self.stride != (1, 1):
+            text += f"-s{self.stride[0]},{self.stride[1]}"
+        if any(self.padding):
+            text += f"-p{','.join(map(str, self.padding))}"
+        if self.dilation != (1, 1):
+            text += f"-d{self.dilation[0]},{self.dilation[1]}"
+        if self.groups != 1:
+            text += f"-g{self.groups}"
+        return text if self.bias else text + "-nobias"
+
+    @property
+    def weight(self) -> tuple[int, int, int, int]:
+        return (self.k, self.x[1] // self.groups, *self.kernel)
+
+    @property
+    def out(self) -> tuple[int, int, int, int]:
+        size = []
+        for i in (0, 1):
+            padded = self.x[2 + i] + sum(self.padding[2 * i : 2 * i + 2])
+            covered = self.dilation[i] * (self.kernel[i] - 1) + 1
+            size.append((padded - covered) // self.stride[i] + 1)
+        return (self.x[0], self.k, size[0], size[1])
+
+    @property
+    def how(self) -> tuple[Pair, tuple[int, int, int, int], Pair, int]:
+        """The arguments after the arrays."""
+        return self.stride, self.padding, self.dilation, self.groups
+
+    @property
+    def reduction(self) -> int:
+        """Products summed into one output."""
+        return self.weight[1] * self.kernel[0] * self.kernel[1]
+
+    def arrays(self, dtype: Any) -> tuple[Array, Array, Array | None, Array]:
+        """Input, weight, bias and the gradient of the output."""
+        rng = self.rng()
+        x = self.normal(rng, self.x, dtype)
+        weight = self.normal(rng, self.weight, dtype)
+        bias = self.normal(rng, (self.k,), dtype) if self.bias else None
+        return x, weight, bias, self.normal(rng, self.out, dtype)
+
+
+SAME3 = (1, 1, 1, 1)
+
+
+def _conv2d() -> tuple[Conv2dCase, ...]:
+    C = Conv2dCase
+    return (
+        *(C((1, 3, 4, w), 5, padding=SAME3) for w in AROUND_VECTORS),
+        *(C((2, 2, 3, w), 3, (1, 1)) for w in AROUND_VECTORS),
+        *(C((1, 2, 5, w + 2), 4) for w in (1, 7, 8, 9, 16, 47, 48, 49, 65)),
+        *(C((2, 3, 5, 9), k, padding=SAME3) for k in AROUND_ROWS),
+        *(C((1, 2, 3, 7), k, (1, 1)) for k in (*AROUND_ROWS, 31, 32, 33)),
+        *(C((1, c, 6, 7), 6) for c in (1, 2, 4, 8, 15, 16, 17)),
+        *(C((n, 3, 6, 10), 7, padding=SAME3) for n in (2, 3, 5)),
+        # kernels
+        *(
+            C((2, 3, 12, 13), 4, kernel)
+            for kernel in ((2, 2), (5, 5), (7, 7), (1, 7), (7, 1), (4, 3), (11, 11), (12, 13))
+        ),
+        *(
+            C((1, 2, 9, 18), 3, k, padding=(k[0] // 2,) * 2 + (k[1] // 2,) * 2)
+            for k in ((5, 5), (7, 7), (1, 7), (7, 1), (2, 2))
+        ),
+        # strides: with and without rows and columns left over at the end
+        *(
+            C((2, 3, 11, 20), 5, kernel, stride, padding)
+            for kernel, padding in (((1, 1), (0, 0, 0, 0)), ((3, 3), SAME3), ((3, 3), (0, 1, 0, 1)))
+            for stride in ((2, 2), (1, 2), (2, 1), (3, 3), (4, 5))
+        ),
+        C((1, 3, 30, 33), 8, (7, 7), (2, 2), (3, 3, 3, 3)),
+        C((1, 2, 9, 40), 3, (3, 3), (1, 9)),  # a stride beyond the kernel
+        # paddings, each side on its own, and more than the kernel
+        *(
+            C((1, 2, 5, 9), 3, padding=padding)
+            for padding in ((1, 0, 0, 0), (0, 2, 0, 0), (0, 0, 1, 0), (0, 0, 0, 2), (2, 1, 0, 3))
+        ),
+        C((1, 2, 4, 5), 3, padding=(4, 4, 4, 4)),
+        C((1, 1, 1, 1), 2, padding=SAME3),
+        C((1, 2, 3, 4), 3, (1, 1), padding=(2, 0, 1, 3)),
+        C((2, 2, 4, 6), 3, (2, 2), (2, 2), (0, 1, 1, 0)),
+        # dilations
+        *(
+            C((2, 3, 9, 19), 4, stride=stride, padding=(2, 2, 2, 2), dilation=dilation)
+            for dilation in ((2, 1), (1, 2), (2, 2), (3, 4))
+            for stride in ((1, 1), (2, 2))
+        ),
+        C((1, 2, 3, 17), 2, (1, 3), padding=(0, 0, 8, 8), dilation=(1, 8)),
+        # groups, down to one channel in each
+        *(
+            C((2, c, 5, 9), k, padding=SAME3, groups=groups)
+            for c, k, groups in ((4, 6, 2), (6, 3, 3), (9, 9, 3), (16, 32, 2), (30, 28, 2))
+        ),
+        *(
+            C((2, c, 7, w), c * m, kernel, stride, SAME3, groups=c)
+            for c, m, w in ((1, 3, 8), (8, 1, 17), (17, 1, 9), (5, 2, 16))
+            for kernel, stride in (((3, 3), (1, 1)), ((3, 3), (2, 2)), ((1, 1), (1, 1)))
+        ),
+        C((1, 6, 8, 9), 6, (5, 5), (1, 2), (2, 2, 2, 2), (1, 1), 6),
+        C((1, 4, 8, 9), 4, (3, 3), (1, 1), (2, 2, 2, 2), (2, 2), 4),
+        # reductions over the cut
+        C((1, KC + 1, 2, 9), 3, (1, 1)),
+        C((1, 43, 4, 9), 15, padding=SAME3),
+        C((1, 2 * KC + 3, 1, 5), 7, (1, 1)),
+        # without bias
+        C((2, 3, 6, 17), 8, padding=SAME3, bias=False),
+        C((2, 5, 3, 16), 14, (1, 1), bias=False),
+        C((2, 4, 5, 9), 4, padding=SAME3, groups=4, bias=False),
+        # nothing in the batch, no input channels
+        C((0, 3, 6, 8), 4, padding=SAME3),
+        C((0, 4, 6, 8), 4, (1, 1), groups=2),
+        C((2, 0, 5, 6), 4, padding=SAME3),
+        C((2, 0, 5, 6), 4, bias=False),
+        C((0, 0, 5, 6), 4),
+        # layers of networks, with few channels, many, and a small image
+        C((4, 3, 12, 12), 8),
+        C((2, 16, 14, 14), 32, padding=SAME3),
+        C((1, 64, 7, 7), 29, padding=SAME3),
+        C((1, 96, 7, 7), 33, (1, 1)),
+        C((1, 24, 14, 14), 24, (1, 1), (2, 2)),
+    )
+
+
+# -- matrix products -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GemmCase(Case):
+    m: int
+    n: int
+    k: int
+    transpose_a: bool = False
+    transpose_b: bool = False
+    batch_a: tuple[int, ...] = ()
+    batch_b: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        batch = [
+            name + "x".join(map(str, b))
+            for name, b in (("a", self.batch_a), ("b", self.batch_b))
+            if b
+        ]
+        marks = "t" * self.transpose_a + "n" * (not self.transpose_a)
+        marks += "t" * self.transpose_b + "n" * (not self.transpose_b)
+        return "-".join([f"{self.m}x{self.n}x{self.k}", marks, *batch])
+
+    def arrays(self, dtype: Any) -> tuple[Array, Array]:
+        """(..., M, K) and (..., K, N), as transposed views where the case says so."""
+        rng = self.rng()
+        a, b = (self.m, self.k), (self.k, self.n)
+        left = self.normal(rng, (*self.batch_a, *(a[::-1] if self.transpose_a else a)), dtype)
+        right = self.normal(rng, (*self.batch_b, *(b[::-1] if self.transpose_b else b)), dtype)
+        return (
+            left.swapaxes(-1, -2) if self.transpose_a else left,
+            right.swapaxes(-1, -2) if self.transpose_b else right,
+        )
+
+
+FLAGS = ((False, False), (True, False), (False, True), (True, True))
+
+GEMM = (
+    *(GemmCase(m, n, 9) for m in AROUND_ROWS for n in (1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 49)),
+    *(GemmCase(15, 33, k) for k in (1, 2, 3, 4, 7, 8, 16, 17, 63, KC - 1, KC, KC + 1)),
+    *(GemmCase(m, n, k, *flags)
+      for m, n, k in ((1, 1, 1), (3, 5, 7), (17, 33, 19), (32, 16, 8), (70, 65, 66), (5, 9, KC + 1))
+      for flags in FLAGS),
+    # skinny ones: products with a vector, outer products, tall and wide
+    *(GemmCase(m, n, k, *flags)
+      for m, n, k in ((1, 300, 70), (300, 1, 70), (200, 200, 1), (1, 1, 1000), (257, 3, 31))
+      for flags in FLAGS),
+    GemmCase(150, 130, 2 * KC + 5),
+    # nothing to sum, nothing to compute
+    *(GemmCase(m, n, k) for m, n, k in ((3, 4, 0), (0, 4, 3), (3, 0, 4), (0, 0, 0), (17, 33, 0))),
+    # batches
+    *(GemmCase(5, 9, 7, *flags, batch_a=(3,), batch_b=(3,)) for flags in FLAGS),
+    GemmCase(16, 16, 16, batch_a=(2, 3), batch_b=(2, 3)),
+    GemmCase(4, 5, 6, batch_a=(2, 1), batch_b=(3,)),
+    GemmCase(4, 5, 6, batch_a=(), batch_b=(4,)),
+    GemmCase(4, 5, 6, batch_a=(4,), batch_b=()),
+    GemmCase(4, 5, 6, batch_a=(0,), batch_b=(1,)),
+    GemmCase(1, 8, 3, batch_a=(7,), batch_b=(1,)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LinearCase(Case):
+    rows: int
+    inputs: int
+    outputs: int
+    bias: bool = True
+
+    def __str__(self) -> str:
+        text = f"{self.rows}x{self.inputs}-{self.outputs}"
+        return text if self.bias else text + "-nobias"
+
+    def arrays(self, dtype: Any) -> tuple[Array, Array, Array | None, Array]:
+        """Input, weight, bias and the gradient of the output."""
+        rng = self.rng()
+        x = self.normal(rng, (self.rows, self.inputs), dtype)
+        weight = self.normal(rng, (self.outputs, self.inputs), dtype)
+        bias = self.normal(rng, (self.outputs,), dtype) if self.bias else None
+        return x, weight, bias, self.normal(rng, (self.rows, self.outputs), dtype)
+
+
+LINEAR = (
+    *(LinearCase(m, 10, n) for m in (1, 6, 7, 14, 15, 64) for n in (1, 5, 8, 10, 16, 17, 33)),
+    *(LinearCase(13, k, 9) for k in (1, 2, 15, 16, 17, KC + 1)),
+    *(LinearCase(*sizes, bias=False) for sizes in ((1, 10, 5), (7, 31, 17), (64, 128, 96))),
+    *(LinearCase(*sizes) for sizes in ((0, 4, 5), (3, 0, 5), (3, 4, 0), (0, 0, 0), (2, 400, 2))),
+)
+
+
+# -- pooling ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PoolCase(Case):
+    x: tuple[int, int, int, int]
+    kernel: Pair = (2, 2)
+    stride: Pair = (2, 2)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)  # max pooling only
+    ceil_mode: bool = False
+    count_include_pad: bool = True  # average pooling only
+    divisor: int | None = None  # average pooling only
+
+    def __str__(self) -> str:
+        text = f"{'x'.join(map(str, self.x))}-{self.kernel[0]}x{self.kernel[1]}"
+        text += f"-s{self.stride[0]},{self.stride[1]}"
+        text += f"-p{self.padding[0]},{self.padding[1]}" if any(self.padding) else ""
+        text += f"-d{self.dilation[0]},{self.dilation[1]}" if self.dilation != (1, 1) else ""
+        text += "-ceil" * self.ceil_mode + "-nopad" * (not self.count_include_pad)
+        return text if self.divisor is None else f"{text}-by{self.divisor}"
+
+    @property
+    def out_size(self) -> Pair:
+        """PyTorch's rule: a window hanging over must start in the input or its left padding."""
+        out = []
+        for i in (0, 1):
+            size, pad, step = self.x[2 + i], self.padding[i], self.stride[i]
+            starts = range(-pad, size + pad, step)
+            last = size + pad - (self.dilation[i] * (self.kernel[i] - 1) + 1)
+            whole = sum(start <= last for start in starts)
+            hanging = bool(whole and starts[whole - 1] != last and whole < len(starts))
+            out.append(whole + (self.ceil_mode and hanging and starts[whole] < size))
+        return (out[0], out[1])
+
+    def arrays(self, dtype: Any) -> tuple[Array, Array]:
+        """Input, with many equal values, and the gradient of the output."""
+        rng = self.rng()
+        x = rng.integers(-4, 4, self.x).astype(dtype) / 4
+        return x, self.normal(rng, (*self.x[:2], *self.out_size), dtype)
+
+
+POOL = (
+    *(PoolCase((1, 2, 4, w)) for w in (2, 3, 8, 15, 16, 17, 32, 33, 64, 65)),
+    *(PoolCase((2, 3, 7, w), (3, 3), (1, 1), (1, 1)) for w in (3, 8, 9, 16, 17, 33)),
+    PoolCase((2, 3, 9, 10), (3, 3), (2, 2), (1, 1)), PoolCase((1, 1, 6, 7), (3, 2), (1, 3)),
+    PoolCase((1, 2, 5, 6), (5, 6), (5, 6)), PoolCase((1, 1, 4, 4), (1, 1), (1, 1)),
+    PoolCase((1, 1, 4, 4), (1, 1), (3, 2)), PoolCase((3, 17, 6, 6)),
+    PoolCase((1, 2, 7, 8), (3, 3), (2, 2), ceil_mode=True), PoolCase((1, 2, 5, 5), ceil_mode=True),
+    PoolCase((1, 2, 7, 8), (3, 3), (2, 3), (1, 1), ceil_mode=True),
+    PoolCase((1, 1, 4, 6), (2, 2), (3, 3), (1, 1), ceil_mode=True), PoolCase((0, 3, 4, 4)),
+)  # fmt: skip
+
+MAX_POOL = (
+    *POOL,
+    PoolCase((1, 2, 9, 17), (3, 3), (1, 1), (1, 1), (2, 3)),
+    PoolCase((1, 2, 9, 10), (2, 2), (2, 2), (1, 1), (3, 2), ceil_mode=True),
+    PoolCase((1, 2, 1, 9), (2, 2), (1, 1), (1, 0), (2, 1)),  # windows with nothing in them
+)
+
+AVG_POOL = (
+    *POOL,
+    PoolCase((2, 2, 9, 10), (3, 3), (2, 2), (1, 1), count_include_pad=False),
+    PoolCase((1, 2, 7, 8), (3, 3), (2, 3), (1, 1), (1, 1), True, False),
+    PoolCase((1, 2, 7, 8), (3, 3), (2, 2), (1, 1), divisor=5),
+    PoolCase((1, 2, 7, 8), (3, 2), (2, 2), ceil_mode=True, divisor=-2),
+)
+
+
+CONV2D = _conv2d()

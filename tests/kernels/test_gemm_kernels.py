@@ -1,0 +1,89 @@
+"""Native matrix products and linear layers against the float64 reference."""
+
+import functools
+
+import numpy as np
+import pytest
+from cases import GEMM, LINEAR
+from compare import assert_products, in_float64, poison
+
+from fastnn.backends import native as native_module
+from fastnn.backends.reference import backend as reference
+
+native = native_module.backend
+
+
+@functools.cache
+def product(case, dtype):
+    a, b = case.arrays(dtype)
+    return a, b, reference.matmul(*in_float64(a, b))
+
+
+@pytest.mark.parametrize("case", GEMM, ids=str)
+def test_matmul(case, isa, dtype):
+    a, b, want = product(case, dtype)
+    poison(native, dtype, want.shape)
+    got = native.matmul(a, b)
+    assert got.dtype == dtype
+    assert got.flags.c_contiguous
+    assert_products(got, want, case.k, a, b)
+
+
+@pytest.mark.parametrize("case", LINEAR, ids=str)
+def test_linear(case, isa, dtype):
+    x, weight, bias, _ = arrays = case.arrays(dtype)
+    want = reference.linear(*in_float64(*arrays[:3]))
+    poison(native, dtype, want.shape)
+    got = native.linear(x, weight, bias)
+    assert got.dtype == dtype
+    assert got.flags.c_contiguous
+    assert_products(got, want, case.inputs, x, weight, bias)
+
+
+@pytest.mark.parametrize("case", LINEAR, ids=str)
+def test_linear_backward(case, isa, dtype):
+    x, weight, _, grad = case.arrays(dtype)
+    wide = in_float64(grad, x, weight)
+    needs = (True, True, case.bias)
+    poison(native, dtype, x.shape, weight.shape)
+    got = native.linear_backward(grad, x, weight, needs)
+    want = reference.linear_backward(*wide, needs)
+    assert_products(got[0], want[0], case.outputs, grad, weight, what="gradient of the input")
+    assert_products(got[1], want[1], case.rows, grad, x, what="gradient of the weight")
+    assert (got[2] is None) == (want[2] is None)
+    if case.bias:
+        assert_products(got[2], want[2], case.rows, grad, np.ones(1), what="gradient of the bias")
+
+
+def test_linear_backward_gives_what_is_needed(isa, dtype):
+    x, weight, _, grad = LINEAR[0].arrays(dtype)
+    for needs in np.ndindex(2, 2, 2):
+        wanted = tuple(map(bool, needs))
+        got = native.linear_backward(grad, x, weight, wanted)
+        assert tuple(g is not None for g in got) == wanted
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+def test_special_values_stay_in_their_row_and_column(special, isa, dtype):
+    a, b = np.ones((17, 40), dtype), np.ones((40, 33), dtype)
+    a[5, 7] = special
+    b[3, 20] = special
+    got = native.matmul(a, b)
+    touched = np.zeros(got.shape, bool)
+    touched[5] = touched[:, 20] = True
+    assert (np.isfinite(got) == ~touched).all()
+
+
+def test_transposed_views_are_read_in_place(isa, dtype):
+    """Rows of a wider array, and a column of one, as the strides of a slice give them."""
+    rng = np.random.default_rng(0)
+    wide = rng.standard_normal((40, 70)).astype(dtype)
+    for a, b in (
+        (wide[:17, 3:30], wide[5:32, 10:43]),
+        (wide[:17, 3:30], wide[5:38, 10:37].T),
+        (wide[3:30, :17].T, wide[:27, 1::2]),
+        (wide[:, 5:6].T, wide),
+        (np.broadcast_to(wide[0], (9, 70)), wide.T),
+    ):
+        want = reference.matmul(*in_float64(a, b))
+        assert_products(native.matmul(a, b), want, a.shape[1], a, b)

@@ -1,0 +1,101 @@
+"""Native softmax and cross-entropy against the float64 reference.
+
+The exponent ``x - max`` is rounded once, by ``eps / 2`` of its size, before the exponential
+turns that into a relative error: so the range of x enters the tolerances.
+"""
+
+import numpy as np
+import pytest
+from cases_pointwise import CROSS_ENTROPY, SOFTMAX
+from compare import TRANSCENDENTAL, assert_close, eps, in_float64, largest, poison
+
+from fastnn.backends import native as native_module
+from fastnn.backends.reference import backend as reference
+
+native = native_module.backend
+
+
+def spread(x):
+    """Largest exponent that still matters: beyond 750 the exponential is 0."""
+    return min(2 * largest(x), 750.0)
+
+
+@pytest.mark.parametrize("case", SOFTMAX, ids=str)
+def test_softmax(case, isa, dtype):
+    x, grad = case.arrays(dtype)
+    length = max(case.shape[case.axis], 1)
+    rounding = eps(dtype) * (2 * TRANSCENDENTAL + length + spread(x))
+    poison(native, dtype, case.shape)
+    y = native.softmax(x, case.axis)
+    want = reference.softmax(*in_float64(x), case.axis)
+    assert y.dtype == dtype
+    assert_close(y, want, rounding * want + np.finfo(dtype).tiny, "softmax")
+    poison(native, dtype, case.shape)
+    got = native.softmax_backward(grad, y, case.axis)
+    want = reference.softmax_backward(*in_float64(grad, y), case.axis)
+    limit = eps(dtype) * (length + 3) * largest(grad) * largest(y)
+    assert_close(got, want, limit, "gradient of softmax")
+
+
+@pytest.mark.parametrize("case", SOFTMAX, ids=str)
+def test_log_softmax(case, isa, dtype):
+    x, grad = case.arrays(dtype)
+    length = max(case.shape[case.axis], 1)
+    poison(native, dtype, case.shape)
+    y = native.log_softmax(x, case.axis)
+    want = reference.log_softmax(*in_float64(x), case.axis)
+    assert y.dtype == dtype
+    limit = eps(dtype) * (2 * TRANSCENDENTAL + length + 4 * largest(x))
+    assert_close(y, want, limit, "log_softmax")
+    poison(native, dtype, case.shape)
+    got = native.log_softmax_backward(grad, y, case.axis)
+    want = reference.log_softmax_backward(*in_float64(grad, y), case.axis)
+    limit = eps(dtype) * (2 * TRANSCENDENTAL + length + spread(x)) * length * largest(grad)
+    assert_close(got, want, limit, "gradient of log_softmax")
+
+
+@pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan])
+def test_special_values(special, isa, dtype):
+    x = np.zeros((4, 21), dtype)
+    x[0, 3] = x[1] = special
+    x[2, :20] = special
+    for name in ("softmax", "log_softmax"):
+        got, want = getattr(native, name)(x, 1), getattr(reference, name)(*in_float64(x), 1)
+        assert_close(got, want, 30 * eps(dtype), name)
+
+
+@pytest.mark.parametrize("case", CROSS_ENTROPY, ids=str)
+def test_cross_entropy(case, isa, dtype):
+    logits, target, weight, grad = case.arrays(dtype)
+    wide_logits, wide_weight, wide_grad = in_float64(logits, weight, grad)
+    options = (case.ignore_index, case.smoothing, case.reduction)
+    loss, lse, divisor = native.cross_entropy(logits, target, weight, *options)
+    want = reference.cross_entropy(wide_logits, target, wide_weight, *options)
+    heaviest = 1.0 if weight is None else largest(weight)
+    rounding = eps(dtype) * (2 * TRANSCENDENTAL + case.classes + 4 * largest(logits))
+    rows = case.rows if case.reduction == "sum" else 2
+    row_loss = 2 * largest(logits) + np.log(max(case.classes, 1)) + 1
+    limit = rounding * rows * heaviest * row_loss
+    assert loss.dtype == lse.dtype == dtype
+    assert_close(loss, want[0], limit, "loss")
+    assert_close(lse, want[1], rounding * 2, "log-sum-exp")
+    assert isinstance(divisor, float)
+    assert divisor == pytest.approx(want[2], rel=eps(dtype) * max(case.rows, 1))
+
+    poison(native, dtype, logits.shape)
+    got = native.cross_entropy_backward(grad, logits, target, weight, *options, lse, divisor)
+    want_grad = reference.cross_entropy_backward(
+        wide_grad, wide_logits, target, wide_weight, *options, want[1], want[2]
+    )
+    share = want[2] if case.reduction == "mean" and want[2] else 1.0
+    assert got.dtype == dtype
+    assert_close(got, want_grad, 2 * rounding * largest(grad) * heaviest / share, "gradient")
+    ignored = target == case.ignore_index
+    assert not got[ignored].any()
+
+
+@pytest.mark.parametrize("label", [-1, 12, -101, 2**40])
+def test_labels_out_of_range(label, isa, dtype):
+    target = np.array([1, label, -100, 3])
+    with pytest.raises(IndexError, match=rf"^Target {label} is out of bounds\.$"):
+        native.cross_entropy(np.zeros((4, 12), dtype), target, None, -100, 0.0, "mean")

@@ -1,0 +1,48 @@
+"""Hypothesis strategies for random problems."""
+
+from cases import Conv2dCase, PoolCase
+from hypothesis import strategies as st
+
+steps = st.integers(1, 3)
+sides = st.integers(0, 3)
+
+
+@st.composite
+def conv2d_cases(draw, largest_image=20):
+    """Convolutions whose kernel fits the padded image, with all arguments independent."""
+    groups = draw(st.integers(1, 4))
+    kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    padding = draw(st.tuples(sides, sides, sides, sides))
+    dilation = draw(st.tuples(steps, steps))
+    size = []
+    for i in (0, 1):
+        covered = dilation[i] * (kernel[i] - 1) + 1
+        least = max(covered - padding[2 * i] - padding[2 * i + 1], 1)
+        size.append(draw(st.integers(least, max(largest_image, least))))
+    return Conv2dCase(
+        (draw(st.integers(0, 3)), groups * draw(st.integers(1, 5)), *size),
+        groups * draw(st.integers(1, 6)),
+        kernel,
+        draw(st.tuples(steps, steps)),
+        padding,
+        dilation,
+        groups,
+        draw(st.booleans()),
+    )
+
+
+@st.composite
+def pool_cases(draw):
+    """Poolings as PyTorch allows them: padding of at most half a window."""
+    kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    size = [draw(st.integers(max(k - 2 * p, 1), 20)) for k, p in zip(kernel, padding, strict=True)]
+    return PoolCase(
+        (draw(st.integers(0, 2)), draw(st.integers(1, 4)), *size),
+        kernel,
+        draw(st.tuples(steps, steps)),
+        padding,
+        ceil_mode=draw(st.booleans()),
+        count_include_pad=draw(st.booleans()),
+        divisor=draw(st.none() | st.integers(1, 9)),
+    )
