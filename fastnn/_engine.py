@@ -1,0 +1,337 @@
+"""The graph of a computation and the walk back through it.
+
+The engine knows neither operations nor backends nor tensors.  A :class:`Node` holds an
+``op`` of which only ``backward``, ``fresh``, ``frees`` and ``node_name`` are read; a leaf is
+any hashable object; how two gradients are added is handed in.
+
+Order: every node takes the next number of one global count when it is made, and its inputs
+were made before it.  Taking the pending node with the highest number first is therefore a
+topological order, found without a walk over the graph beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from heapq import heappop, heappush, heappushpop
+from itertools import count
+from typing import Any, Protocol
+
+__all__ = [
+    "FREED",
+    "AccumulateGrad",
+    "Node",
+    "grad_enabled",
+    "inference_enabled",
+    "reaching",
+    "run",
+    "sequence",
+    "set_grad_mode",
+    "set_inference_mode",
+]
+
+
+class _Rule(Protocol):
+    node_name: str
+    fresh: bool
+    frees: bool
+
+    @property
+    def backward(self) -> Callable[..., tuple[Any, ...]]: ...
+
+
+class _Freed:
+    """Stands for saved values that a backward pass has dropped."""
+
+
+FREED = _Freed()
+
+#: Falls, so that a heap of numbers yields the newest node first.
+sequence = count(0, -1).__next__
+
+_grad_mode: ContextVar[bool] = ContextVar("fastnn_grad_mode", default=True)
+_inference_mode: ContextVar[bool] = ContextVar("fastnn_inference_mode", default=False)
+
+grad_enabled = _grad_mode.get
+inference_enabled = _inference_mode.get
+set_grad_mode = _grad_mode.set
+set_inference_mode = _inference_mode.set
+
+
+class Node:
+    """One recorded operation.
+
+    Attributes
+    ----------
+    op
+        The rule.
+    targets : tuple
+        Where the gradient of each input goes: a Node, ``(Node, output)`` for one of several
+        outputs, a leaf, or None.
+    needs : tuple of bool
+        Which inputs need a gradient.
+    saved
+        What the forward kept for the backward; :data:`FREED` after it has run.
+    settings
+        Handed to the rule as it was at forward.
+    versions : tuple of (counter, value, array, input)
+        Each saved array's version counter, and what it has to read when the backward runs.
+    outputs : int
+        0 for one output, else the length of the tuple of gradients.
+    hooks : dict of (output, callable), or None
+        Called in turn with that output's gradient before the rule runs; may return another.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "hooks",
+        "needs",
+        "op",
+        "outputs",
+        "saved",
+        "seq",
+        "settings",
+        "targets",
+        "versions",
+    )
+
+    op: _Rule
+    targets: tuple[Any, ...]
+    needs: tuple[bool, ...]
+    saved: Any
+    settings: Any
+    versions: tuple[tuple[list[int], int, Any, int], ...]
+    outputs: int
+    hooks: dict[int, tuple[int, Callable[[Any], Any]]] | None
+    seq: int
+
+    def name(self) -> str:
+        """Name of the backward function, as ``ReluBackward0``."""
+        return self.op.node_name
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | AccumulateGrad | None, int], ...]:
+        """The nodes of the inputs, each with the number of the output it stands for."""
+        return tuple(_function(target) for target in self.targets)
+
+    def __lt__(self, other: Node) -> bool:
+        return self.seq < other.seq
+
+    def __repr__(self) -> str:
+        return f"<{self.op.node_name} object at {id(self):#x}>"
+
+
+class AccumulateGrad:
+    """Stands for a leaf in :attr:`Node.next_functions`."""
+
+    __slots__ = ("variable",)
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+
+    def name(self) -> str:
+        """``"AccumulateGrad"``."""
+        return "AccumulateGrad"
+
+    @property
+    def next_functions(self) -> tuple[()]:
+        """Always empty: a leaf was not computed."""
+        return ()
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
+
+def _function(target: Any) -> tuple[Node | AccumulateGrad | None, int]:
+    if target is None or isinstance(target, Node):
+        return target, 0
+    if isinstance(target, tuple):
+        return target
+    return AccumulateGrad(target), 0
+
+
+def run(
+    edges: Iterable[Any],
+    grads: Iterable[Any],
+    *,
+    retain: bool,
+    accumulate: Callable[[Any, Any], Any],
+    wanted: set[Any] | None = None,
+    capture: dict[Any, Any] | None = None,
+) -> tuple[dict[Any, Any], set[Any]]:
+    """Carry gradients from ``edges`` back to the leaves.
+
+    Parameters
+    ----------
+    edges, grads : iterable
+        Where to start (targets as in :class:`Node`), and the gradient of each.
+    retain : bool
+        Keep what the nodes have saved, for another run.
+    accumulate : callable
+        ``accumulate(a, b)`` returns the sum of two gradients as a new array.
+    wanted : set, optional
+        Targets on the way to what is asked for (see :func:`reaching`); all others are skipped.
+    capture : dict, optional
+        Its keys are non-leaf targets; each value is replaced by that target's gradient.
+
+    Returns
+    -------
+    leaves : dict
+        The gradient of every leaf met.
+    borrowed : set
+        The leaves whose gradient may share memory with something else.
+
+    Raises
+    ------
+    RuntimeError
+        If saved values were freed by an earlier run or changed in place.
+    """
+    pending: dict[Node, Any] = {}
+    leaves: dict[Any, Any] = {}
+    borrowed: set[Any] = set()
+    heap: list[tuple[int, Node]] = []
+    fresh = False
+    while True:
+        held: Node | None = None  # a chain goes from node to node, past the heap
+        held_grad: Any = None
+        for target, grad in zip(edges, grads, strict=True):
+            if grad is None or target is None:
+                continue
+            kind = type(target)
+            if kind is Node:
+                if held is None and not heap:
+                    held, held_grad = target, grad
+                elif target is held:
+                    held_grad = accumulate(held_grad, grad)
+                elif target in pending:
+                    pending[target] = accumulate(pending[target], grad)
+                else:
+                    pending[target] = grad
+                    heappush(heap, (target.seq, target))
+            elif kind is tuple:
+                _deliver(pending, heap, target, grad, accumulate)
+            elif target in leaves:
+                leaves[target] = accumulate(leaves[target], grad)
+                borrowed.discard(target)
+            else:
+                leaves[target] = grad
+                if not fresh:
+                    borrowed.add(target)
+        if held is None:
+            if not heap:
+                return leaves, borrowed
+            node = heappop(heap)[1]
+            grad = pending.pop(node)
+        elif not heap:
+            node, grad = held, held_grad
+        else:
+            pending[held] = held_grad
+            node = heappushpop(heap, (held.seq, held))[1]
+            grad = pending.pop(node)
+        if node.hooks is not None:
+            grad = _call_hooks(node, grad)
+        if capture is not None:
+            _capture(capture, node, grad)
+        op = node.op
+        needs = node.needs
+        edges = node.targets
+        if wanted is not None:
+            needs = tuple([n and t in wanted for n, t in zip(needs, edges, strict=True)])
+            if True not in needs:
+                grads = (None,) * len(needs)
+                continue
+        saved = node.saved
+        if saved is FREED:
+            raise RuntimeError(_FREED_TEXT)
+        for counter, value, array, index in node.versions:
+            if counter[0] != value:
+                raise RuntimeError(_changed(node, counter[0], value, array, index))
+        grads = op.backward(node.settings, saved, grad, needs)
+        fresh = op.fresh
+        if not retain and op.frees:
+            node.saved = FREED
+            node.versions = ()
+
+
+def _deliver(
+    pending: dict[Node, Any],
+    heap: list[tuple[int, Node]],
+    target: tuple[Node, int],
+    grad: Any,
+    accumulate: Callable[[Any, Any], Any],
+) -> None:
+    """Add ``grad`` to one of several outputs of a node."""
+    node, index = target
+    slots = pending.get(node)
+    if slots is None:
+        slots = pending[node] = [None] * node.outputs
+        heappush(heap, (node.seq, node))
+    slots[index] = grad if slots[index] is None else accumulate(slots[index], grad)
+
+
+def _call_hooks(node: Node, grad: Any) -> Any:
+    for index, hook in list((node.hooks or {}).values()):
+        if node.outputs == 0:
+            result = hook(grad)
+            grad = grad if result is None else result
+        elif grad[index] is not None:
+            result = hook(grad[index])
+            grad[index] = grad[index] if result is None else result
+    return grad
+
+
+def _capture(capture: dict[Any, Any], node: Node, grad: Any) -> None:
+    if node.outputs == 0:
+        if node in capture:
+            capture[node] = grad
+        return
+    for index, part in enumerate(grad):
+        if (node, index) in capture:
+            capture[node, index] = part
+
+
+def reaching(roots: Iterable[Any], goals: set[Any]) -> set[Any]:
+    """The targets from which some of ``goals`` can be reached, walking back from ``roots``."""
+    found: set[Any] = set()
+    seen: set[Any] = set()
+    parents: dict[Any, list[Any]] = {}
+    stack = [root for root in roots if root is not None]
+    while stack:
+        target = stack.pop()
+        if target in seen:
+            continue
+        seen.add(target)
+        node = target[0] if type(target) is tuple else target
+        if type(node) is not Node:
+            continue
+        for child in node.targets:
+            if child is not None:
+                parents.setdefault(child, []).append(target)
+                stack.append(child)
+    stack = [goal for goal in goals if goal in seen]
+    while stack:
+        target = stack.pop()
+        if target not in found:
+            found.add(target)
+            stack.extend(parents.get(target, ()))
+    return found
+
+
+_FREED_TEXT = (
+    "Trying to backward through the graph a second time (or directly access saved tensors "
+    "after they have already been freed). Saved intermediate values of the graph are freed "
+    "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
+    "backward through the graph a second time or if you need to access saved tensors after "
+    "calling backward."
+)
+
+
+def _changed(node: Node, version: int, expected: int, array: Any, index: int) -> str:
+    source, output = (node, 0) if index < 0 else _function(node.targets[index])
+    origin = "" if source is None else f", which is output {output} of {source.name()},"
+    return (
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: [{array.dtype.name} tensor {list(array.shape)}]{origin} is at version "
+        f"{version}; expected version {expected} instead. Hint: the operation that failed to "
+        f"compute its gradient is {node.name()}."
+    )

@@ -1,0 +1,3 @@
+"""Functions over tensors, by family; the same objects are the methods of Tensor."""
+
+from . import methods as methods

@@ -1,0 +1,1 @@
+"""Differentiable primitives on plain arrays, forward and backward side by side."""

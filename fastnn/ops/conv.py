@@ -1,0 +1,66 @@
+"""Two-dimensional convolution (cross-correlation, as everywhere in deep learning)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends import Array, Padding, Pair, Settings
+from ._op import Op
+
+__all__ = ["CONV2D", "CONV2D_UNBATCHED"]
+
+Gradients = tuple[Array | None, ...]
+
+
+def _conv2d(
+    settings: Settings,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> tuple[Array, tuple[Any, ...]]:
+    y = settings.backend.conv2d(
+        x, weight, bias, stride, padding, dilation, groups, settings.algorithm
+    )
+    return y, (x, weight, stride, padding, dilation, groups)
+
+
+def _conv2d_backward(
+    settings: Settings, saved: tuple[Any, ...], grad: Array, needs: tuple[bool, bool, bool]
+) -> Gradients:
+    x, weight, stride, padding, dilation, groups = saved
+    return settings.backend.conv2d_backward(
+        grad, x, weight, stride, padding, dilation, groups, needs, settings.algorithm
+    )
+
+
+def _conv2d_unbatched(
+    settings: Settings, x: Array, weight: Array, bias: Array | None, *params: Any
+) -> tuple[Array, tuple[Any, ...]]:
+    y, saved = _conv2d(settings, x[None], weight, bias, *params)
+    return y[0], saved
+
+
+def _conv2d_unbatched_backward(
+    settings: Settings, saved: tuple[Any, ...], grad: Array, needs: tuple[bool, bool, bool]
+) -> Gradients:
+    dx, dweight, dbias = _conv2d_backward(settings, saved, grad[None], needs)
+    return None if dx is None else dx[0], dweight, dbias
+
+
+_USES: dict[int, tuple[int, ...]] = {0: (1,), 1: (0,)}
+
+#: (N, C, H, W), (K, C/G, R, S), (K,) -> (N, K, P, Q)
+CONV2D = Op("Convolution", _conv2d, _conv2d_backward, saves=(0, 1), uses=_USES)
+#: (C, H, W), (K, C/G, R, S), (K,) -> (K, P, Q)
+CONV2D_UNBATCHED = Op(
+    "Squeeze",
+    _conv2d_unbatched,
+    _conv2d_unbatched_backward,
+    saves=(0, 1),
+    uses=_USES,
+    node_name="SqueezeBackward1",
+)

@@ -1,0 +1,397 @@
+"""Tensor, and ``apply``, the one place that builds graph nodes.
+
+A Tensor is an ndarray with a place in a graph.  Its operators and methods are the free
+functions of :mod:`fastnn.functions`, attached there; here is only its state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from . import dtypes
+from ._engine import Node, grad_enabled, sequence
+from .backends import Array, settings
+from .ops._op import Op
+from .ops.view import AS_STRIDED, Geometry
+
+if TYPE_CHECKING:
+    from .functions.methods import Methods
+else:
+    Methods = object
+
+__all__ = ["Tensor", "apply", "apply_all", "bump", "record", "refresh", "wrap"]
+
+
+class Tensor(Methods):
+    """A NumPy array that can record what is computed from it.
+
+    Parameters
+    ----------
+    data : Tensor, ndarray or nested sequence of numbers
+        A tensor or an array is shared, not copied; anything else becomes an array of the
+        default floating type.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_data",
+        "_edge",
+        "_grad",
+        "_hooks",
+        "_requires_grad",
+        "_version",
+        "_view",
+    )
+
+    #: The elements.
+    _data: Array
+    #: Where gradients of this tensor go: None for a leaf, else as in ``Node.targets``.
+    _edge: Any
+    _grad: Tensor | None
+    #: Hooks of a leaf; those of other tensors sit on the node.
+    _hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
+    _requires_grad: bool
+    #: One-element list that counts in-place changes; one for all tensors on the same memory.
+    _version: list[int]
+    #: Of a view that the graph knows: its base, and the version at which its edge was made.
+    _view: tuple[Tensor, int] | None
+
+    __hash__ = object.__hash__
+
+    def __init__(self, data: Any = ()) -> None:
+        if isinstance(data, Tensor):
+            self._data = data._data
+            self._version = data._version
+        else:
+            if not isinstance(data, np.ndarray):
+                data = np.asarray(data, dtypes.to_numpy(dtypes.get_default_dtype()))
+            dtypes.from_numpy_dtype(data.dtype)
+            self._data = data
+            self._version = [0]
+        self._edge = self._grad = self._hooks = self._view = None
+        self._requires_grad = False
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on it are recorded and ``backward`` reaches it."""
+        if self._view is not None:
+            refresh(self)
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._view is not None:
+            refresh(self)
+        if self._edge is not None:
+            if not value:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to "
+                    "use a computed variable in a subgraph that doesn't require differentiation "
+                    "use var_no_grad = var.detach()."
+                )
+            return
+        if value and self._data.dtype.kind != "f":
+            raise RuntimeError(
+                "only Tensors of floating point dtype can require gradients, "
+                f"but this one is {dtypes.from_numpy_dtype(self._data.dtype)!r}"
+            )
+        self._requires_grad = bool(value)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that ``backward`` has accumulated, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    "assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}"
+                )
+            if value._data.shape != self._data.shape:
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: got {list(value._data.shape)}, "
+                    f"expected {list(self._data.shape)}"
+                )
+            if value._data.dtype != self._data.dtype:
+                raise RuntimeError(
+                    f"assigned grad has data of a different type: got {value._data.dtype.name}, "
+                    f"expected {self._data.dtype.name}"
+                )
+        self._grad = value
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The recorded operation that made it; None for a leaf."""
+        if self._view is not None:
+            refresh(self)
+        edge = self._edge
+        node: Node | None = edge[0] if type(edge) is tuple else edge
+        return node
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of ``grad_fn`` this tensor is."""
+        return self._edge[1] if type(self._edge) is tuple else 0
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made it."""
+        return self.grad_fn is None
+
+
+_new_tensor = Tensor.__new__
+_new_node = Node.__new__
+
+
+def wrap(array: Array) -> Tensor:
+    """Put ``array`` into a leaf that does not require grad; no copy, no check."""
+    t = _new_tensor(Tensor)
+    t._data = array
+    t._edge = t._grad = t._hooks = t._view = None
+    t._requires_grad = False
+    t._version = [0]
+    return t
+
+
+def bump(t: Tensor) -> None:
+    """Count an in-place change of ``t``, so that a backward that needs the old values fails."""
+    t._version[0] += 1
+
+
+def apply(op: Op, tensors: tuple[Any, ...], *params: Any) -> Tensor:
+    """Compute ``op``; record it if grad mode is on and an input requires grad.
+
+    An op with several outputs yields a tuple: see :func:`apply_all`.
+
+    ``tensors`` are its tensor inputs, None for an absent one; ``params`` its other arguments.
+    """
+    now = settings()
+    if len(tensors) == 1:
+        (a,) = tensors
+        if a._view is not None:
+            refresh(a)
+        out, saved = op.forward(now, a._data, *params)
+        if not a._requires_grad or not grad_enabled():
+            return _unrecorded(op, a, out)
+        needs: tuple[bool, ...] = _TRUE
+        targets: tuple[Any, ...] = (a._edge or a,)
+    elif len(tensors) == 2:
+        a, b = tensors
+        if a._view is not None:
+            refresh(a)
+        if b._view is not None:
+            refresh(b)
+        out, saved = op.forward(now, a._data, b._data, *params)
+        if a._requires_grad:
+            if not grad_enabled():
+                return _unrecorded(op, a, out)
+            if b._requires_grad:
+                needs = _TRUE_TRUE
+                targets = (a._edge or a, b._edge or b)
+            else:
+                needs = _TRUE_FALSE
+                targets = (a._edge or a, None)
+        elif b._requires_grad and grad_enabled():
+            needs = _FALSE_TRUE
+            targets = (None, b._edge or b)
+        else:
+            return _unrecorded(op, a, out)
+    elif len(tensors) == 3:
+        a, b, c = tensors
+        if a._view is not None:
+            refresh(a)
+        x = y = None
+        need_b = need_c = False
+        if b is not None:
+            if b._view is not None:
+                refresh(b)
+            x = b._data
+            need_b = b._requires_grad
+        if c is not None:
+            if c._view is not None:
+                refresh(c)
+            y = c._data
+            need_c = c._requires_grad
+        out, saved = op.forward(now, a._data, x, y, *params)
+        needs = (a._requires_grad, need_b, need_c)
+        if True not in needs or not grad_enabled():
+            return _unrecorded(op, a, out)
+        targets = (
+            (a._edge or a) if a._requires_grad else None,
+            (b._edge or b) if need_b else None,
+            (c._edge or c) if need_c else None,
+        )
+    else:
+        for t in tensors:
+            if t is not None and t._view is not None:
+                refresh(t)
+        out, saved = op.forward(now, *[None if t is None else t._data for t in tensors], *params)
+        needs = tuple([t is not None and t._requires_grad for t in tensors])
+        if True not in needs or not grad_enabled():
+            return _unrecorded(op, tensors[0], out)
+        targets = tuple(
+            [(t._edge or t) if need else None for t, need in zip(tensors, needs, strict=True)]
+        )
+    return _recorded(op, tensors, needs, targets, saved, out, now)
+
+
+def _recorded(
+    op: Op,
+    tensors: tuple[Any, ...],
+    needs: tuple[bool, ...],
+    targets: tuple[Any, ...],
+    saved: Any,
+    out: Any,
+    now: Any,
+) -> Tensor:
+    """Make the node of an op just computed, and its result."""
+    node = _new_node(Node)
+    node.op = op
+    node.saved = saved
+    node.settings = now
+    node.needs = needs
+    node.targets = targets
+    node.outputs = 0
+    node.hooks = None
+    node.seq = sequence()
+    if type(out) is tuple:
+        return _several(op, tensors, out, node)
+    result = _new_tensor(Tensor)
+    result._data = out
+    result._edge = node
+    result._requires_grad = True
+    result._grad = result._hooks = result._view = None
+    if op.view:
+        result._version = version = tensors[0]._version
+        base = tensors[0]._view
+        result._view = (tensors[0] if base is None else base[0], version[0])
+    else:
+        result._version = version = [0]
+    # the usual cases of _versions, spelled out for speed
+    reads = op.checks[needs]
+    if not reads:
+        node.versions = ((version, version[0], out, -1),) if op.saves_output else ()
+    elif len(reads) == 2 and not op.saves_output:
+        i, j = reads
+        t, u = tensors[i], tensors[j]
+        if t is None or u is None:
+            node.versions = _versions(op, tensors, needs, version, out)
+        else:
+            node.versions = (
+                (t._version, t._version[0], t._data, i),
+                (u._version, u._version[0], u._data, j),
+            )
+    else:
+        node.versions = _versions(op, tensors, needs, version, out)
+    return result
+
+
+_TRUE = (True,)
+_TRUE_TRUE = (True, True)
+_TRUE_FALSE = (True, False)
+_FALSE_TRUE = (False, True)
+
+
+def apply_all(op: Op, tensors: tuple[Any, ...], *params: Any) -> tuple[Tensor, ...]:
+    """:func:`apply` for an op whose forward returns a tuple of arrays."""
+    return cast(tuple[Tensor, ...], apply(op, tensors, *params))
+
+
+def record(
+    op: Op, tensors: tuple[Tensor | None, ...], saved: Any, result: Tensor, now: Any
+) -> Node | None:
+    """Return a node for ``op`` as if it had just been computed; None if no input needs one."""
+    for t in tensors:
+        if t is not None and t._view is not None:
+            refresh(t)
+    needs = tuple([t is not None and t._requires_grad for t in tensors])
+    if True not in needs:
+        return None
+    node = _new_node(Node)
+    node.op = op
+    node.saved = saved
+    node.settings = now
+    node.needs = needs
+    node.targets = tuple(
+        [(t._edge or t) if t is not None and t._requires_grad else None for t in tensors]
+    )
+    node.outputs = 0
+    node.hooks = None
+    node.seq = sequence()
+    node.versions = _versions(op, tensors, needs, result._version, result._data)
+    return node
+
+
+def _versions(
+    op: Op,
+    tensors: tuple[Any, ...],
+    needs: tuple[bool, ...],
+    version: list[int],
+    out: Array,
+) -> tuple[tuple[list[int], int, Any, int], ...]:
+    found = []
+    for i in op.checks[needs]:
+        t = tensors[i]
+        if t is not None:
+            counter = t._version
+            found.append((counter, counter[0], t._data, i))
+    if op.saves_output:
+        found.append((version, version[0], out, -1))
+    return tuple(found)
+
+
+def _several(op: Op, tensors: tuple[Any, ...], outs: tuple[Array, ...], node: Node) -> Tensor:
+    """Wrap the outputs of a recorded op; those that are not floating never require grad."""
+    results = tuple([_unrecorded(op, tensors[0], out) for out in outs])
+    node.outputs = len(outs)
+    node.versions = _versions(op, tensors, node.needs, results[0]._version, outs[0])
+    for i, result in enumerate(results):
+        if result._data.dtype.kind == "f":
+            result._edge = (node, i)
+            result._requires_grad = True
+    return cast(Tensor, results)
+
+
+def _unrecorded(op: Op, source: Tensor, out: Any) -> Tensor:
+    if type(out) is tuple:
+        return cast(Tensor, tuple([_unrecorded(op, source, each) for each in out]))
+    result = _new_tensor(Tensor)
+    result._data = out
+    result._edge = result._grad = result._hooks = result._view = None
+    result._requires_grad = False
+    if op.view:
+        _share(result, source)
+    else:
+        result._version = [0]
+    return result
+
+
+def _share(view: Tensor, source: Tensor) -> None:
+    """Make ``view`` count changes with ``source``, and follow its history if recorded."""
+    view._version = source._version
+    if grad_enabled():
+        base = source._view
+        view._view = (source if base is None else base[0], view._version[0])
+
+
+def refresh(t: Tensor) -> None:
+    """Bring the edge of a view up to date after its memory was changed in place.
+
+    A view's own edge leads to its base as it was.  Once something was written to the base or
+    through another view, the values come from the base's newest edge instead.
+    """
+    if t._view is None or t._view[1] == t._version[0]:
+        return
+    base = t._view[0]
+    t._view = (base, t._version[0])
+    if base._edge is not None:
+        saved = Geometry(base._data, t._data)
+        t._edge = record(AS_STRIDED, (base,), saved, t, settings())
+        t._requires_grad = True
