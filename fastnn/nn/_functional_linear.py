@@ -1,0 +1,169 @@
+"""``linear`` and ``conv2d``, of :mod:`fastnn.nn.functional`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from .. import _shapes_window as window
+from .._shapes import linear as linear_shape
+from ..backends import Array, Pair
+from ..functions._operands import require_tensor, scalar_name
+from ..ops.conv import CONV2D, CONV2D_UNBATCHED
+from ..ops.linear import ADDMM, LINEAR_ND, LINEAR_ND_UNBIASED, LINEAR_VECTOR_UNBIASED, MM
+from ..tensor import Tensor, apply
+
+__all__ = ["conv2d", "linear"]
+
+# PyTorch's names of element types in the texts of its older functions.
+_C_NAMES = {
+    "bool": "bool",
+    "uint8": "unsigned char",
+    "int8": "signed char",
+    "int16": "short",
+    "int32": "int",
+    "int64": "long int",
+    "float32": "float",
+    "float64": "double",
+}
+
+
+def _c_name(array: Array) -> str:
+    return _C_NAMES[array.dtype.name]
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Compute ``input @ weight.T + bias``.
+
+    Parameters
+    ----------
+    input : Tensor, shape (..., in_features)
+    weight : Tensor, shape (out_features, in_features)
+    bias : Tensor, shape (out_features,), optional
+
+    Returns
+    -------
+    Tensor, shape (..., out_features)
+
+    Raises
+    ------
+    RuntimeError
+        ``mat1 and mat2 shapes cannot be multiplied (1x768 and 3072x10)``, a bias of another
+        size, or mixed dtypes.
+    TypeError
+        If an argument is not a tensor.
+    """
+    try:
+        x, w = input._data, weight._data
+        b = None if bias is None else bias._data
+    except AttributeError:
+        _refuse("linear", input, weight, bias)
+    linear_shape(x.shape, w.shape, None if b is None else b.shape)
+    dtype = w.dtype
+    if x.dtype != dtype or (b is not None and b.dtype != dtype):
+        _mixed_linear(x, w, b)
+    if dtype.kind != "f":
+        product = input.matmul(weight.transpose(0, 1))
+        return product if bias is None else product + bias
+    if x.ndim == 2:
+        return apply(MM, (input, weight)) if bias is None else apply(ADDMM, (input, weight, bias))
+    if bias is not None:
+        return apply(LINEAR_ND, (input, weight, bias))
+    return apply(LINEAR_VECTOR_UNBIASED if x.ndim == 1 else LINEAR_ND_UNBIASED, (input, weight))
+
+
+def _refuse(name: str, *tensors: object) -> NoReturn:
+    for i, argument in enumerate(("input", "weight", "bias")):
+        if argument != "bias" or tensors[i] is not None:
+            require_tensor(tensors[i], name, argument, i + 1)
+    raise AssertionError("all arguments are tensors")
+
+
+def _mixed_linear(x: Array, weight: Array, bias: Array | None) -> NoReturn:
+    if bias is None:
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {_c_name(x)} != {_c_name(weight)}"
+        )
+    if x.dtype != weight.dtype:
+        raise RuntimeError(
+            "mat1 and mat2 must have the same dtype, "
+            f"but got {scalar_name(x.dtype)} and {scalar_name(weight.dtype)}"
+        )
+    raise RuntimeError(
+        "self and mat2 must have the same dtype, "
+        f"but got {scalar_name(bias.dtype)} and {scalar_name(weight.dtype)}"
+    )
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Correlate an image with a bank of filters.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, H, W) or (C, H, W)
+    weight : Tensor, shape (K, C / groups, R, S)
+    bias : Tensor, shape (K,), optional
+    stride, dilation : int or (int, int)
+    padding : int, (int, int), "same" or "valid"
+        Zeros around the input; ``"same"`` keeps (H, W) and needs stride 1.
+    groups : int
+        Into how many independent convolutions the channels are cut.
+
+    Returns
+    -------
+    Tensor, shape (N, K, P, Q) or (K, P, Q)
+        P = (H + 2 padding - dilation (R - 1) - 1) // stride + 1, and Q likewise.
+
+    Raises
+    ------
+    RuntimeError
+        For sizes, settings or dtypes that do not fit each other.
+    TypeError
+        If an argument is not a tensor, or a setting is not of integers.
+    """
+    try:
+        x, w = input._data, weight._data
+        b = None if bias is None else bias._data
+    except AttributeError:
+        _refuse("conv2d", input, weight, bias)
+    stride = _pair("stride", stride)
+    dilation = _pair("dilation", dilation)
+    shape = x.shape
+    if len(shape) == 3:
+        shape = (1, *shape)
+    if w.ndim == 4:
+        sides = window.conv2d_padding(padding, w.shape[2:], stride, dilation)
+    else:
+        sides = (0, 0, 0, 0)
+    bias_shape = None if b is None else b.shape
+    window.conv2d_output(shape, w.shape, bias_shape, stride, sides, dilation, groups)
+    if x.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
+        _mixed_conv2d(x, w, b)
+    if w.dtype.kind != "f":
+        raise NotImplementedError(f"\"conv2d\" not implemented for '{scalar_name(w.dtype)}'")
+    op = CONV2D if x.ndim == 4 else CONV2D_UNBATCHED
+    return apply(op, (input, weight, bias), stride, sides, dilation, groups)
+
+
+def _pair(name: str, value: int | Sequence[int]) -> Pair:
+    if type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int:
+        return value
+    return window.conv2d_pair(name, value)
+
+
+def _mixed_conv2d(x: Array, weight: Array, bias: Array | None) -> NoReturn:
+    if bias is not None and x.dtype != bias.dtype:
+        raise RuntimeError(
+            f"Input type ({_c_name(x)}) and bias type ({_c_name(bias)}) should be the same"
+        )
+    raise RuntimeError(
+        f"Input type ({_c_name(x)}) and weight type ({_c_name(weight)}) should be the same"
+    )
