@@ -1,0 +1,1 @@
+"""Benchmarks of fastnn against its peers; ``fastnn bench`` is the door."""
