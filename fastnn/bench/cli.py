@@ -11,7 +11,7 @@ from typing import Any
 from .. import runtime
 from .cases import FAMILIES, select
 from .plot import save_plot
-from .report import as_json, header, row, table
+from .report import as_json, header, markdown, row, table
 from .runner import BenchmarkError, Peer, Result, measure, present
 
 __all__ = ["add_arguments", "run"]
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=0.3, help="time per case and peer")
     parser.add_argument("--rounds", type=int, default=5, help="turns that time is split into")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--markdown", type=Path, help="write the table, losses first, to this file")
     parser.add_argument("--plot", type=Path, help="draw the ratios into this file")
 
 
@@ -81,6 +82,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         figures = as_json(results, versions, machine)
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if arguments.markdown:
+        arguments.markdown.write_text(markdown(results, libraries))
     if arguments.plot:
         save_plot(results, libraries, arguments.plot)
     return 0

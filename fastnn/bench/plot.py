@@ -43,6 +43,6 @@ def save_plot(results: list[Result], libraries: list[str], path: Path) -> None:
     axes.set_yticks(range(len(ordered)), [f"{r.case.family} {r.case.name}" for r in ordered])
     axes.tick_params(axis="y", labelsize=8)
     axes.set_xlabel("time of the peer / time of fastnn (right of 1: fastnn is faster)")
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper right")  # the losses on top have the short bars
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

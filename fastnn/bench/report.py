@@ -6,7 +6,7 @@ from typing import Any
 
 from .runner import Result
 
-__all__ = ["as_json", "duration", "header", "row", "table"]
+__all__ = ["as_json", "duration", "header", "markdown", "row", "table"]
 
 
 def duration(seconds: float) -> str:
@@ -54,6 +54,26 @@ def table(results: list[Result], libraries: list[str]) -> str:
         " * the peer's channels_last layout was its better one."
     )
     return "\n".join(lines)
+
+
+def markdown(results: list[Result], libraries: list[str]) -> str:
+    """The table of :func:`table` as a page shows it."""
+    peers = [name for name in libraries if name != "fastnn"]
+    lines = ["| case | fastnn | GFLOP/s | of peak | " + " | ".join(peers) + " |"]
+    lines.append("|---|" + "---:|" * (3 + len(peers)))
+    for result in sorted(results, key=lambda r: r.worst_ratio):
+        own = result.measurements["fastnn"].best
+        rate = result.case.flops / own
+        speed = f"{rate / 1e9:.0f} | {rate / result.peak:.0%}" if rate else " | "
+        cells = [
+            f"{duration(m.best)}{'*' if m.variant else ''}, **{result.ratio(name):.2f}x**"
+            if (m := result.measurements.get(name))
+            else ""
+            for name in peers
+        ]
+        label = f"{result.case.family} {result.case.name}"
+        lines.append(f"| {label} | {duration(own)} | {speed} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def as_json(results: list[Result], versions: dict[str, str], machine: dict[str, Any]) -> Any:

@@ -78,7 +78,7 @@ def _time(call: Any, seconds: float) -> list[float]:
     call()
     once = max(clock() - begin, 1e-7)
     batch = max(1, int(min(seconds / 5, 2e-3) / once))
-    times = []
+    times: list[float] = []
     end = clock() + seconds
     while not times or clock() < end:
         begin = clock()
