@@ -20,7 +20,7 @@ def _info(_: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastnn", description=__doc__)
-    parser.add_argument("--version", action="version", version=f"fastnn {runtime.version}")
+    parser.add_argument("--version", action="version", version=f"fastnn {runtime.version()}")
     commands = parser.add_subparsers(required=True, metavar="command")
     info = commands.add_parser("info", help="versions, instruction sets, threads")
     info.set_defaults(run=_info)
