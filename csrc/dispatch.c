@@ -1,4 +1,6 @@
 /* Which kernel tables this library holds, and which of them this processor can run. */
+#include <string.h>
+
 #include "kernels/kernels.h"
 
 extern const fnn_kernels fnn_kernels_scalar;
@@ -22,12 +24,15 @@ static const struct {
 #endif
 };
 
-static const char *const kernel_names[] = {
+static const struct {
+    const char *name;
+    size_t offset; /* in a table */
+} kernels[] = {
 #define TILE(name)
-#define KERNEL(name) #name "_f32",
+#define KERNEL(name) {#name "_f32", offsetof(fnn_kernels, f32.name)},
 #include "kernels/kernels.def"
 #undef KERNEL
-#define KERNEL(name) #name "_f64",
+#define KERNEL(name) {#name "_f64", offsetof(fnn_kernels, f64.name)},
 #include "kernels/kernels.def"
 #undef KERNEL
 #undef TILE
@@ -37,8 +42,27 @@ int fnn_isa_count(void) { return (int)(sizeof compiled / sizeof *compiled); }
 const char *fnn_isa_name(int index) { return compiled[index].kernels->isa; }
 int fnn_isa_usable(int index) { return fnn_cpu_supports(compiled[index].isa); }
 const fnn_kernels *fnn_isa_kernels(int index) { return compiled[index].kernels; }
-int fnn_kernel_count(void) { return (int)(sizeof kernel_names / sizeof *kernel_names); }
-const char *fnn_kernel_name(int index) { return kernel_names[index]; }
+int fnn_kernel_count(void) { return (int)(sizeof kernels / sizeof *kernels); }
+const char *fnn_kernel_name(int index) { return kernels[index].name; }
+
+/* Stands in for kernels of any type: in the calling conventions of x86-64 and aarch64 the caller
+ * clears the stack, so that arguments may be ignored. */
+static int stand_in_calls;
+static int stand_in(void) {
+    stand_in_calls++;
+    return 0;
+}
+
+const fnn_kernels *fnn_kernels_without(int isa, int kernel) {
+    static fnn_kernels copy;
+    int (*const function)(void) = stand_in;
+    copy = *compiled[isa].kernels;
+    memcpy((char *)&copy + kernels[kernel].offset, &function, sizeof function);
+    stand_in_calls = 0;
+    return &copy;
+}
+
+int fnn_stand_in_calls(void) { return stand_in_calls; }
 
 const char *fnn_compiler(void) {
 #if defined(__clang__)

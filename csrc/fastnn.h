@@ -42,7 +42,12 @@ const char *fnn_isa_name(int index);                   /* in rising order of pre
 int fnn_isa_usable(int index);                         /* by this processor */
 const fnn_kernels *fnn_isa_kernels(int index);
 int fnn_kernel_count(void);                            /* kernels in a table, both dtypes */
-const char *fnn_kernel_name(int index);                /* e.g. "gemm_tile_f32" */
+const char *fnn_kernel_name(int index);                /* e.g. "gemm_block_f32" */
+
+/* For tests of the tests: a table (one for all, written anew by each call) in which one kernel
+ * does nothing but count its calls. */
+const fnn_kernels *fnn_kernels_without(int isa, int kernel);
+int fnn_stand_in_calls(void);
 
 const char *fnn_compiler(void); /* that built this library, e.g. "GCC 12.4.0" */
 

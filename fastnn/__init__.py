@@ -1,6 +1,8 @@
 """Train and run neural networks on CPUs: PyTorch's names, NumPy's footprint."""
 
-from . import autograd, cuda, datasets, nn, optim, random, utils
+from typing import TYPE_CHECKING
+
+from . import autograd, cuda, datasets, nn, optim, random, runtime, utils
 from ._formatting import (
     get_printoptions,
     printoptions,
@@ -248,7 +250,6 @@ from .runtime import (
     set_num_threads,
     threads,
 )
-from .runtime import version as __version__
 from .serialization import (
     load,
     save,
@@ -256,6 +257,8 @@ from .serialization import (
 from .tensor import (
     Tensor,
 )
+
+__version__: str
 
 __all__ = [
     "Generator",
@@ -481,3 +484,10 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+if not TYPE_CHECKING:  # else every name would seem to exist
+
+    def __getattr__(name: str) -> str:
+        if name == "__version__":  # looked up in the metadata only when asked for
+            return runtime.version()
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

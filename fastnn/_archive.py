@@ -1,25 +1,27 @@
 """Reading and writing ``.npz`` archives: NumPy arrays and one JSON text in a zip file.
 
 Never pickle: an array of objects cannot be written, and one in a file is refused.
+``json`` and ``zipfile`` are imported when needed: they would double the time that
+``import fastnn`` takes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import json
 import math
 import os
-import secrets
 import stat
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import zipfile
 
 Array = NDArray[Any]
 PathLike = str | os.PathLike[str]
@@ -27,9 +29,8 @@ PathLike = str | os.PathLike[str]
 #: The member with the JSON text; arrays end in ``.npy``, so no array can have this name.
 STRUCTURE = "fastnn.json"
 
-# Everything that damaged bytes were seen to raise in zipfile, json and NumPy.
+# What damaged bytes were seen to raise in zipfile (beside its BadZipFile), json and NumPy.
 _DAMAGE = (
-    zipfile.BadZipFile,
     zlib.error,
     struct.error,
     EOFError,
@@ -49,6 +50,9 @@ _HEADERS = {
 
 def write_archive(stream: IO[bytes], structure: Any, arrays: dict[str, Array]) -> None:
     """Write the structure and the arrays by name; the same content gives the same bytes."""
+    import json
+    import zipfile
+
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(STRUCTURE), json.dumps(structure))
         for name, array in arrays.items():
@@ -76,7 +80,7 @@ def write_atomically(path: PathLike, write: Callable[[IO[bytes]], None]) -> None
         with open(target, "wb") as stream:
             write(stream)
         return
-    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.tmp")
+    temporary = os.path.join(folder, f".{name[:100]}.{os.urandom(6).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(descriptor, "wb") as stream:
@@ -114,6 +118,9 @@ def read_archive(source: PathLike | IO[bytes], label: str) -> tuple[Any | None, 
     RuntimeError
         If the file is not such an archive, or is damaged; the text names ``label``.
     """
+    import json
+    import zipfile
+
     try:
         with zipfile.ZipFile(_seekable(source)) as archive:
             structure = None
@@ -128,7 +135,7 @@ def read_archive(source: PathLike | IO[bytes], label: str) -> tuple[Any | None, 
                         f"{label} was not written by fastnn.save or numpy.savez: "
                         f"it holds {info.filename!r}"
                     )
-    except _DAMAGE as error:
+    except (zipfile.BadZipFile, *_DAMAGE) as error:
         raise RuntimeError(f"{label} is not an .npz file, or is damaged: {error}") from error
     return structure, arrays
 

@@ -9,10 +9,9 @@ are shown, and only they decide the format.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,7 @@ from .dtypes import from_numpy_dtype, get_default_dtype
 Array = NDArray[Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Options:
+class _Options(NamedTuple):
     precision: int = 4
     threshold: float = 1000
     edgeitems: int = 3
@@ -82,12 +80,12 @@ def set_printoptions(
     }
     changes = _PROFILES[profile] if profile is not None else {}
     changes = changes | {name: value for name, value in given.items() if value is not None}
-    _options = dataclasses.replace(_options, **changes, sci_mode=sci_mode)
+    _options = _options._replace(**changes, sci_mode=sci_mode)
 
 
 def get_printoptions() -> dict[str, Any]:
     """Return the options in force, as keyword arguments for :func:`set_printoptions`."""
-    return dataclasses.asdict(_options)
+    return _options._asdict()
 
 
 @contextlib.contextmanager
@@ -195,8 +193,7 @@ def _whole(value: float) -> str:
     return f"{value:.0f}." if math.isfinite(value) else str(value)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Layout:
+class _Layout(NamedTuple):
     """Brackets, commas and lines around elements of one format."""
 
     to_text: Callable[[Any], str]

@@ -291,7 +291,11 @@ def _pool2d_error(
     wrong = _pool2d_argument_error(kernel_size, stride, padding, dilation)
     if wrong:
         return RuntimeError(wrong)
-    if len(x) not in (3, 4) or 0 in x[-3:]:
+    if len(x) not in (3, 4):
+        return RuntimeError(
+            f"non-empty 3D or 4D (batch mode) tensor expected for input, but got:{list(x)}"
+        )
+    if 0 in x[-3:]:
         return RuntimeError(
             "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, "
             f"but got:{list(x)}"

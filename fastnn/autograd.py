@@ -96,7 +96,7 @@ def grad(
     sources, goals = _listed(outputs), _listed(inputs)
     found = gradients(sources, goals, _seeds(sources, grad_outputs), bool(retain_graph))
     results: list[Tensor | None] = []
-    for goal, array in zip(goals, found, strict=True):
+    for i, (goal, array) in enumerate(zip(goals, found, strict=True)):
         if array is not None:
             results.append(wrap(array.copy()))
         elif materialize_grads:
@@ -105,8 +105,8 @@ def grad(
             results.append(None)
         else:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. "
-                "Set allow_unused=True if this is the desired behavior."
+                f"The differentiated Tensor at index {i} appears to not have been used in the "
+                "graph. Set allow_unused=True if this is the desired behavior."
             )
     return tuple(results)
 

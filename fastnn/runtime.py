@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from importlib import metadata
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,14 +33,15 @@ set_num_threads = _native.set_num_threads
 release_memory = _native.release_memory
 
 
-def _version() -> str:
+@cache
+def version() -> str:
+    """Version of the installed package: ``fastnn.__version__``."""
+    from importlib import metadata  # takes as long to import as all of fastnn
+
     try:
         return metadata.version("fastnn-cpu")
     except metadata.PackageNotFoundError:  # a source tree on the path, never installed
         return "0+unknown"
-
-
-version: str = _version()
 
 
 class threads:  # noqa: N801 - used like a function
@@ -67,7 +68,7 @@ def info() -> dict[str, Any]:
     """Facts for a bug report: versions, instruction sets, threads and why that number."""
     affinity, cores, quota = _native.cpu_limits()
     return {
-        "fastnn": version,
+        "fastnn": version(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": f"{sys.platform} {platform.machine()}",

@@ -24,7 +24,7 @@ fnn_status FN(fnn_conv2d_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_s
 fnn_status FN(fnn_conv2d_backward_bias)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                         const real *dy, real *db);
 
-/* ---- pooling: drivers/pool.c ---- */
+/* ---- pooling: drivers/pooling.c ---- */
 /* index may be NULL */
 fnn_status FN(fnn_max_pool)(const fnn_ctx *ctx, const fnn_pool_shape *shape, const real *x, real *y,
                             int32_t *index);
@@ -35,7 +35,7 @@ fnn_status FN(fnn_avg_pool)(const fnn_ctx *ctx, const fnn_pool_shape *shape, con
 fnn_status FN(fnn_avg_pool_backward)(const fnn_ctx *ctx, const fnn_pool_shape *shape,
                                      const real *dy, real *dx);
 
-/* ---- elementwise: drivers/elementwise.c ---- */
+/* ---- elementwise: drivers/elementwise.c; out may be one of the operands itself ---- */
 fnn_status FN(fnn_binary)(const fnn_ctx *ctx, fnn_binary_op op, const fnn_broadcast_shape *shape,
                           const real *a, const real *b, real *out);
 fnn_status FN(fnn_unary)(const fnn_ctx *ctx, fnn_unary_op op, ptrdiff_t count, const real *x,

@@ -9,23 +9,53 @@
 
 enum { BIAS_GRAIN = 65536 /* elements of dy worth a task */ };
 
-/* A 1x1 window on every pixel is a matrix product as it stands. Elsewhere the matrix product wins
- * where channels are many and rows short (lanes are not lost between rows), or pixels strided in
- * the result. */
-static fnn_algorithm choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
-    if (ctx->algorithm != FNN_AUTO) return ctx->algorithm;
-    const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups;
-    const int deep = c >= 16 && k >= 16;
-    if (deep && s->r * s->s == 1) return FNN_IM2COL;
-    if (deep && pass == FNN_BACKWARD_DATA && s->stride_w > 1) return FNN_IM2COL;
-    if (deep && pass == FNN_BACKWARD_WEIGHT && s->q <= 16) return FNN_IM2COL;
-    return FNN_DIRECT;
+typedef struct features {
+    ptrdiff_t c, k, lanes;   /* channels per group */
+    int short_sum;           /* few terms in an output's sum */
+    int pointwise, strided;
+    int narrow;              /* a row is no longer than a vector */
+    int few_pixels;          /* too few to pay for regrouping the weights */
+    int wide;                /* tiles of 32 registers: the product keeps its speed on few columns */
+} features;
+
+/* Direct tiles lose lanes at the ends of short rows and time in taking a tile to its places if its
+ * sum is short; the matrix product pays for packing its columns, which many output channels repay.
+ * Fitted to both algorithms' times over the grid that README.md names: at most 4 % is lost. */
+static int prefers_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_t pixels,
+                           ptrdiff_t images) {
+    const ptrdiff_t c = f->c, k = f->k, lanes = f->lanes;
+    switch (pass) {
+    case FNN_FORWARD:
+        if (f->pointwise) return k >= 2 * lanes;
+        if (f->short_sum) return k >= 4 * lanes;
+        if (f->strided) return c >= lanes && k >= 4 * lanes;
+        return f->narrow && c >= 4 * lanes && k >= 8 * lanes;
+    case FNN_BACKWARD_DATA:
+        if (f->pointwise) return k >= 2 * lanes && k >= c;
+        if (k >= 16 * c) return k >= 2 * lanes;
+        return f->wide && f->few_pixels && c >= 8 * lanes && k >= 8 * lanes;
+    default:
+        if (f->pointwise) return fnn_min(c, k) >= lanes;
+        if (f->short_sum) return k >= 4 * lanes;
+        return (f->strided || f->narrow) && c * k >= lanes * lanes &&
+               (pixels >= 128 || images == 1 || c * k >= 64 * lanes * lanes);
+    }
 }
 
-fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                 fnn_conv2d_pass pass, int is_f64) {
-    (void)is_f64;
-    return choose(ctx, shape, pass);
+    if (ctx->algorithm != FNN_AUTO) return ctx->algorithm;
+    const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
+    const ptrdiff_t pixels = s->p * s->q;
+    const features f = {.c = s->c / s->groups, .k = s->k / s->groups, .lanes = lanes,
+                        .short_sum = s->c / s->groups <= 4 && s->r * s->s <= 25,
+                        .pointwise = s->r * s->s == 1,
+                        .strided = s->stride_h > 1 || s->stride_w > 1,
+                        .narrow = s->q <= lanes && 2 * s->q > lanes,
+                        .few_pixels = s->n * pixels < 1024,
+                        .wide = ctx->kernels->f32.conv2d_registers == 32};
+    if (fnn_conv2d_is_product(s) && s->groups == 1) return FNN_IM2COL;
+    return prefers_columns(&f, pass, pixels, s->n) ? FNN_IM2COL : FNN_DIRECT;
 }
 
 #include "base/real_f32.h"

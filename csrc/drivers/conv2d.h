@@ -127,7 +127,8 @@ FNN_INLINE ptrdiff_t fnn_conv2d_pitch(const fnn_conv2d_axis *cols, ptrdiff_t lan
         const ptrdiff_t first = cols->lo * cols->in_step - cols->in_origin +
                                 (cols->backward ? 0 : fnn_conv2d_residue(cols, i));
         const ptrdiff_t before = first < 0 ? fnn_ceil_div(-first, cols->in_step) : 0;
-        const ptrdiff_t until = first < cols->in ? fnn_ceil_div(cols->in - first, cols->in_step) : 0;
+        const ptrdiff_t rest = fnn_max(cols->in - first, 0);
+        const ptrdiff_t until = fnn_ceil_div(rest, cols->in_step);
         shared = fnn_min(shared, fnn_min(before, whole - until));
     }
     return whole - fnn_max(shared, 0);
@@ -151,6 +152,12 @@ FNN_INLINE fnn_conv2d_planes fnn_conv2d_planes_backward(const fnn_conv2d_shape *
         .copies = 1};
     planes.pitch = fnn_conv2d_pitch(&planes.cols, lanes);
     return planes;
+}
+
+/* A 1x1 window on every pixel: the image is the matrix of columns as it stands. */
+FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
+    return s->r == 1 && s->s == 1 && s->stride_h == 1 && s->stride_w == 1 && s->p == s->h &&
+           s->q == s->w && s->pad_top == 0 && s->pad_left == 0;
 }
 
 /* Each algorithm: what it needs, and the passes. Arguments as in fastnn.h; the shape has been

@@ -7,19 +7,34 @@
 #include "drivers/conv2d.h"
 
 /* Register tiles of each kind of ISA, in the order of kernels/conv2d_tiles.h. */
+typedef enum tile_kind {
+    RUN,       /* vectors across rows: conv2d_tile and conv2d_scatter */
+    ROWS,      /* whole rows: conv2d_rows */
+    ROWS3,     /* whole rows, each read once for three rows of taps: conv2d_rows3 */
+    TILE_KINDS
+} tile_kind;
 typedef struct tile_size {
-    int outs, rows, vectors; /* rows is 0 for a run of vectors that crosses rows */
+    int outs, rows, vectors;
 } tile_size;
-static const tile_size runs_16[] = {
-#define X(O, V) {O, 0, V},
-    FNN_CONV2D_TILES_16(X)};
+#define X(O, V) {O, 1, V},
+static const tile_size runs_16[] = {FNN_CONV2D_TILES_16(X)};
 static const tile_size runs_32[] = {FNN_CONV2D_TILES_32(X)};
 #undef X
 #define X(O, R, V) {O, R, V},
 static const tile_size rows_16[] = {FNN_CONV2D_ROWS_16(X)};
 static const tile_size rows_32[] = {FNN_CONV2D_ROWS_32(X)};
 #undef X
-#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
+#define X(R, V) {1, R, V},
+static const tile_size rows3_16[] = {FNN_CONV2D_ROWS3_16(X)};
+static const tile_size rows3_32[] = {FNN_CONV2D_ROWS3_32(X)};
+#undef X
+#define LIST(tiles) {tiles, (int)(sizeof(tiles) / sizeof *(tiles))}
+static const struct {
+    const tile_size *tiles;
+    int count;
+} tile_lists[2][TILE_KINDS] = {{LIST(runs_16), LIST(rows_16), LIST(rows3_16)},
+                               {LIST(runs_32), LIST(rows_32), LIST(rows3_32)}};
+#undef LIST
 
 enum {
     BAND_BYTES = 512 * 1024,   /* padded input that stays in the L2 cache beside the weights */
@@ -31,56 +46,61 @@ enum {
 
 /* What a band of one group asks for. */
 typedef struct tile_need {
-    ptrdiff_t outs, terms;           /* output channels; input channels by taps */
-    ptrdiff_t height, width, pitch;  /* of the largest band */
-    ptrdiff_t least_height;          /* of any: a tile of rows must fit it */
-    int lanes, vector_bytes, whole_rows; /* whole_rows: results of a row are neighbours */
+    ptrdiff_t outs, terms;          /* output channels; input channels by taps */
+    ptrdiff_t height, width, pitch; /* of the largest band */
+    ptrdiff_t least_height;         /* of any: a tile of rows must fit it */
+    int lanes, vector_bytes;
+    int whole_rows;                 /* results of a row are neighbours */
+    int threes;                     /* taps are three rows, neighbours in the planes */
 } tile_need;
 
-/* Half cycles of one tap of a tile: two multiply-adds or two loads a cycle, a line that a load
- * straddles counted twice, four cycles of latency. */
-static ptrdiff_t tap_cost(ptrdiff_t outs, ptrdiff_t vectors, ptrdiff_t vector_bytes) {
-    const ptrdiff_t loads = outs + vectors + vectors * vector_bytes / FNN_LINE;
-    return fnn_max(fnn_max(outs * vectors, loads), 8) + 1;
+/* Half cycles: two multiply-adds or two loads a cycle, a line that a load straddles counted
+ * twice, four cycles of latency. */
+static ptrdiff_t step_cost(ptrdiff_t products, ptrdiff_t broadcasts, ptrdiff_t vectors,
+                           ptrdiff_t vector_bytes) {
+    const ptrdiff_t loads = broadcasts + vectors + vectors * vector_bytes / FNN_LINE;
+    return fnn_max(fnn_max(products, loads), 8) + 1;
 }
 
-/* Half cycles for all of the band by this tile; PTRDIFF_MAX if it does not fit. A run's tile is
- * stored, read again, and stored row by row. */
-static ptrdiff_t tile_cost(const tile_size *t, const tile_need *need) {
+/* Half cycles for all of the band by this tile; PTRDIFF_MAX if it does not fit. A run is stored,
+ * read again, and stored row by row. */
+static ptrdiff_t tile_cost(tile_kind kind, const tile_size *t, const tile_need *need) {
     const ptrdiff_t blocks = fnn_ceil_div(need->outs, t->outs);
+    const ptrdiff_t vectors = (ptrdiff_t)t->rows * t->vectors, across = t->vectors * need->lanes;
+    const ptrdiff_t step = step_cost(t->outs * vectors, t->outs, vectors, need->vector_bytes);
     if (t->outs > fnn_max(need->outs, 1)) return PTRDIFF_MAX;
-    if (t->rows == 0) {
+    if (kind == RUN) {
         const ptrdiff_t run = (need->height - 1) * need->pitch + need->width;
-        const ptrdiff_t pixels = (ptrdiff_t)t->vectors * need->lanes;
-        const ptrdiff_t stores = t->outs * (4 * t->vectors + 10 * (pixels / need->pitch + 1));
-        return blocks * fnn_ceil_div(run, pixels) *
-               (need->terms * tap_cost(t->outs, t->vectors, need->vector_bytes) + stores + TILE_COST);
+        const ptrdiff_t stores = t->outs * (4 * t->vectors + 10 * (across / need->pitch + 1));
+        return blocks * fnn_ceil_div(run, across) * (need->terms * step + stores + TILE_COST);
     }
     if (!need->whole_rows || t->rows > need->least_height ||
-        t->vectors > fnn_ceil_div(need->width, need->lanes))
+        t->vectors > fnn_ceil_div(need->width, need->lanes) || (kind == ROWS3 && !need->threes))
         return PTRDIFF_MAX;
-    const ptrdiff_t vectors = (ptrdiff_t)t->rows * t->vectors;
-    return blocks * fnn_ceil_div(need->height, t->rows) *
-           fnn_ceil_div(need->width, (ptrdiff_t)t->vectors * need->lanes) *
-           (need->terms * tap_cost(t->outs, vectors, need->vector_bytes) + t->outs * vectors * 2 +
-            TILE_COST);
+    ptrdiff_t sum = need->terms * step;
+    if (kind == ROWS3)
+        sum = need->terms / 3 *
+              step_cost(3 * vectors, 3, vectors + 2 * t->vectors, need->vector_bytes);
+    return blocks * fnn_ceil_div(need->height, t->rows) * fnn_ceil_div(need->width, across) *
+           (sum + t->outs * vectors * 2 + TILE_COST);
 }
 
-/* The cheapest tile and its number in its list. */
-static int choose_tile(int registers, const tile_need *need, tile_size *size) {
-    const int wide = registers == 32;
-    const tile_size *const lists[2] = {wide ? runs_32 : runs_16, wide ? rows_32 : rows_16};
-    const int counts[2] = {wide ? COUNT(runs_32) : COUNT(runs_16),
-                           wide ? COUNT(rows_32) : COUNT(rows_16)};
-    int best = 0;
+typedef struct tile_choice {
+    tile_kind kind;
+    int number; /* in its list */
+    tile_size size;
+} tile_choice;
+
+static tile_choice choose_tile(int registers, const tile_need *need) {
+    tile_choice best = {RUN, 0, {1, 1, 1}};
     ptrdiff_t least = PTRDIFF_MAX;
-    for (int list = 0; list < 2; list++) {
-        for (int i = 0; i < counts[list]; i++) {
-            const ptrdiff_t cost = tile_cost(&lists[list][i], need);
+    for (int kind = 0; kind < TILE_KINDS; kind++) {
+        const tile_size *tiles = tile_lists[registers == 32][kind].tiles;
+        for (int i = 0; i < tile_lists[registers == 32][kind].count; i++) {
+            const ptrdiff_t cost = tile_cost(kind, &tiles[i], need);
             if (cost < least) {
                 least = cost;
-                best = i;
-                *size = lists[list][i];
+                best = (tile_choice){kind, i, tiles[i]};
             }
         }
     }

@@ -14,9 +14,8 @@ typedef struct FN(plan) {
     ptrdiff_t images, groups, in, out; /* channels per group */
     ptrdiff_t taps, classes;
     ptrdiff_t w_out, w_in;
-    int tile;
-    tile_size size;
-    ptrdiff_t blocks;                  /* of size.outs output channels; the last may overlap */
+    tile_choice tile;
+    ptrdiff_t blocks;                  /* of tile.size.outs output channels; the last may overlap */
     int regroup;                       /* the weights are copied to [block][in][outs][taps] */
     ptrdiff_t group_tasks, block_tasks; /* how groups and blocks are cut into tasks */
     ptrdiff_t group_batch;              /* groups whose planes are copied together */
@@ -35,13 +34,15 @@ typedef struct FN(job) {
 } FN(job);
 
 static void FN(plan_tasks)(FN(plan) *plan, int threads) {
-    const ptrdiff_t work = fnn_max(plan->in * plan->out * plan->taps, 1) * plan->planes.band * plan->planes.pitch;
+    const ptrdiff_t work = fnn_max(plan->in * plan->out * plan->taps, 1) * plan->planes.band *
+                           plan->planes.pitch;
     const ptrdiff_t groups = fnn_max(plan->groups, 1);
     const ptrdiff_t per_task = fnn_min(fnn_ceil_div(GRAIN, work), groups);
     plan->group_tasks = fnn_ceil_div(groups, per_task);
     /* cutting the output channels costs a copy of the planes each and changes no sum */
     const ptrdiff_t tasks = fnn_max(plan->images * plan->group_tasks * plan->planes.bands, 1);
-    const int shared = plan->size.rows && plan->out % plan->size.outs; /* blocks that overlap */
+    /* a run leaves out what the block before it has stored, rows do not */
+    const int shared = plan->tile.kind != RUN && plan->out % plan->tile.size.outs;
     plan->block_tasks = 1;
     if (threads > 1 && tasks < 2 * threads && work > 2 * GRAIN && !shared)
         plan->block_tasks = fnn_min(fnn_ceil_div(2 * threads, tasks), plan->blocks);
@@ -57,9 +58,10 @@ static void FN(plan_tile)(FN(plan) *plan, const FN(fnn_table) *kernels) {
         .height = planes->band, .least_height = positions / planes->bands,
         .width = planes->cols.hi - planes->cols.lo, .pitch = planes->pitch,
         .lanes = kernels->lanes, .vector_bytes = kernels->lanes * (int)sizeof(real),
-        .whole_rows = planes->rows.out_step == 1 && planes->cols.out_step == 1};
-    plan->tile = choose_tile(kernels->conv2d_registers, &need, &plan->size);
-    plan->blocks = fnn_ceil_div(plan->out, plan->size.outs);
+        .whole_rows = planes->rows.out_step == 1 && planes->cols.out_step == 1,
+        .threes = planes->rows.taps == 3 && planes->rows.stride == 1 && planes->rows.dilation == 1};
+    plan->tile = choose_tile(kernels->conv2d_registers, &need);
+    plan->blocks = fnn_ceil_div(plan->out, plan->tile.size.outs);
 }
 
 static FN(plan) FN(make_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int backward) {
@@ -82,34 +84,37 @@ static FN(plan) FN(make_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int
                           lanes, sizeof(real));
     FN(plan_tile)(&plan, kernels);
     plan.regroup = backward && plan.blocks > 1;
-    if (plan.regroup) plan.w_out = plan.taps, plan.w_in = plan.size.outs * plan.taps;
+    if (plan.regroup) plan.w_out = plan.taps, plan.w_in = plan.tile.size.outs * plan.taps;
     FN(plan_tasks)(&plan, ctx->threads);
-    const ptrdiff_t tile = fnn_max(plan.size.rows, 1) * plan.size.vectors * lanes;
+    const ptrdiff_t tile = (ptrdiff_t)plan.tile.size.rows * plan.tile.size.vectors * lanes;
     plan.tap_bytes = fnn_lines((size_t)plan.taps * sizeof(fnn_conv2d_tap));
     plan.start_bytes = fnn_lines((size_t)(plan.classes + 1) * sizeof(ptrdiff_t));
-    plan.weight_bytes = !plan.regroup ? 0 : fnn_lines((size_t)(plan.groups * plan.blocks * plan.in *
-                                                               plan.w_in) * sizeof(real));
-    plan.plane_bytes = fnn_lines(
-        (size_t)(plan.group_batch * plan.in * planes->channel + tile) * sizeof(real));
-    plan.worker_bytes = plan.plane_bytes + fnn_lines((size_t)(tile * plan.size.outs) * sizeof(real));
+    if (plan.regroup)
+        plan.weight_bytes = FN(bytes)(plan.groups * plan.blocks * plan.in * plan.w_in);
+    plan.plane_bytes = FN(bytes)(plan.group_batch * plan.in * planes->channel + tile);
+    plan.worker_bytes = plan.plane_bytes + FN(bytes)(tile * plan.tile.size.outs);
     return plan;
 }
 
-/* Taps sorted by class; forward has one class, and its taps find their phase's copy. */
+/* Taps sorted by class; forward has one class, and its taps find their phase's copy. Tiles that
+ * take three rows of taps at once want each column of them in the order of the planes. */
 static void FN(list_taps)(const FN(job) *job) {
     const FN(plan) *plan = job->plan;
     const fnn_conv2d_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
     const ptrdiff_t step_r = rows->backward ? rows->phases : 1;
     const ptrdiff_t step_s = rows->backward ? cols->phases : 1;
+    const int threes = plan->tile.kind == ROWS3;
     ptrdiff_t count = 0, class = 0;
     for (ptrdiff_t i = 0; i < step_r; i++) {
         for (ptrdiff_t j = 0; j < step_s; j++) {
+            const ptrdiff_t height = fnn_ceil_div(rows->taps - i, step_r);
+            const ptrdiff_t width = fnn_ceil_div(cols->taps - j, step_s);
             job->start[class++] = count;
-            for (ptrdiff_t r = i; r < rows->taps; r += step_r) {
-                for (ptrdiff_t s = j; s < cols->taps; s += step_s) {
-                    job->tap[count].x = fnn_conv2d_tap_offset(&plan->planes, r, s);
-                    job->tap[count++].w = r * cols->taps + s;
-                }
+            for (ptrdiff_t t = 0; t < height * width; t++, count++) {
+                ptrdiff_t r = i + t / width * step_r, s = j + t % width * step_s;
+                if (threes) s = t / 3, r = rows->backward ? 2 - t % 3 : t % 3;
+                job->tap[count].x = fnn_conv2d_tap_offset(&plan->planes, r, s);
+                job->tap[count].w = r * cols->taps + s;
             }
         }
     }
@@ -118,7 +123,7 @@ static void FN(list_taps)(const FN(job) *job) {
 
 /* First output channel of a block: the last block moves back to stay inside. */
 FNN_INLINE ptrdiff_t FN(block_start)(const FN(plan) *plan, ptrdiff_t block) {
-    return fnn_min(block * plan->size.outs, plan->out - plan->size.outs);
+    return fnn_min(block * plan->tile.size.outs, plan->out - plan->tile.size.outs);
 }
 
 /* Backward walks the weights across their rows, a line or two at a time: copy a block's
@@ -170,7 +175,8 @@ static int FN(make_part)(const FN(job) *job, ptrdiff_t class, ptrdiff_t a0, ptrd
     part->run = (part->height - 1) * plan->planes.pitch + part->width;
     part->x = (top - a0) * plan->planes.pitch + left - cols->lo;
     part->dst = row * cols->out + col;
-    if (plan->planes.pitch == part->width && part->grid.row_step == part->width)
+    if (cols->out_step == 1 && plan->planes.pitch == part->width &&
+        part->grid.row_step == part->width)
         part->grid.pitch = part->grid.cols = part->run; /* one long row */
     return 1;
 }
@@ -185,13 +191,13 @@ typedef struct FN(view) {
 static void FN(compute_run)(const FN(job) *job, const FN(part) *part, const FN(view) *view,
                             ptrdiff_t block, ptrdiff_t j) {
     const FN(plan) *plan = job->plan;
-    const ptrdiff_t width = plan->size.vectors * job->kernels->lanes;
-    const ptrdiff_t out = FN(block_start)(plan, block), done = block * plan->size.outs - out;
+    const ptrdiff_t width = plan->tile.size.vectors * job->kernels->lanes;
+    const ptrdiff_t out = FN(block_start)(plan, block), done = block * plan->tile.size.outs - out;
     const real *w = view->w + (plan->regroup ? block * plan->in * plan->w_in : out * plan->w_out);
-    job->kernels->conv2d_tile(&part->sum, plan->tile, view->planes + j, w,
+    job->kernels->conv2d_tile(&part->sum, plan->tile.number, view->planes + j, w,
                               view->bias ? view->bias + out : NULL, view->tile);
     job->kernels->conv2d_scatter(&part->grid, j, fnn_min(width, part->run - j),
-                                 plan->size.outs - done, view->tile + done * width, width,
+                                 plan->tile.size.outs - done, view->tile + done * width, width,
                                  view->dst + (out + done) * part->grid.dst_plane);
 }
 
@@ -200,11 +206,11 @@ static void FN(compute_run)(const FN(job) *job, const FN(part) *part, const FN(v
 static void FN(compute_rows)(const FN(job) *job, const FN(part) *part, const FN(view) *view,
                              ptrdiff_t block, ptrdiff_t row) {
     const FN(plan) *plan = job->plan;
-    const ptrdiff_t lanes = job->kernels->lanes, most = plan->size.vectors * lanes;
+    const ptrdiff_t lanes = job->kernels->lanes, most = plan->tile.size.vectors * lanes;
     const ptrdiff_t out = FN(block_start)(plan, block);
     const real *w = view->w + (plan->regroup ? block * plan->in * plan->w_in : out * plan->w_out);
     const real *bias = view->bias ? view->bias + out : NULL;
-    const ptrdiff_t top = fnn_min(row, part->height - plan->size.rows);
+    const ptrdiff_t top = fnn_min(row, part->height - plan->tile.size.rows);
     const real *x = view->planes + top * plan->planes.pitch;
     real *y = view->dst + out * part->grid.dst_plane + top * part->grid.row_step;
     const FN(conv2d_place) place = {
@@ -212,7 +218,8 @@ static void FN(compute_rows)(const FN(job) *job, const FN(part) *part, const FN(
         .y_row = part->grid.row_step, .last = fnn_min(part->width - most + lanes, lanes)};
     for (ptrdiff_t j = 0; j < part->width; j += most) {
         const ptrdiff_t left = fnn_max(fnn_min(j, part->width - most), 0);
-        job->kernels->conv2d_rows(&part->sum, &place, plan->tile, x + left, w, bias, y + left);
+        (plan->tile.kind == ROWS3 ? job->kernels->conv2d_rows3 : job->kernels->conv2d_rows)(
+            &part->sum, &place, plan->tile.number, x + left, w, bias, y + left);
     }
 }
 
@@ -222,11 +229,12 @@ static void FN(compute_part)(const FN(job) *job, const FN(part) *part, const FN(
                              ptrdiff_t block0, ptrdiff_t block1) {
     const FN(plan) *plan = job->plan;
     const ptrdiff_t weight_bytes = plan->in * plan->out * plan->taps * (ptrdiff_t)sizeof(real);
-    const ptrdiff_t end = plan->size.rows ? part->height : part->run;
+    const int run = plan->tile.kind == RUN;
+    const ptrdiff_t end = run ? part->run : part->height;
     const ptrdiff_t step =
-        plan->size.rows ? plan->size.rows : plan->size.vectors * job->kernels->lanes;
+        run ? plan->tile.size.vectors * job->kernels->lanes : plan->tile.size.rows;
     void (*const compute)(const FN(job) *, const FN(part) *, const FN(view) *, ptrdiff_t,
-                          ptrdiff_t) = plan->size.rows ? FN(compute_rows) : FN(compute_run);
+                          ptrdiff_t) = run ? FN(compute_run) : FN(compute_rows);
     if (weight_bytes > WEIGHT_BYTES) {
         for (ptrdiff_t block = block0; block < block1; block++)
             for (ptrdiff_t j = 0; j < end; j += step) compute(job, part, view, block, j);
@@ -248,7 +256,7 @@ static void FN(compute_band)(const FN(job) *job, ptrdiff_t image, ptrdiff_t grou
     const ptrdiff_t dst_plane = plan->planes.rows.out * plan->planes.cols.out;
     const ptrdiff_t at = image * plan->groups + group;
     FN(copy_planes)(job->kernels, &plan->planes, count * plan->in,
-                    job->src + at * plan->in * src_plane, a0, a1 - a0, planes);
+                    job->src + at * plan->in * src_plane, src_plane, a0, a1 - a0, planes);
     for (ptrdiff_t class = 0; class < plan->classes; class++) {
         FN(part) part;
         if (!FN(make_part)(job, class, a0, a1, &part)) continue;
@@ -285,7 +293,8 @@ static void FN(clear_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(job) *job = argument;
     const FN(plan) *plan = job->plan;
     (void)worker;
-    const ptrdiff_t image = plan->groups * plan->out * plan->planes.rows.out * plan->planes.cols.out;
+    const ptrdiff_t plane = plan->planes.rows.out * plan->planes.cols.out;
+    const ptrdiff_t image = plan->groups * plan->out * plane;
     memset(job->dst + task * image, 0, (size_t)image * sizeof(real));
 }
 
@@ -297,14 +306,15 @@ static void FN(run)(const fnn_ctx *ctx, const FN(plan) *plan, const real *src, c
     job.start = (ptrdiff_t *)(workspace + plan->tap_bytes);
     job.weights = (real *)(workspace + plan->tap_bytes + plan->start_bytes);
     job.workers = (char *)job.weights + plan->weight_bytes;
-    const ptrdiff_t tasks = plan->images * plan->group_tasks * plan->planes.bands * plan->block_tasks;
+    const fnn_conv2d_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
+    const ptrdiff_t tasks =
+        plan->images * plan->group_tasks * plan->planes.bands * plan->block_tasks;
     const ptrdiff_t work = plan->images * plan->groups * plan->in * plan->out * plan->taps *
-                           plan->planes.rows.out * plan->planes.cols.out;
+                           rows->out * cols->out;
     const int threads = work > GRAIN ? ctx->threads : 1;
     FN(list_taps)(&job);
     if (plan->regroup) fnn_parallel(threads, plan->groups * plan->blocks, FN(regroup_task), &job);
-    if (plan->planes.rows.backward &&
-        (plan->planes.rows.phases < plan->planes.rows.stride || plan->planes.cols.phases < plan->planes.cols.stride))
+    if (rows->backward && (rows->phases < rows->stride || cols->phases < cols->stride))
         fnn_parallel(threads, plan->images, FN(clear_task), &job);
     fnn_parallel(threads, tasks, FN(band_task), &job);
 }

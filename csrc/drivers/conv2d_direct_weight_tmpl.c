@@ -13,7 +13,7 @@
 typedef struct FN(weight_plan) {
     fnn_conv2d_planes planes;
     ptrdiff_t images, groups, in, out, taps; /* channels per group */
-    int outer, tile;
+    int outer, threes, tile; /* threes: conv2d_dot3 */
     ptrdiff_t tile_outs, tile_rows, tile_width; /* tile_width: elements of a row of its result */
     ptrdiff_t unit_outs, out_units, in_block, in_units;
     ptrdiff_t row_space;                        /* rows of a unit, rounded up to tiles */
@@ -49,7 +49,10 @@ static void FN(choose_weight_form)(FN(weight_plan) *plan, const FN(fnn_table) *k
     const weight_tile tile = plan->outer ? outers[outer] : dots[dot];
     plan->tile_outs = plan->outer ? tile.outs * lanes : tile.outs;
     plan->tile_width = tile.outs * lanes;
-    plan->tile_rows = tile.rows;
+    const fnn_conv2d_axis *y = &plan->planes.rows;
+    plan->threes = !plan->outer && tile.outs == 1 && plan->taps == 9 && y->taps == 3 &&
+                   y->stride == 1 && y->dilation == 1;
+    plan->tile_rows = plan->threes ? 9 : tile.rows;
 }
 
 static void FN(cut_units)(FN(weight_plan) *plan) {
@@ -74,18 +77,22 @@ static void FN(cut_steps)(FN(weight_plan) *plan, ptrdiff_t lanes) {
     const ptrdiff_t x_row = fnn_conv2d_row_bytes(planes, plan->in_block, sizeof(real));
     const ptrdiff_t most = fnn_max((PIXEL_BYTES - planes->rows.halo * x_row) / (x_row + dy_row), 2);
     fnn_conv2d_lay_planes(planes, most, lanes, sizeof(real));
-    plan->step_images = planes->bands > 1 ? 1 : fnn_min(fnn_max(most / planes->band, 1), plan->images);
+    plan->step_images = 1;
+    if (planes->bands == 1)
+        plan->step_images = fnn_min(fnn_max(most / planes->band, 1), plan->images);
     plan->steps = planes->bands * fnn_ceil_div(plan->images, plan->step_images);
 }
 
 static void FN(cut_tasks)(FN(weight_plan) *plan) {
     const ptrdiff_t units = plan->groups * plan->out_units * plan->in_units;
-    const ptrdiff_t bytes = plan->groups * plan->out * plan->in * plan->taps * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t count = plan->groups * plan->out * plan->in * plan->taps;
     const ptrdiff_t work = plan->images * plan->unit_outs * plan->in_block * plan->taps *
                            plan->planes.rows.out * plan->planes.cols.out;
-    plan->group_tasks = fnn_ceil_div(plan->groups, fnn_min(fnn_ceil_div(GRAIN, work), plan->groups));
-    plan->chunks = fnn_min(fnn_min(TASKS / units, PARTIAL_BYTES / bytes), plan->steps);
-    plan->chunks = fnn_max(fnn_min(plan->chunks, work / GRAIN), 1);
+    const ptrdiff_t per_task = fnn_min(fnn_ceil_div(GRAIN, work), plan->groups);
+    plan->group_tasks = fnn_ceil_div(plan->groups, per_task);
+    const ptrdiff_t most = PARTIAL_BYTES / (count * (ptrdiff_t)sizeof(real));
+    const ptrdiff_t chunks = fnn_min(fnn_min(TASKS / units, most), plan->steps);
+    plan->chunks = fnn_max(fnn_min(chunks, work / GRAIN), 1);
 }
 
 static FN(weight_plan) FN(make_weight_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
@@ -98,17 +105,15 @@ static FN(weight_plan) FN(make_weight_plan)(const fnn_ctx *ctx, const fnn_conv2d
     FN(cut_units)(&plan);
     FN(cut_steps)(&plan, lanes);
     FN(cut_tasks)(&plan);
-    const size_t size = sizeof(real);
     const ptrdiff_t pixels = plan.step_images * plan.planes.band * plan.planes.cols.out;
     const ptrdiff_t tiles = fnn_ceil_div(plan.unit_outs, plan.tile_outs);
     plan.row_bytes = fnn_lines((size_t)plan.row_space * sizeof(ptrdiff_t));
-    plan.partial_bytes = plan.chunks == 1 ? 0 : fnn_lines(
-        (size_t)(plan.chunks * plan.groups * plan.out * plan.in * plan.taps) * size);
-    plan.plane_bytes =
-        fnn_lines((size_t)(plan.step_images * plan.in_block * plan.planes.channel) * size);
-    plan.dy_bytes = plan.outer ? fnn_lines((size_t)(pixels * plan.tile_width) * size) : 0;
+    if (plan.chunks > 1)
+        plan.partial_bytes = FN(bytes)(plan.chunks * plan.groups * plan.out * plan.in * plan.taps);
+    plan.plane_bytes = FN(bytes)(plan.step_images * plan.in_block * plan.planes.channel);
+    if (plan.outer) plan.dy_bytes = FN(bytes)(pixels * plan.tile_width);
     plan.worker_bytes = plan.plane_bytes + plan.dy_bytes +
-                        fnn_lines((size_t)(tiles * plan.row_space * plan.tile_width) * size);
+                        FN(bytes)(tiles * plan.row_space * plan.tile_width);
     return plan;
 }
 
@@ -119,17 +124,33 @@ typedef struct FN(unit) {
 } FN(unit);
 
 /* First output channel of tile t: the last dot tile moves back to stay inside. */
-FNN_INLINE ptrdiff_t FN(tile_start)(const FN(weight_plan) *plan, const FN(unit) *unit, ptrdiff_t t) {
+FNN_INLINE ptrdiff_t FN(tile_start)(const FN(weight_plan) *plan, const FN(unit) *unit,
+                                    ptrdiff_t t) {
     const ptrdiff_t start = unit->out0 + t * plan->tile_outs;
     return plan->outer ? start : fnn_min(start, plan->out - plan->tile_outs);
+}
+
+/* The unit's channels of images n0 .. n1 to planes; of single channels, all images at once. */
+static void FN(copy_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdiff_t n0,
+                          ptrdiff_t n1, ptrdiff_t a0, ptrdiff_t height) {
+    const FN(weight_plan) *plan = job->plan;
+    const ptrdiff_t plane = plan->planes.rows.in * plan->planes.cols.in;
+    const ptrdiff_t image = plan->groups * plan->in * plane;
+    const real *x = job->x + n0 * image + (unit->group * plan->in + unit->in0) * plane;
+    if (plan->in_block == 1) {
+        FN(copy_planes)(job->kernels, &plan->planes, n1 - n0, x, image, a0, height, unit->planes);
+        return;
+    }
+    for (ptrdiff_t n = 0; n < n1 - n0; n++)
+        FN(copy_planes)(job->kernels, &plan->planes, unit->in1 - unit->in0, x + n * image, plane,
+                        a0, height, unit->planes + n * plan->in_block * plan->planes.channel);
 }
 
 /* Adds a step's pixels to the unit's sums; the first step overwrites them. */
 static void FN(add_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdiff_t step, int add) {
     const FN(weight_plan) *plan = job->plan;
     const fnn_conv2d_planes *planes = &plan->planes;
-    const ptrdiff_t x_plane = planes->rows.in * planes->cols.in, q = planes->cols.out;
-    const ptrdiff_t dy_plane = planes->rows.out * q;
+    const ptrdiff_t q = planes->cols.out, dy_plane = planes->rows.out * q;
     const ptrdiff_t a0 = fnn_conv2d_band_start(planes, step % planes->bands);
     const ptrdiff_t height = fnn_conv2d_band_start(planes, step % planes->bands + 1) - a0;
     const ptrdiff_t n0 = step / planes->bands * plan->step_images;
@@ -139,24 +160,22 @@ static void FN(add_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdif
         .x_row = planes->pitch, .dy_channel = dy_plane,
         .dy_image = plan->groups * plan->out * dy_plane};
     const real *dy = job->dy + ((n0 * plan->groups + unit->group) * plan->out) * dy_plane + a0 * q;
-    for (ptrdiff_t n = n0; n < n1; n++) {
-        const ptrdiff_t channel = (n * plan->groups + unit->group) * plan->in + unit->in0;
-        FN(copy_planes)(job->kernels, planes, unit->in1 - unit->in0, job->x + channel * x_plane, a0,
-                        height, unit->planes + (n - n0) * pixels.x_image);
-        if (plan->outer)
+    FN(copy_step)(job, unit, n0, n1, a0, height);
+    if (plan->outer)
+        for (ptrdiff_t n = 0; n < pixels.images; n++)
             job->kernels->conv2d_transpose(
                 unit->out1 - unit->out0, height * q,
-                dy + (n - n0) * pixels.dy_image + unit->out0 * dy_plane, dy_plane,
-                unit->dy + (n - n0) * height * q * plan->tile_width, plan->tile_width,
-                plan->tile_width);
-    }
+                dy + n * pixels.dy_image + unit->out0 * dy_plane, dy_plane,
+                unit->dy + n * height * q * plan->tile_width, plan->tile_width, plan->tile_width);
     const ptrdiff_t rows = (unit->in1 - unit->in0) * plan->taps;
+    FN(conv2d_dot_fn) *const add_tile = plan->outer    ? job->kernels->conv2d_outer
+                                        : plan->threes ? job->kernels->conv2d_dot3
+                                                       : job->kernels->conv2d_dot;
     for (ptrdiff_t t = 0; unit->out0 + t * plan->tile_outs < unit->out1; t++) {
         const real *d = plan->outer ? unit->dy : dy + FN(tile_start)(plan, unit, t) * dy_plane;
         for (ptrdiff_t i = 0; i < rows; i += plan->tile_rows)
-            (plan->outer ? job->kernels->conv2d_outer : job->kernels->conv2d_dot)(
-                &pixels, plan->tile, job->row + i, unit->planes, d, add,
-                unit->sums + (t * plan->row_space + i) * plan->tile_width);
+            add_tile(&pixels, plan->tile, job->row + i, unit->planes, d, add,
+                     unit->sums + (t * plan->row_space + i) * plan->tile_width);
     }
 }
 
@@ -190,8 +209,8 @@ static void FN(weight_task)(void *argument, ptrdiff_t task, int worker) {
     unit.out1 = fnn_min(unit.out0 + plan->unit_outs, plan->out);
     unit.in0 = in_unit * plan->in_block;
     unit.in1 = fnn_min(unit.in0 + plan->in_block, plan->in);
-    real *dw = plan->chunks == 1 ? job->dw
-                                 : job->partial + chunk * plan->groups * plan->out * plan->in * plan->taps;
+    const ptrdiff_t count = plan->groups * plan->out * plan->in * plan->taps;
+    real *dw = plan->chunks == 1 ? job->dw : job->partial + chunk * count;
     const ptrdiff_t first = plan->steps * chunk / plan->chunks;
     const ptrdiff_t last = plan->steps * (chunk + 1) / plan->chunks;
     const ptrdiff_t end = plan->groups * (part + 1) / plan->group_tasks;

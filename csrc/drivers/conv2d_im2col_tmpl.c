@@ -8,7 +8,7 @@
  * A 1x1 window on every pixel needs no columns. Workspace:
  *
  *   shared   tap offsets
- *   worker   padded planes of one group of an image, or a block of columns | the product's own
+ *   worker   padded planes of x or dx | a block of columns | the product's own
  *
  * A worker is a thread that takes whole images and groups, or all threads together where there
  * are fewer of those than threads: the product's bits do not depend on its threads. */
@@ -21,7 +21,7 @@ typedef struct FN(columns_plan) {
     int plain, threads;
     ptrdiff_t in, out, taps;    /* channels per group */
     ptrdiff_t block, blocks;    /* backward_data: channels a task */
-    size_t tap_bytes, plane_bytes, worker_bytes, workers;
+    size_t tap_bytes, plane_bytes, column_bytes, worker_bytes, workers;
 } FN(columns_plan);
 
 /* What the packing callback sees. */
@@ -63,8 +63,9 @@ static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_
 static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                               fnn_conv2d_pass pass) {
     const FN(fnn_table) *kernels = FN(table)(ctx);
-    FN(columns_plan) plan = {.shape = s, .planes = fnn_conv2d_planes_forward(s, kernels->lanes), .inner = *ctx,
-                             .plain = is_plain(s), .in = s->c / s->groups, .out = s->k / s->groups,
+    FN(columns_plan) plan = {.shape = s, .inner = *ctx, .plain = fnn_conv2d_is_product(s),
+                             .planes = fnn_conv2d_planes_forward(s, kernels->lanes),
+                             .in = s->c / s->groups, .out = s->k / s->groups,
                              .taps = s->r * s->s, .blocks = 1};
     const ptrdiff_t pixels = s->p * s->q, size = sizeof(real);
     plan.block = plan.in;
@@ -72,13 +73,14 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     if (pass == FNN_BACKWARD_DATA && !plan.plain) {
         plan.blocks = fnn_ceil_div(plan.in, fnn_max(COLUMN_BYTES / (plan.taps * pixels * size), 1));
         plan.block = fnn_ceil_div(plan.in, plan.blocks);
-        plan.plane_bytes = fnn_lines((size_t)(plan.block * plan.taps * pixels * size));
-    } else if (!plan.plain) {
-        fnn_conv2d_lay_planes(&plan.planes, s->p, kernels->lanes, size);
-        plan.plane_bytes =
-            fnn_lines((size_t)((plan.in * plan.planes.channel + kernels->lanes) * size));
+        plan.column_bytes = FN(bytes)(plan.block * plan.taps * pixels);
     }
-    const ptrdiff_t tasks = pass == FNN_BACKWARD_WEIGHT ? s->groups : s->n * s->groups * plan.blocks;
+    if (!plan.plain) {
+        fnn_conv2d_lay_planes(&plan.planes, s->p, kernels->lanes, size);
+        plan.plane_bytes = FN(bytes)(plan.block * plan.planes.channel + kernels->lanes);
+    }
+    const ptrdiff_t tasks =
+        pass == FNN_BACKWARD_WEIGHT ? s->groups : s->n * s->groups * plan.blocks;
     const ptrdiff_t work = s->n * s->k * plan.in * plan.taps * pixels;
     plan.threads = work > GRAIN && tasks >= ctx->threads ? ctx->threads : 1;
     if (plan.threads > 1 || work <= GRAIN) plan.inner.threads = 1;
@@ -86,7 +88,7 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     plan.gemm = FN(columns_gemm)(&plan, pass);
     const int virtual = !plan.plain && pass != FNN_BACKWARD_DATA;
     plan.worker_bytes =
-        plan.plane_bytes + fnn_lines((virtual ? FN(fnn_gemm_virtual_workspace)
+        plan.plane_bytes + plan.column_bytes + fnn_lines((virtual ? FN(fnn_gemm_virtual_workspace)
                                               : FN(fnn_gemm_workspace))(&plan.inner, &plan.gemm));
     return plan;
 }
@@ -117,14 +119,36 @@ static void FN(pack_columns_transposed)(const void *source, ptrdiff_t k0, ptrdif
                                                  panels + j * kc);
 }
 
+static fnn_conv2d_columns FN(describe_columns)(const FN(columns_job) *job) {
+    const FN(columns_plan) *plan = job->plan;
+    return (fnn_conv2d_columns){.taps = plan->taps, .tap = job->tap,
+                                .channel = plan->planes.channel, .x_row = plan->planes.pitch,
+                                .cols = plan->shape->q};
+}
+
 static FN(columns_source) FN(read_planes)(const FN(columns_job) *job, const real *x,
                                           real *planes) {
     const FN(columns_plan) *plan = job->plan;
-    FN(copy_planes)(job->kernels, &plan->planes, plan->in, x, 0, plan->shape->p, planes);
-    return (FN(columns_source)){.kernels = job->kernels, .planes = planes,
-                                .columns = {.taps = plan->taps, .tap = job->tap,
-                                            .channel = plan->planes.channel,
-                                            .x_row = plan->planes.pitch, .cols = plan->shape->q}};
+    FN(copy_planes)(job->kernels, &plan->planes, plan->in, x, FN(x_plane)(plan), 0, plan->shape->p,
+                    planes);
+    return (FN(columns_source)){
+        .kernels = job->kernels, .planes = planes, .columns = FN(describe_columns)(job)};
+}
+
+/* Padded planes of dx to their places. Pixels that no window covers are in no plane. */
+static void FN(write_planes)(const FN(columns_job) *job, ptrdiff_t channels, const real *planes,
+                             real *dx) {
+    const fnn_conv2d_planes *p = &job->plan->planes;
+    const ptrdiff_t twin = p->cols.stride == 2 && p->cols.phases == 2 ? p->phase : 0;
+    memset(dx, 0, (size_t)(channels * FN(x_plane)(job->plan)) * sizeof(real));
+    for (ptrdiff_t i = 0; i < p->rows.phases; i++) {
+        for (ptrdiff_t j = 0; j < (twin ? 1 : p->cols.phases); j++) {
+            const FN(conv2d_crop) crop =
+                FN(phase_crop)(p, i, j, channels, 0, job->plan->shape->p);
+            job->kernels->conv2d_unpad(&crop, twin, dx,
+                                       planes + (i * p->cols.phases + j) * p->phase);
+        }
+    }
 }
 
 static void FN(forward_task)(void *argument, ptrdiff_t task, int worker) {
@@ -151,7 +175,7 @@ static void FN(data_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(columns_job) *job = argument;
     const FN(columns_plan) *plan = job->plan;
     char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
-    void *workspace = scratch + plan->plane_bytes;
+    void *workspace = scratch + plan->plane_bytes + plan->column_bytes;
     const ptrdiff_t block = task % plan->blocks, at = task / plan->blocks;
     const ptrdiff_t group = at % plan->shape->groups, c = block * plan->block;
     const real *dy = job->src + at * plan->out * FN(y_plane)(plan);
@@ -162,10 +186,13 @@ static void FN(data_task)(void *argument, ptrdiff_t task, int worker) {
         return;
     }
     const ptrdiff_t channels = fnn_min(plan->block, plan->in - c);
+    const fnn_conv2d_columns columns = FN(describe_columns)(job);
+    real *planes = (real *)scratch, *column = (real *)(scratch + plan->plane_bytes);
     fnn_gemm_shape gemm = plan->gemm;
     gemm.m = channels * plan->taps;
-    FN(fnn_gemm)(&plan->inner, &gemm, w, dy, NULL, (real *)scratch, workspace);
-    job->kernels->conv2d_add_columns(plan->shape, channels, (real *)scratch, dx);
+    FN(fnn_gemm)(&plan->inner, &gemm, w, dy, NULL, column, workspace);
+    job->kernels->conv2d_add_columns(&columns, plan->shape->p, channels, column, planes);
+    FN(write_planes)(job, channels, planes, dx);
 }
 
 static void FN(weight_task)(void *argument, ptrdiff_t group, int worker) {

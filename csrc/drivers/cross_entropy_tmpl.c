@@ -35,7 +35,7 @@ static void FN(prepare_loss)(FN(loss_job) *job, const fnn_ctx *ctx,
     job->terms = (FN(loss_terms)){(real)(1 - smoothing),
                                   shape->classes ? (real)(smoothing / (double)shape->classes) : 0,
                                   (real)weight_sum, shape->ignore_index};
-    job->rows_per_task = fnn_max(fnn_ceil_div(TASK_SIZE, fnn_max(shape->classes, 1)),
+    job->rows_per_task = fnn_max(fnn_ceil_div(TASK_SIZE, shape->classes + ROW_COST),
                                  fnn_ceil_div(shape->rows, FN(LOSS_TASKS)));
 }
 
@@ -109,7 +109,7 @@ fnn_status FN(fnn_cross_entropy)(const fnn_ctx *ctx, fnn_cross_entropy_shape *sh
     job.lse = lse;
     const ptrdiff_t tasks = fnn_ceil_div(shape->rows, job.rows_per_task);
     const fnn_fpstate before = fnn_fp_flush();
-    fnn_parallel(threads_for(ctx, shape->rows * shape->classes), tasks, FN(loss_task), &job);
+    fnn_parallel(threads_for(ctx, shape->rows, shape->classes), tasks, FN(loss_task), &job);
     double sum = 0;
     for (ptrdiff_t i = 0; i < tasks; i++) sum += job.partial[i];
     if (shape->reduction == FNN_MEAN) sum /= *divisor;
@@ -145,7 +145,7 @@ fnn_status FN(fnn_cross_entropy_backward)(const fnn_ctx *ctx, const fnn_cross_en
     job.saved_lse = lse;
     job.dlogits = dlogits;
     const fnn_fpstate before = fnn_fp_flush();
-    fnn_parallel(threads_for(ctx, shape->rows * shape->classes),
+    fnn_parallel(threads_for(ctx, shape->rows, shape->classes),
                  fnn_ceil_div(shape->rows, job.rows_per_task), FN(loss_backward_task), &job);
     fnn_fp_set(before);
     return FNN_OK;

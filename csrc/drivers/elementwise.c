@@ -4,12 +4,12 @@
 #include "base/pool.h"
 #include "kernels/kernels.h"
 
-/* Elements a task works on, and the size from which tasks go to other threads: below it a
- * hand-over costs more than the work. */
-enum { TASK_SIZE = 32768, PARALLEL_SIZE = 65536 };
+/* Elements a task works on, and the sizes from which tasks go to other threads, for plain and
+ * for transcendental operations: some 15 us of work, since waking a thread costs 3-10. */
+enum { TASK_SIZE = 32768, PARALLEL_SIZE = 262144, PARALLEL_CURVE_SIZE = 131072 };
 
-static int threads_for(const fnn_ctx *ctx, ptrdiff_t count) {
-    return count < PARALLEL_SIZE ? 1 : ctx->threads;
+static int threads_for(const fnn_ctx *ctx, ptrdiff_t count, fnn_unary_op op) {
+    return count < (op == FNN_RELU ? PARALLEL_SIZE : PARALLEL_CURVE_SIZE) ? 1 : ctx->threads;
 }
 
 #include "base/real_f32.h"

@@ -135,7 +135,7 @@ fnn_status FN(fnn_unary)(const fnn_ctx *ctx, fnn_unary_op op, ptrdiff_t count, c
                                      [FNN_SIGMOID] = table->sigmoid,
                                      [FNN_RELU] = table->relu};
     FN(unary_job) job = {kernels[op], NULL, count, NULL, x, y};
-    fnn_parallel(threads_for(ctx, count), fnn_ceil_div(count, TASK_SIZE), FN(unary_task), &job);
+    fnn_parallel(threads_for(ctx, count, op), fnn_ceil_div(count, TASK_SIZE), FN(unary_task), &job);
     return FNN_OK;
 }
 
@@ -149,6 +149,7 @@ fnn_status FN(fnn_unary_backward)(const fnn_ctx *ctx, fnn_unary_op op, ptrdiff_t
     case FNN_RELU: job.backward = table->relu_backward; break;
     default: return FNN_UNSUPPORTED;
     }
-    fnn_parallel(threads_for(ctx, count), fnn_ceil_div(count, TASK_SIZE), FN(unary_task), &job);
+    fnn_parallel(threads_for(ctx, count, FNN_RELU), fnn_ceil_div(count, TASK_SIZE),
+                 FN(unary_task), &job); /* a gradient is plain whatever its function */
     return FNN_OK;
 }

@@ -17,7 +17,8 @@ static way FN(cheapest)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
     const double packed = n * k * 14 + m * k * n_whole;
     const double dot = m * n * (k_whole * (t->gemm_dot_rows >= 4 ? 1.25 : 2) + 48);
     const double turned = m * k * 14 + n * k * m_whole + m * n * 24;
-    const int fits = (fnn_round_up(s->m, t->gemm_nr) * s->k) * (ptrdiff_t)sizeof(real) <= t->gemm_b_block;
+    const ptrdiff_t room = fnn_round_up(s->m, t->gemm_nr) * s->k * (ptrdiff_t)sizeof(real);
+    const int fits = room <= t->gemm_b_block;
     if (s->a_cs == 1 && fits && turned < packed && turned < dot) return TURNED;
     return dot < packed ? DOT : PACKED;
 }
@@ -70,12 +71,16 @@ FNN_INLINE const fnn_gemm_shape *FN(normal)(const fnn_gemm_shape *s, const FN(fn
     return s;
 }
 
+/* A is broadcast from where it lies, unless it is scattered or its lines fall into a few sets of
+ * the cache: rows whole pages apart; for a transposed A, whose line serves only one k, quarters of
+ * a page if the tile is low. */
 FNN_INLINE int FN(packs_a)(const fnn_gemm_shape *s, const FN(fnn_table) *t, way way) {
+    const ptrdiff_t size = sizeof(real);
     if (way == DOT) return s->a_cs != 1;
-    if (way == TURNED) return 0;
-    if (s->n <= 2 * t->gemm_nr) return 0;
+    if (way == TURNED || s->n <= 2 * t->gemm_nr) return 0;
     if (s->a_cs == 1) return FN(aliases)(s->a_rs) && s->m > 4 && s->n > 8 * t->gemm_nr;
-    return s->m * s->k * (ptrdiff_t)sizeof(real) > 32 << 10;
+    if (s->a_rs == 1 && s->a_cs * size % (t->gemm_mr < 8 ? PAGE / 4 : PAGE) != 0) return 0;
+    return s->m * s->k * size > 32 << 10;
 }
 
 /* `whole` in even parts of at most `most`, multiples of `unit` (which divides `most`). */
@@ -123,15 +128,17 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
         p->a_pitch = fnn_round_up(s->n, FNN_LINE / size); /* of the turned result */
         p->a_bytes = (size_t)(p->mc * p->a_pitch * size);
     }
-    if (FN(packs_a)(s, t, p->way)) {
-        const ptrdiff_t line = FNN_LINE / size, rows = t->gemm_mr;
-        p->mc = p->m_cut;
-        if (p->mc * p->kc * size > A_BLOCK)
-            p->mc = FN(even)(p->m_cut, fnn_max(rows, A_BLOCK / (p->kc * size) / rows * rows), 1);
-        p->a_by_k = s->a_rs == 1 && p->way != DOT;
-        /* one line further apart than they are long */
-        p->a_pitch = fnn_round_up(p->a_by_k ? p->mc : p->kc, line) + line;
-        p->a_bytes = (size_t)((p->a_by_k ? p->kc : p->mc) * p->a_pitch * size);
+    if (FN(packs_a)(s, t, how)) {
+        p->a_by_k = s->a_rs == 1 && how != DOT;
+        if (p->a_by_k) { /* one tile at a time, as compact as can be */
+            p->mc = p->a_pitch = FN(even)(p->m_cut, t->gemm_mr, 1);
+            p->a_bytes = fnn_lines((size_t)(p->kc * p->a_pitch * size)) + FNN_LINE;
+        } else { /* rows that start on a line, one line further apart than they are long */
+            const ptrdiff_t most = fnn_max(1, A_BLOCK / (p->kc * size) / t->gemm_mr);
+            p->mc = FN(even)(p->m_cut, most * t->gemm_mr, 1);
+            p->a_pitch = fnn_round_up(p->kc, FNN_LINE / size) + FNN_LINE / size;
+            p->a_bytes = (size_t)(p->mc * p->a_pitch * size);
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 #include "kernels/kernels.h"
 
 /* Elements a task adds up, and the size from which tasks go to other threads. */
-enum { TASK_SIZE = 32768, PARALLEL_SIZE = 65536 };
+enum { TASK_SIZE = 32768, PARALLEL_SIZE = 524288 };
 
 /* How the sum is cut, by its size alone. Small sums: `group` outer entries a task. Large ones:
  * a task is one segment of the length in one block of columns, and segments meet in a second

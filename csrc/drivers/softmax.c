@@ -5,11 +5,12 @@
 #include "base/pool.h"
 #include "kernels/kernels.h"
 
-/* Elements a task works on, and the size from which tasks go to other threads. */
-enum { TASK_SIZE = 16384, PARALLEL_SIZE = 32768 };
+/* Elements a task works on, the number from which tasks go to other threads (some 15 us of
+ * work), and how many elements the two reductions of a row are worth. */
+enum { TASK_SIZE = 16384, PARALLEL_SIZE = 131072, ROW_COST = 48 };
 
-static int threads_for(const fnn_ctx *ctx, ptrdiff_t count) {
-    return count < PARALLEL_SIZE ? 1 : ctx->threads;
+static int threads_for(const fnn_ctx *ctx, ptrdiff_t rows, ptrdiff_t length) {
+    return rows * (length + ROW_COST) < PARALLEL_SIZE ? 1 : ctx->threads;
 }
 
 #include "base/real_f32.h"

@@ -57,7 +57,7 @@ static fnn_status FN(softmax_run)(const fnn_ctx *ctx, FN(softmax_job) *job) {
     const ptrdiff_t tasks = fnn_ceil_div(shape->outer, job->group) *
                             fnn_ceil_div(shape->inner, job->columns);
     const fnn_fpstate before = fnn_fp_flush();
-    fnn_parallel(threads_for(ctx, shape->outer * whole), tasks, FN(softmax_task), job);
+    fnn_parallel(threads_for(ctx, shape->outer, whole), tasks, FN(softmax_task), job);
     fnn_fp_set(before);
     return FNN_OK;
 }

@@ -7,7 +7,7 @@
  * partial vector of B may be loaded in the inner loop; rows and columns (by rows) of the tile of
  * dot products */
 #define GEMM_MR 14
-#define GEMM_NARROW_ROWS 24
+#define GEMM_NARROW_ROWS 18
 #define GEMM_NV 2
 #define GEMM_WIDE_ROWS 6
 #define GEMM_KC 2048
@@ -18,8 +18,7 @@
 #define GEMM_DOT_INSTANCES(X) X(1, 8) X(2, 8) X(3, 4) X(4, 4)
 #define GEMM_INSTANCES(X)                                                                     \
     X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) \
-    X(12, 1) X(13, 1) X(14, 1) X(15, 1) X(16, 1) X(17, 1) X(18, 1) X(19, 1) X(20, 1) X(21, 1) \
-    X(22, 1) X(23, 1) X(24, 1)                                                                \
+    X(12, 1) X(13, 1) X(14, 1) X(15, 1) X(16, 1) X(17, 1) X(18, 1)                            \
     X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(8, 2) X(9, 2) X(10, 2) X(11, 2) \
     X(12, 2) X(13, 2) X(14, 2)                                                                \
     X(1, 3) X(2, 3) X(3, 3) X(4, 3) X(5, 3) X(6, 3)                                           \

@@ -6,7 +6,7 @@
  * depth of a block in bytes, bytes of a block of B (L2 keeps it beside A and C), whether a
  * partial vector of B may be loaded in the inner loop; rows and columns (by rows) of the tile of
  * dot products */
-#define GEMM_MR 6
+#define GEMM_MR 5
 #define GEMM_NARROW_ROWS 12
 #define GEMM_NV 4
 #define GEMM_WIDE_ROWS 2
@@ -19,13 +19,10 @@
 #define GEMM_INSTANCES(X)                                                                     \
     X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) \
     X(12, 1)                                                                                  \
-    X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)                                           \
-    X(1, 3) X(2, 3) X(3, 3) X(4, 3) X(5, 3) X(6, 3)                                           \
-    X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(5, 4) X(6, 4)                                           \
-    X(1, 5) X(2, 5)                                                                           \
-    X(1, 6) X(2, 6)                                                                           \
-    X(1, 7) X(2, 7)                                                                           \
-    X(1, 8) X(2, 8)
+    X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2)                                                   \
+    X(1, 3) X(2, 3) X(3, 3) X(4, 3) X(5, 3)                                                   \
+    X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(5, 4)                                                   \
+    X(1, 5) X(2, 5) X(1, 6) X(2, 6) X(1, 7) X(2, 7) X(1, 8) X(2, 8)
 /* conv2d: vector registers, which decide the register tiles */
 #define CONV_REGISTERS 32
 

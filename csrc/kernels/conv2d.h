@@ -25,6 +25,10 @@ typedef struct FN(conv2d_place) {
 typedef void FN(conv2d_rows_fn)(const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, int tile,
                                 const real *x, const real *w, const real *bias, real *y);
 
+/* The same for one output channel and taps in threes that stand x_row apart: each vector of x is
+ * loaded once for the three. Tile (R, V). */
+typedef FN(conv2d_rows_fn) FN(conv2d_rows3_fn);
+
 /* dst[c][i][j] = src[c][row + i*row_step][col + j*col_step], 0 outside of the h x w source,
  * for c < planes, i < rows, j < cols; rows of dst are dense, and `slack` >= LANES zeros follow
  * each of its planes. row and col may be negative. */
@@ -34,6 +38,11 @@ typedef struct FN(conv2d_crop) {
     ptrdiff_t rows, cols, dst_plane, slack;
 } FN(conv2d_crop);
 typedef void FN(conv2d_pad_fn)(const FN(conv2d_crop) *crop, const real *src, real *dst);
+
+/* The way back: src[c][row + i*row_step][col + j*col_step] = dst[c][i][j] where it is inside. With
+ * twin > 0 also src[..][col + 1 + j*col_step] = dst[c][i][twin + j]. */
+typedef void FN(conv2d_unpad_fn)(const FN(conv2d_crop) *crop, ptrdiff_t twin, real *src,
+                                 const real *dst);
 
 /* Takes the pixels j0 .. j0+count of `outs` channels from a tile (channels tile_stride apart)
  * to their places: pixel j is row j / pitch, column j % pitch of a grid of `cols` columns, stored
@@ -57,6 +66,10 @@ typedef void FN(conv2d_scatter_fn)(const FN(conv2d_grid) *grid, ptrdiff_t j0, pt
  * left as a vector of partial sums: g is [R][K] vectors. */
 typedef void FN(conv2d_dot_fn)(const fnn_conv2d_pixels *pixels, int tile, const ptrdiff_t *row,
                                const real *x, const real *dy, int add, real *g);
+
+/* The same for one output channel and the nine rows of a 3x3 window, whose rows of taps stand
+ * x_row apart: row[3*r + s] = row[s] + r*x_row. `tile` is not used. */
+typedef FN(conv2d_dot_fn) FN(conv2d_dot3_fn);
 
 /* dy[((n*rows + p)*cols + q) * V*LANES + k], channels in lanes; tile (V, R); g is [R][V*LANES].
  * dy starts on a vector. */
@@ -84,10 +97,10 @@ typedef void FN(conv2d_columns_fn)(const fnn_conv2d_columns *columns, ptrdiff_t 
                                    real *panel);
 typedef FN(conv2d_columns_fn) FN(conv2d_columns_transposed_fn);
 
-/* The adjoint: dx[c] = sum over taps of the columns, for `channels` planes of dx; the columns
- * are dense, [c][tap][p*q]. */
-typedef void FN(conv2d_add_columns_fn)(const fnn_conv2d_shape *shape, ptrdiff_t channels,
-                                       const real *columns, real *dx);
+/* The adjoint: planes = 0, then planes[c*channel + tap[t] + i*x_row + j] += src[c][t][i][j] for
+ * c < channels, i < rows, j < cols; src is dense. */
+typedef void FN(conv2d_add_columns_fn)(const fnn_conv2d_columns *columns, ptrdiff_t rows,
+                                       ptrdiff_t channels, const real *src, real *planes);
 
 /* The sum of `count` elements. */
 typedef real FN(conv2d_plane_sum_fn)(ptrdiff_t count, const real *x);

@@ -69,7 +69,8 @@ static FNN_NOINLINE void FN(conv2d_columns_transposed)(const fnn_conv2d_columns 
         for (ptrdiff_t i = 0; i < LANES; i++) {
             /* rows behind the last repeat the first, and are cleared below */
             const ptrdiff_t r = j + i < width ? j0 + j + i : j0;
-            row[i] = planes + r / columns->taps * columns->channel + columns->tap[r % columns->taps];
+            row[i] = planes + r / columns->taps * columns->channel +
+                     columns->tap[r % columns->taps];
         }
         const ptrdiff_t used = fnn_max(fnn_min(width - j, LANES), 0);
         ptrdiff_t y = k0 / columns->cols, x = k0 % columns->cols;
@@ -98,37 +99,21 @@ static FNN_NOINLINE void FN(conv2d_columns_transposed)(const fnn_conv2d_columns 
     }
 }
 
-FNN_INLINE void FN(conv2d_add_run)(const real *src, real *dst, ptrdiff_t step, ptrdiff_t count) {
-    ptrdiff_t j = 0;
-    if (step == 1) {
-        for (; j + LANES <= count; j += LANES)
-            FN(store)(dst + j, FN(load)(dst + j) + FN(load)(src + j));
-        if (j < count) {
-            const vmask rest = FN(mask)(count - j);
-            FN(store_m)(dst + j, FN(load_m)(dst + j, rest) + FN(load_m)(src + j, rest), rest);
-        }
-    } else {
-        for (; j < count; j++) dst[j * step] += src[j];
-    }
-}
-
-static FNN_NOINLINE void FN(conv2d_add_columns)(const fnn_conv2d_shape *shape, ptrdiff_t channels,
-                                                const real *columns, real *dx) {
-    const ptrdiff_t h = shape->h, w = shape->w, p = shape->p, q = shape->q;
-    for (ptrdiff_t c = 0; c < channels; c++, dx += h * w) {
-        FN(conv2d_clear)(dx, h * w);
-        for (ptrdiff_t r = 0; r < shape->r; r++) {
-            const ptrdiff_t y = r * shape->dilation_h - shape->pad_top;
-            const ptrdiff_t p0 = fnn_min(FN(conv2d_first)(y, shape->stride_h, 0), p);
-            const ptrdiff_t p1 = fnn_min(FN(conv2d_first)(y, shape->stride_h, h), p);
-            for (ptrdiff_t s = 0; s < shape->s; s++, columns += p * q) {
-                const ptrdiff_t x = s * shape->dilation_w - shape->pad_left;
-                const ptrdiff_t q0 = fnn_min(FN(conv2d_first)(x, shape->stride_w, 0), q);
-                const ptrdiff_t q1 = fnn_min(FN(conv2d_first)(x, shape->stride_w, w), q);
-                for (ptrdiff_t i = p0; i < p1; i++)
-                    FN(conv2d_add_run)(columns + i * q + q0,
-                                       dx + (y + i * shape->stride_h) * w + x + q0 * shape->stride_w,
-                                       shape->stride_w, q1 - q0);
+static FNN_NOINLINE void FN(conv2d_add_columns)(const fnn_conv2d_columns *columns, ptrdiff_t rows,
+                                                ptrdiff_t channels, const real *src,
+                                                real *planes) {
+    const ptrdiff_t cols = columns->cols, whole = cols / LANES * LANES;
+    const vmask rest = FN(mask)(cols - whole);
+    FN(conv2d_clear)(planes, channels * columns->channel);
+    for (ptrdiff_t c = 0; c < channels; c++, planes += columns->channel) {
+        for (ptrdiff_t t = 0; t < columns->taps; t++) {
+            real *to = planes + columns->tap[t];
+            for (ptrdiff_t i = 0; i < rows; i++, src += cols, to += columns->x_row) {
+                for (ptrdiff_t j = 0; j < whole; j += LANES)
+                    FN(store)(to + j, FN(load)(to + j) + FN(load)(src + j));
+                if (whole < cols)
+                    FN(store_m)(to + whole,
+                                FN(load_m)(to + whole, rest) + FN(load_m)(src + whole, rest), rest);
             }
         }
     }

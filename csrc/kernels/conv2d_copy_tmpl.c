@@ -44,33 +44,80 @@ FNN_INLINE ptrdiff_t FN(conv2d_first)(ptrdiff_t start, ptrdiff_t step, ptrdiff_t
     return start >= bound ? 0 : fnn_ceil_div(bound - start, step);
 }
 
+/* The rows i, or columns, of a crop that fall inside of its image. */
+typedef struct FN(conv2d_span) {
+    ptrdiff_t lo, hi;
+} FN(conv2d_span);
+
+FNN_INLINE FN(conv2d_span) FN(conv2d_inside)(ptrdiff_t start, ptrdiff_t step, ptrdiff_t extent,
+                                             ptrdiff_t count) {
+    FN(conv2d_span) span;
+    span.lo = fnn_min(FN(conv2d_first)(start, step, 0), count);
+    span.hi = fnn_max(span.lo, fnn_min(FN(conv2d_first)(start, step, extent), count));
+    return span;
+}
+
 static FNN_NOINLINE void FN(conv2d_pad)(const FN(conv2d_crop) *crop, const real *src, real *dst) {
     const ptrdiff_t cols = crop->cols;
-    const ptrdiff_t row_lo = fnn_min(FN(conv2d_first)(crop->row, crop->row_step, 0), crop->rows);
-    const ptrdiff_t row_hi =
-        fnn_max(row_lo, fnn_min(FN(conv2d_first)(crop->row, crop->row_step, crop->h), crop->rows));
-    const ptrdiff_t col_lo = fnn_min(FN(conv2d_first)(crop->col, crop->col_step, 0), cols);
-    const ptrdiff_t col_hi =
-        fnn_max(col_lo, fnn_min(FN(conv2d_first)(crop->col, crop->col_step, crop->w), cols));
-    const ptrdiff_t run = col_hi - col_lo;
+    const FN(conv2d_span) rows =
+        FN(conv2d_inside)(crop->row, crop->row_step, crop->h, crop->rows);
+    const FN(conv2d_span) span = FN(conv2d_inside)(crop->col, crop->col_step, crop->w, cols);
+    const ptrdiff_t run = span.hi - span.lo, behind = crop->rows - rows.hi;
     const vmask rest = FN(mask)(run % LANES);
     for (ptrdiff_t c = 0; c < crop->planes; c++) {
-        const real *from = src + c * crop->src_plane;
+        const real *from = src + c * crop->src_plane + crop->col + span.lo * crop->col_step;
         real *to = dst + c * crop->dst_plane;
-        FN(conv2d_clear)(to, row_lo * cols);
-        for (ptrdiff_t i = row_lo; i < row_hi; i++) {
-            const ptrdiff_t first = (crop->row + i * crop->row_step) * crop->w + crop->col;
-            real *row = to + i * cols;
-            for (ptrdiff_t j = 0; j < col_lo; j++) row[j] = 0;
+        FN(conv2d_clear)(to, rows.lo * cols + (rows.lo < rows.hi ? span.lo : 0));
+        to += rows.lo * cols + span.lo;
+        for (ptrdiff_t i = rows.lo; i < rows.hi; i++, to += cols) {
+            const real *row = from + (crop->row + i * crop->row_step) * crop->w;
+            /* the zeros reach to the next row's first pixel */
+            const ptrdiff_t end = i + 1 < rows.hi ? cols : cols - span.lo;
             if (crop->col_step == 1) {
-                FN(conv2d_copy_clear)(from + first + col_lo, row + col_lo, run, cols - col_lo, rest);
+                FN(conv2d_copy_clear)(row, to, run, end, rest);
             } else {
-                FN(conv2d_copy_steps)(from + first + col_lo * crop->col_step, crop->col_step,
-                                      row + col_lo, 1, run);
-                FN(conv2d_clear)(row + col_hi, cols - col_hi);
+                FN(conv2d_copy_steps)(row, crop->col_step, to, 1, run);
+                FN(conv2d_clear)(to + run, end - run);
             }
         }
-        FN(conv2d_clear)(to + row_hi * cols, (crop->rows - row_hi) * cols + crop->slack);
+        FN(conv2d_clear)(dst + c * crop->dst_plane + rows.hi * cols, behind * cols + crop->slack);
+    }
+}
+
+/* One row of two neighbouring phases, from columns that are both inside. */
+FNN_INLINE void FN(conv2d_interleave)(const real *restrict a, const real *restrict b,
+                                      real *restrict to, ptrdiff_t count) {
+    for (ptrdiff_t j = 0; j < count; j++) {
+        to[2 * j] = a[j];
+        to[2 * j + 1] = b[j];
+    }
+}
+
+static FNN_NOINLINE void FN(conv2d_unpad)(const FN(conv2d_crop) *crop, ptrdiff_t twin, real *src,
+                                          const real *dst) {
+    const ptrdiff_t step = crop->col_step;
+    const FN(conv2d_span) rows =
+        FN(conv2d_inside)(crop->row, crop->row_step, crop->h, crop->rows);
+    const FN(conv2d_span) a = FN(conv2d_inside)(crop->col, step, crop->w, crop->cols);
+    const FN(conv2d_span) b = FN(conv2d_inside)(crop->col + 1, step, crop->w, crop->cols);
+    for (ptrdiff_t c = 0; c < crop->planes; c++) {
+        for (ptrdiff_t i = rows.lo; i < rows.hi; i++) {
+            const real *from = dst + c * crop->dst_plane + i * crop->cols;
+            real *to = src + c * crop->src_plane + (crop->row + i * crop->row_step) * crop->w +
+                       crop->col;
+            if (twin && step == 2) {
+                /* b starts at most one column earlier and ends at most one earlier */
+                if (b.lo < a.lo) to[2 * b.lo + 1] = from[twin + b.lo];
+                if (b.hi < a.hi) to[2 * b.hi] = from[b.hi];
+                FN(conv2d_interleave)(from + a.lo, from + twin + a.lo, to + 2 * a.lo,
+                                      fnn_max(b.hi - a.lo, 0));
+                continue;
+            }
+            FN(conv2d_copy_steps)(from + a.lo, 1, to + a.lo * step, step, a.hi - a.lo);
+            if (twin)
+                FN(conv2d_copy_steps)(from + twin + b.lo, 1, to + b.lo * step + 1, step,
+                                      b.hi - b.lo);
+        }
     }
 }
 

@@ -3,20 +3,23 @@
 
 #if CONV_REGISTERS == 32
 #define CONV_ROWS FNN_CONV2D_ROWS_32
+#define CONV_ROWS3 FNN_CONV2D_ROWS3_32
 #else
 #define CONV_ROWS FNN_CONV2D_ROWS_16
+#define CONV_ROWS3 FNN_CONV2D_ROWS3_16
 #endif
 
-FNN_INLINE void FN(conv2d_rows_step)(int outs, int rows, int vectors, const real *x, ptrdiff_t x_row,
-                                     const real *w, ptrdiff_t w_out, vec acc[14][6][7]) {
+FNN_INLINE void FN(conv2d_rows_step)(int outs, int rows, int vectors, const real *x,
+                                     ptrdiff_t x_row, const real *w, ptrdiff_t w_out,
+                                     vec acc[14][6][7]) {
     vec held[6];
     FNN_UNROLL
     for (int o = 0; o < outs; o++) held[o] = FN(splat)(w[o * w_out]);
     FNN_UNROLL
-    for (int r = 0; r < rows; r++) {
+    for (int r = 0; r < rows; r++, x += x_row) {
         FNN_UNROLL
         for (int v = 0; v < vectors; v++) {
-            vec xv = FN(load)(x + r * x_row + v * LANES);
+            vec xv = FN(load)(x + v * LANES);
             if (outs > 1) xv = FN(pin)(xv);
             FNN_UNROLL
             for (int o = 0; o < outs; o++) acc[r][o][v] = FN(fma)(held[o], xv, acc[r][o][v]);
@@ -30,11 +33,12 @@ FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_
     vec acc[14][6][7];
     FNN_UNROLL
     for (int o = 0; o < outs; o++) {
-        const vec b = bias ? FN(splat)(bias[o]) : FN(zero)();
+        const vec b = FN(pin)(bias ? FN(splat)(bias[o]) : FN(zero)());
         FNN_UNROLL
-        for (int r = 0; r < rows; r++)
+        for (int r = 0; r < rows; r++) {
             FNN_UNROLL
             for (int v = 0; v < vectors; v++) acc[r][o][v] = b;
+        }
     }
     const fnn_conv2d_tap *const tap = sum->tap, *const end = tap + sum->taps;
     const ptrdiff_t x_channel = sum->x_channel, w_in = sum->w_in, w_out = sum->w_out;
@@ -52,7 +56,8 @@ FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_
         for (int o = 0; o < outs; o++) {
             real *to = y + o * place->y_channel + r * place->y_row;
             FNN_UNROLL
-            for (int v = 0; v + 1 < vectors; v++) FN(store)(to + v * LANES, acc[r][o][v]);
+            for (int v = 0; v + 1 < vectors; v++)
+                FN(store)(to + v * LANES, FN(pin)(acc[r][o][v]));
             FN(store_m)(to + (vectors - 1) * LANES, acc[r][o][vectors - 1], rest);
         }
     }
@@ -67,11 +72,62 @@ FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_
 CONV_ROWS(X)
 #undef X
 
+FNN_INLINE void FN(conv2d_rows3_body)(int rows, int vectors, const fnn_conv2d_sum *sum,
+                                      const FN(conv2d_place) *place, const real *x, const real *w,
+                                      const real *bias, real *y) {
+    vec acc[14][4];
+    const vec b = FN(pin)(bias ? FN(splat)(bias[0]) : FN(zero)());
+    FNN_UNROLL
+    for (int r = 0; r < rows; r++) {
+        FNN_UNROLL
+        for (int v = 0; v < vectors; v++) acc[r][v] = b;
+    }
+    const fnn_conv2d_tap *const tap = sum->tap, *const end = tap + sum->taps;
+    const ptrdiff_t x_row = place->x_row;
+    for (ptrdiff_t c = sum->channels; c > 0; c--) {
+        for (const fnn_conv2d_tap *t = tap; t != end; t += 3) {
+            const vec w0 = FN(splat)(w[t[0].w]), w1 = FN(splat)(w[t[1].w]);
+            const vec w2 = FN(splat)(w[t[2].w]);
+            const real *from = x + t->x;
+            FNN_UNROLL
+            for (int r = 0; r < rows + 2; r++, from += x_row) {
+                FNN_UNROLL
+                for (int v = 0; v < vectors; v++) {
+                    const vec xv = FN(pin)(FN(load)(from + v * LANES));
+                    if (r < rows) acc[r][v] = FN(fma)(w0, xv, acc[r][v]);
+                    if (r > 0 && r <= rows) acc[r - 1][v] = FN(fma)(w1, xv, acc[r - 1][v]);
+                    if (r > 1) acc[r - 2][v] = FN(fma)(w2, xv, acc[r - 2][v]);
+                }
+            }
+        }
+        x += sum->x_channel;
+        w += sum->w_in;
+    }
+    const vmask rest = FN(mask)(place->last);
+    FNN_UNROLL
+    for (int r = 0; r < rows; r++) {
+        FNN_UNROLL
+        for (int v = 0; v + 1 < vectors; v++)
+            FN(store)(y + r * place->y_row + v * LANES, FN(pin)(acc[r][v]));
+        FN(store_m)(y + r * place->y_row + (vectors - 1) * LANES, acc[r][vectors - 1], rest);
+    }
+}
+
+#define X(R, V)                                                                               \
+    static FNN_NOINLINE void FN(conv2d_rows3_##R##x##V)(                                      \
+        const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, const real *x, const real *w, \
+        const real *bias, real *y) {                                                          \
+        FN(conv2d_rows3_body)(R, V, sum, place, x, w, bias, y);                               \
+    }
+CONV_ROWS3(X)
+#undef X
+
+typedef void FN(conv2d_rows_tile)(const fnn_conv2d_sum *, const FN(conv2d_place) *, const real *,
+                                  const real *, const real *, real *);
+
 static void FN(conv2d_rows)(const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, int tile,
                             const real *x, const real *w, const real *bias, real *y) {
-    typedef void rows_fn(const fnn_conv2d_sum *, const FN(conv2d_place) *, const real *,
-                         const real *, const real *, real *);
-    static rows_fn *const tiles[] = {
+    static FN(conv2d_rows_tile) *const tiles[] = {
 #define X(O, R, V) FN(conv2d_rows_##O##x##R##x##V),
         CONV_ROWS(X)
 #undef X
@@ -79,4 +135,15 @@ static void FN(conv2d_rows)(const fnn_conv2d_sum *sum, const FN(conv2d_place) *p
     tiles[tile](sum, place, x, w, bias, y);
 }
 
+static void FN(conv2d_rows3)(const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, int tile,
+                             const real *x, const real *w, const real *bias, real *y) {
+    static FN(conv2d_rows_tile) *const tiles[] = {
+#define X(R, V) FN(conv2d_rows3_##R##x##V),
+        CONV_ROWS3(X)
+#undef X
+    };
+    tiles[tile](sum, place, x, w, bias, y);
+}
+
 #undef CONV_ROWS
+#undef CONV_ROWS3

@@ -37,7 +37,7 @@ FNN_INLINE void FN(conv2d_tile_body)(int outs, int vectors, const fnn_conv2d_sum
     vec acc[12][12];
     FNN_UNROLL
     for (int o = 0; o < outs; o++) {
-        const vec b = bias ? FN(splat)(bias[o]) : FN(zero)();
+        const vec b = FN(pin)(bias ? FN(splat)(bias[o]) : FN(zero)());
         FNN_UNROLL
         for (int v = 0; v < vectors; v++) acc[o][v] = b;
     }
@@ -50,10 +50,11 @@ FNN_INLINE void FN(conv2d_tile_body)(int outs, int vectors, const fnn_conv2d_sum
         w += w_in;
     }
     FNN_UNROLL
-    for (int o = 0; o < outs; o++)
+    for (int o = 0; o < outs; o++) {
         FNN_UNROLL
         for (int v = 0; v < vectors; v++)
-            FN(store)(y + (o * vectors + v) * LANES, acc[o][v]);
+            FN(store)(y + (o * vectors + v) * LANES, FN(pin)(acc[o][v]));
+    }
 }
 
 #define X(O, V)                                                                               \

@@ -9,6 +9,7 @@
  *
  *   conv2d_tile   X(output channels, vectors of pixels)
  *   conv2d_rows   X(output channels, rows, vectors of pixels per row)
+ *   conv2d_rows3  X(rows, vectors of pixels per row), of one output channel
  *   conv2d_dot    X(output channels, rows of weights)
  *   conv2d_outer  X(vectors of output channels, rows of weights) */
 #define FNN_CONV2D_TILES_32(X) \
@@ -17,14 +18,16 @@
 #define FNN_CONV2D_TILES_16(X) \
     X(1, 10) X(1, 6) X(1, 3) X(2, 6) X(2, 4) X(3, 4) X(3, 2) X(4, 3) X(6, 2) X(6, 1)
 #define FNN_CONV2D_ROWS_32(X) \
-    X(1, 14, 1) X(1, 7, 2) X(1, 4, 4) X(1, 1, 4) X(2, 7, 1) X(2, 6, 2) X(2, 3, 4) X(3, 8, 1) \
+    X(1, 14, 1) X(1, 7, 2) X(1, 3, 4) X(1, 1, 4) X(2, 7, 1) X(2, 6, 2) X(3, 8, 1) \
     X(3, 4, 2) X(3, 2, 4) X(3, 1, 7) X(4, 6, 1) X(4, 3, 2) X(6, 4, 1) X(6, 2, 2) X(6, 1, 4)
 #define FNN_CONV2D_ROWS_16(X) \
     X(1, 10, 1) X(1, 5, 2) X(1, 3, 4) X(1, 1, 4) X(2, 5, 1) X(2, 3, 2) X(3, 4, 1) X(3, 2, 2) \
     X(3, 1, 4)
+#define FNN_CONV2D_ROWS3_32(X) X(14, 1) X(7, 1) X(8, 2) X(5, 4)
+#define FNN_CONV2D_ROWS3_16(X) X(8, 1) X(4, 2) X(2, 4)
 #define FNN_CONV2D_DOTS_32(X) X(1, 9) X(1, 5) X(2, 9) X(3, 9) X(4, 6)
 #define FNN_CONV2D_DOTS_16(X) X(1, 9) X(1, 5) X(2, 5) X(3, 3) X(3, 4)
-#define FNN_CONV2D_OUTERS_32(X) X(1, 9) X(1, 12) X(2, 9) X(3, 9) X(4, 6)
+#define FNN_CONV2D_OUTERS_32(X) X(1, 9) X(2, 9) X(3, 9) X(4, 6)
 #define FNN_CONV2D_OUTERS_16(X) X(1, 9) X(2, 6)
 
 /* One filter tap: where its input pixel stands relative to the output pixel, and its weight

@@ -6,4 +6,5 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #include "kernels/conv2d_tile_tmpl.c"
 #include "kernels/conv2d_rows_tmpl.c"
 #include "kernels/conv2d_weight_tmpl.c"
+#include "kernels/conv2d_dot3_tmpl.c"
 #include "kernels/conv2d_columns_tmpl.c"

@@ -171,7 +171,8 @@ static FNN_NOINLINE void FN(conv2d_transpose)(ptrdiff_t rows, ptrdiff_t cols, co
                                         dst + j * dst_row + i, dst_row, fnn_min(padded - i, LANES));
 }
 
-static FNN_NOINLINE void FN(conv2d_fold)(ptrdiff_t count, const real *x, ptrdiff_t x_step, real *y) {
+static FNN_NOINLINE void FN(conv2d_fold)(ptrdiff_t count, const real *x, ptrdiff_t x_step,
+                                         real *y) {
     vec v[LANES];
     for (ptrdiff_t i = 0; i < count; i += LANES) {
         const ptrdiff_t some = fnn_min(count - i, LANES);

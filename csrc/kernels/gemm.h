@@ -34,6 +34,7 @@ typedef void FN(gemm_dot_fn)(const FN(gemm_operands) *g);
 typedef void FN(gemm_turn_fn)(const FN(gemm_operands) *g, const real *t, ptrdiff_t t_rs);
 
 /* dst[i * dst_rs + j] = src[i * src_rs + j * src_cs] for i < rows, j < cols, and 0 for
- * cols <= j < width, a multiple of the vector's length. Quick if either stride of src is 1. */
+ * cols <= j < width, a multiple of the vector's length. Quick if either stride of src is 1. Rows
+ * are written in turn, so with src_cs = 1 dst_rs may be less than width (but not than cols). */
 typedef void FN(gemm_pack_fn)(ptrdiff_t rows, ptrdiff_t cols, const real *src, ptrdiff_t src_rs,
                               ptrdiff_t src_cs, real *dst, ptrdiff_t dst_rs, ptrdiff_t width);

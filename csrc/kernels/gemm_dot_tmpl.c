@@ -64,7 +64,8 @@ FNN_INLINE void FN(gemm_dot_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdi
     if (count == cols && !(g->accumulate || g->bias_column || g->bias_row || g->relu))
         FNN_UNROLL
         for (int r = 0; r < rows; r++)
-            __builtin_memcpy(g->c + (i + r) * g->c_rs + j, sums + r * cols, sizeof(real) * (size_t)cols);
+            __builtin_memcpy(g->c + (i + r) * g->c_rs + j, sums + r * cols,
+                             (size_t)cols * sizeof(real));
     else
         for (int r = 0; r < rows; r++) FN(gemm_dot_finish)(g, sums + r * cols, i + r, j, count);
 }

@@ -12,6 +12,13 @@ enum {
  * GEMM_NARROW_ROWS rows without spilling general registers. */
 #define GEMM_SHARE 4
 
+/* A pointer whose origin the compiler cannot see: else Clang gives every row of A a pointer of its
+ * own and keeps most of them on the stack. */
+FNN_INLINE const real *FN(gemm_opaque)(const real *p) {
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 FNN_INLINE vec FN(gemm_load)(const real *p, int last, vmask mask) {
     return last ? FN(load_m)(p, mask) : FN(load)(p);
 }
@@ -80,7 +87,8 @@ FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
             for (int v = 0; v < vectors; v++) acc[r][v] = FN(fma)(av, bv[v], acc[r][v]);
         }
         FNN_UNROLL
-        for (int r = 0; r < rows; r += GEMM_SHARE) a[r / GEMM_SHARE] += a_ks;
+        for (int r = 0; r < rows; r += GEMM_SHARE)
+            a[r / GEMM_SHARE] = FN(gemm_opaque)(a[r / GEMM_SHARE] + a_ks);
         b[0] += b_ks;
         b[1] += b_ks;
     }

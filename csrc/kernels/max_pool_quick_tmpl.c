@@ -74,6 +74,10 @@ FNN_INLINE void FN(max_rows)(FN(max_window) *window, ptrdiff_t from, ptrdiff_t t
         window->index = index ? index + p * s->q : NULL;
         window->top = p * s->stride_h - s->pad_h;
         FN(inside)(window->top, s->r, s->dilation_h, s->h, &window->r0, &window->r1);
+        if (window->r0 == window->r1) {
+            for (ptrdiff_t q = 0; q < s->q; q++) FN(max_single)(window, q);
+            continue;
+        }
         for (ptrdiff_t q = 0; q < inner0; q++) FN(max_single)(window, q);
         const int full = square && window->r0 == 0 && window->r1 == square;
         if (!full || !FN(quick_row)(window, inner0, inner1, step, square))

@@ -123,7 +123,7 @@ static FNN_NOINLINE void FN(max_single)(const FN(max_window) *window, ptrdiff_t 
     real most = (real)-INFINITY;
     ptrdiff_t at = (window->top + window->r0 * s->dilation_h) * s->w + column + k0 * s->dilation_w;
     if (window->r0 == window->r1 || k0 == k1)
-        at = 0;
+        at = -1;
     else if (s->dilation_w == 1 && k1 - k0 >= FN(WIDE_WINDOW))
         FN(max_wide)(window, column + k0, column + k1, &most, &at);
     else
@@ -144,8 +144,10 @@ static FNN_NOINLINE int FN(max_pool_backward)(ptrdiff_t n, ptrdiff_t size, const
                                               const int32_t *index, real *dx) {
     __builtin_memset(dx, 0, (size_t)size * sizeof(real));
     for (ptrdiff_t i = 0; i < n; i++) {
-        if (FNN_UNLIKELY((uint32_t)index[i] >= (size_t)size)) return 1;
-        dx[index[i]] += dy[i];
+        if (FNN_LIKELY((uint32_t)index[i] < (size_t)size))
+            dx[index[i]] += dy[i];
+        else if (index[i] != -1)
+            return 1;
     }
     return 0;
 }

@@ -7,13 +7,13 @@
  * Nothing is flushed. Outputs overlap no input. */
 
 /* Rows [from, to) of the output plane: the largest tap, -inf without any, and its position
- * h * W + w: the first of equals, but a NaN wins and the last one is told. index may be NULL;
- * h * w must fit in int32 otherwise. */
+ * h * W + w: the first of equals, but a NaN wins and the last one is told; -1 without any tap.
+ * index may be NULL; h * w must fit in int32 otherwise. */
 typedef void FN(max_pool_fn)(const fnn_pool_shape *shape, ptrdiff_t from, ptrdiff_t to,
                              const real *x, ptrdiff_t readable, real *y, int32_t *index);
 
-/* dx [size] = 0, then dx[index[i]] += dy[i] for i < n, in that order. Returns 0, or 1 as soon as
- * an index is outside [0, size). */
+/* dx [size] = 0, then dx[index[i]] += dy[i] for i < n, in that order; -1 is passed over. Returns
+ * 0, or 1 as soon as another index is outside [0, size). */
 typedef int FN(max_pool_backward_fn)(ptrdiff_t n, ptrdiff_t size, const real *dy,
                                      const int32_t *index, real *dx);
 

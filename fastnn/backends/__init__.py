@@ -36,9 +36,9 @@ class Settings(NamedTuple):
 _BACKENDS: dict[str, Backend] = {"native": native.backend, "reference": reference.backend}
 _ALGORITHMS = ("auto", "direct", "im2col")
 
-_settings: ContextVar[Settings] = ContextVar(
-    "fastnn_settings", default=Settings(native.backend, "auto", "fast")
-)
+_DEFAULT = Settings(native.backend, "auto", "fast")
+
+_settings: ContextVar[Settings] = ContextVar("fastnn_settings", default=_DEFAULT)
 settings = _settings.get
 
 

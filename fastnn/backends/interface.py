@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -94,12 +93,16 @@ class Backend(Protocol):
         """Maximum over windows of (N, C, H, W), padded with -inf -> (N, C, P, Q).
 
         The second result (int32) is the position ``h * W + w`` of each maximum inside its
-        plane: the first one of equals, and the last NaN met, as in PyTorch.
+        plane: the first one of equals, and the last NaN met, as in PyTorch; -1 where a
+        dilated window lies wholly in the padding and holds nothing.
         """
         ...
 
     def max_pool2d_backward(self, grad: Array, index: Array, in_size: Pair) -> Array:
-        """Scatter-add ``grad`` (N, C, P, Q) to the positions ``index`` -> (N, C, H, W)."""
+        """Scatter-add ``grad`` (N, C, P, Q) to the positions ``index`` -> (N, C, H, W).
+
+        A position of -1 is passed over.
+        """
         ...
 
     def avg_pool2d(
@@ -292,5 +295,3 @@ class Backend(Protocol):
         ``max_exp_avg_sqs`` switches AMSGrad on.
         """
         ...
-
-

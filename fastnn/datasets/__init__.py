@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +69,7 @@ def digits(split: str = "train", *, dtype: dtype | None = None) -> tuple[Tensor,
 
 @cache
 def _load() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    file = resources.files(__package__) / "digits.npz"
-    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+    with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as arrays:
         return arrays["images"], arrays["labels"]
 
 

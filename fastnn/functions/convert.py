@@ -234,6 +234,11 @@ def cpu(self: Tensor) -> Tensor:
     return self
 
 
+def cuda(self: Tensor, device: str | int | Device | None = None) -> Tensor:
+    """Raise RuntimeError: there is no such device."""
+    return to(self, "cuda")
+
+
 def double(self: Tensor) -> Tensor:
     """Convert to float64."""
     return cast(self, np.dtype(np.float64))

@@ -30,7 +30,20 @@ class ValuesIndices(NamedTuple):
     indices: Tensor
 
     def __repr__(self) -> str:
-        return f"fastnn.return_types(\nvalues={self.values!r},\nindices={self.indices!r})"
+        name = type(self).__name__.lower()
+        return f"fastnn.return_types.{name}(\nvalues={self.values!r},\nindices={self.indices!r})"
+
+
+class Max(ValuesIndices):
+    """What ``max`` along a dimension returns."""
+
+    __slots__ = ()
+
+
+class Min(ValuesIndices):
+    """What ``min`` along a dimension returns."""
+
+    __slots__ = ()
 
 
 def _check_not_empty(data: Array, dim: Dims, name: str) -> None:
@@ -57,7 +70,8 @@ def _extreme(
             return apply(op, (input,), ALL_AXES[data.ndim], False)
         return wrap(np.asarray(ufunc.reduce(data, None)))
     axis = one_axis(dim, data.ndim)
-    return ValuesIndices(*apply_all(dim_op, (input,), axis, keepdim))
+    result = Max if name == "max" else Min
+    return result(*apply_all(dim_op, (input,), axis, keepdim))
 
 
 def max(

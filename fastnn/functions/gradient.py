@@ -22,6 +22,7 @@ __all__ = [
     "register_hook",
     "requires_grad_",
     "retain_grad",
+    "retains_grad",
     "seed_for",
 ]
 
@@ -252,6 +253,12 @@ def retain_grad(self: Tensor) -> None:
     if node.hooks is None:
         node.hooks = {}
     node.hooks[-1 - self.output_nr] = (self.output_nr, keep)
+
+
+def retains_grad(self: Tensor) -> bool:
+    """Whether ``retain_grad`` was called on this tensor; False for a leaf, as in PyTorch."""
+    node = self.grad_fn
+    return node is not None and node.hooks is not None and -1 - self.output_nr in node.hooks
 
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:

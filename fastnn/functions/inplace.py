@@ -235,7 +235,8 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
             f"output with shape {list(data.shape)} doesn't match the broadcast shape "
             f"{list(broadcast(data.shape, src._data.shape))}"
         )
-    if recording and (self._requires_grad or src.requires_grad) and data.dtype.kind == "f":
+    # the property, as a view may have begun to require grad through its base
+    if recording and (self.requires_grad or src.requires_grad) and data.dtype.kind == "f":
         result = apply(convert_ops.COPY, (self, cast(src, data.dtype)))
         data[...] = result._data
         bump(self)
@@ -263,7 +264,7 @@ def setitem(self: Tensor, where: Any, value: Any) -> None:
     values = index.value_for(value, data.dtype)
     node: Node | None = None
     if recording:
-        if self._requires_grad or values.requires_grad:
+        if self.requires_grad or values.requires_grad:
             parts = tuple([p.copy() if isinstance(p, np.ndarray) else p for p in parts])
         op = index_ops.COPY_PUT if basic else index_ops.INDEX_PUT
         node = record(op, (self, values), (parts, values._data.shape), self, settings())

@@ -89,7 +89,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -
 
 
 def split(
-    input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
+    tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Cut along ``dim``, as views: into parts of one size (the last may be smaller), or of sizes.
 
@@ -98,21 +98,21 @@ def split(
     RuntimeError
         If the sizes do not add up.
     """
-    shape = require_tensor(input, "split")._data.shape
+    shape = require_tensor(tensor, "split")._data.shape
     if not shape:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     axis = one_axis(dim, len(shape))
     length = shape[axis]
     if isinstance(split_size_or_sections, int):
         sizes = _equal_parts(length, split_size_or_sections)
-        return apply_all(ops.SPLIT, (input,), sizes, axis)
+        return apply_all(ops.SPLIT, (tensor,), sizes, axis)
     sizes = tuple(split_size_or_sections)
     if sum(sizes) != length or min(sizes, default=0) < 0:
         raise RuntimeError(
             f"split_with_sizes expects split_sizes to sum exactly to {length} (input tensor's "
             f"size at dimension {axis}), but got split_sizes={list(sizes)}"
         )
-    return apply_all(ops.SPLIT_SIZES, (input,), sizes, axis)
+    return apply_all(ops.SPLIT_SIZES, (tensor,), sizes, axis)
 
 
 def _equal_parts(length: int, size: int) -> tuple[int, ...]:

@@ -250,6 +250,7 @@ class Methods:
     clone = convert.clone
     contiguous = convert.contiguous
     cpu = convert.cpu
+    cuda = convert.cuda
     data_ptr = convert.data_ptr
     detach = convert.detach
     detach_ = convert.detach_
@@ -285,6 +286,11 @@ class Methods:
     @data.setter
     def data(self: Tensor, value: Tensor) -> None:  # type: ignore[misc]
         convert.set_data(self, value)
+
+    @property
+    def retains_grad(self: Tensor) -> builtins.bool:  # type: ignore[misc]
+        """Whether ``retain_grad`` made this tensor, which is not a leaf, keep its ``grad``."""
+        return gradient.retains_grad(self)
 
     @property
     def shape(self: Tensor) -> dtypes.Size:  # type: ignore[misc]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._shapes import expand_shape, view_shape, wrap_dims
+from .._shapes import expand_shape, numel, view_shape, wrap_dims
 from ..backends import Array
 from ..ops import shape as ops
 from ..ops._op import Op
@@ -52,13 +52,15 @@ def _is_view(data: Array, shape: tuple[int, ...]) -> bool:
     return data.flags.c_contiguous or np.may_share_memory(data.reshape(shape), data)
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *sizes: Any, shape: Sequence[int] | None = None) -> Tensor:
     """Same elements, in order, in another shape: a view if possible, else a copy.
 
     Parameters
     ----------
-    *shape : int, or one sequence of ints
+    *sizes : int, or one sequence of ints
         One of them may be -1, for what is left.
+    shape : sequence of int, optional
+        The sizes by name.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         If the number of elements does not fit.
     """
     data = require_tensor(input, "reshape")._data
-    new = view_shape(sizes_of(shape), data.size)
+    new = view_shape(sizes_of(sizes if shape is None else (shape,)), data.size)
     return apply(ops.VIEW if _is_view(data, new) else ops.RESHAPED_COPY, (input,), new)
 
 
@@ -133,10 +135,27 @@ def ravel(input: Tensor) -> Tensor:
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
-    """Make several dimensions, of ``sizes``, of one."""
+    """Make several dimensions, of ``sizes``, of one.
+
+    Raises
+    ------
+    RuntimeError
+        If their product is another size.
+    IndexError
+        If there is no such dimension.
+    """
     shape = require_tensor(input, "unflatten")._data.shape
     axis = one_axis(dim, len(shape))
-    return reshape(input, (*shape[:axis], *view_shape(sizes, shape[axis]), *shape[axis + 1 :]))
+    try:
+        parts = view_shape(sizes, shape[axis])
+    except RuntimeError as error:
+        if "is invalid for input" not in str(error):
+            raise
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim "
+            f"{axis} ({shape[axis]}) in the input tensor"
+        ) from None
+    return reshape(input, (*shape[:axis], *parts, *shape[axis + 1 :]))
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
@@ -198,16 +217,16 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 # -- order -----------------------------------------------------------------------------------
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
-    """Order the dimensions as ``dims`` says, as a view.
+def permute(input: Tensor, *order: Any, dims: Sequence[int] | None = None) -> Tensor:
+    """Order the dimensions as ``order`` says, or ``dims`` by name, as a view.
 
     Raises
     ------
     RuntimeError
-        If ``dims`` does not name every dimension once.
+        If it does not name every dimension once.
     """
     ndim = require_tensor(input, "permute")._data.ndim
-    order = sizes_of(dims)
+    order = sizes_of(order if dims is None else (dims,))
     if len(order) != ndim:
         raise RuntimeError(
             "permute(sparse_coo): number of dimensions in the tensor input does not match the "
@@ -334,14 +353,17 @@ def repeat(input: Tensor, *sizes: Any) -> Tensor:
     Raises
     ------
     RuntimeError
-        If there are fewer sizes than dimensions.
+        If there are fewer sizes than dimensions, or they are negative or overflow.
     """
     times = sizes_of(sizes)
-    if len(times) < require_tensor(input, "repeat")._data.ndim:
+    data = require_tensor(input, "repeat")._data
+    if len(times) < data.ndim:
         raise RuntimeError(
             "Number of dimensions of repeat dims can not be smaller than number of dimensions "
             "of tensor"
         )
+    aligned = (1,) * (len(times) - data.ndim) + data.shape
+    numel([n * size for n, size in zip(times, aligned, strict=True)], data.itemsize)
     return apply(ops.REPEAT, (input,), times)
 
 

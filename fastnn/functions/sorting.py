@@ -17,6 +17,18 @@ from .index import gather
 __all__ = ["argsort", "sort", "topk"]
 
 
+class Sort(ValuesIndices):
+    """What ``sort`` returns."""
+
+    __slots__ = ()
+
+
+class TopK(ValuesIndices):
+    """What ``topk`` returns."""
+
+    __slots__ = ()
+
+
 def _order(data: Array, axis: int, descending: bool) -> Array:
     if data.ndim == 0:
         return np.zeros((), np.int64)
@@ -44,7 +56,7 @@ def sort(
 ) -> ValuesIndices:
     """Elements in order along ``dim``, and where each was; errors as :func:`argsort`."""
     indices = argsort(input, dim, descending)
-    return ValuesIndices(gather(input, dim, indices), indices)
+    return Sort(gather(input, dim, indices), indices)
 
 
 def topk(
@@ -68,4 +80,4 @@ def topk(
     if data.ndim:
         order = np.ascontiguousarray(order[(slice(None),) * axis + (slice(k),)])
     indices = wrap(order)
-    return ValuesIndices(gather(input, dim, indices), indices)
+    return TopK(gather(input, dim, indices), indices)

@@ -6,10 +6,11 @@ import warnings
 
 import numpy as np
 
+from .._shapes import numel
 from ..backends import Array
 from ..dtypes import dtype as DType
 from ..functions import math
-from ..functions._operands import require_tensor, scalar_name
+from ..functions._operands import is_number, require_tensor, scalar_name
 from ..functions.inplace import in_place
 from ..functions.math import sigmoid, tanh
 from ..ops.activation import LEAKY_RELU, RELU
@@ -56,11 +57,16 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     NotImplementedError
         For integers.
     TypeError
-        If ``input`` is not a tensor.
+        If ``input`` is not a tensor, or the slope not a number.
     """
     if require_tensor(input, "leaky_relu")._data.dtype.kind != "f":
         raise NotImplementedError(
             f"\"leaky_relu_cpu\" not implemented for '{scalar_name(input._data.dtype)}'"
+        )
+    if not is_number(negative_slope):
+        raise TypeError(
+            "leaky_relu(): argument 'negative_slope' (position 2) must be Number, "
+            f"not {type(negative_slope).__name__}"
         )
     if inplace:
         return in_place(input, leaky_relu, negative_slope)
@@ -143,7 +149,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     Raises
     ------
     RuntimeError
-        If the tensor is not int64, or an index is negative or too large.
+        If the tensor is not int64, an index is negative or too large, or the sizes overflow.
     """
     index = require_tensor(tensor, "one_hot")._data
     if index.dtype != np.int64:
@@ -162,4 +168,5 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             f"Class values must be smaller than num_classes, but got {index.max()} "
             f"with num_classes={num_classes}."
         )
+    numel((*index.shape, num_classes))
     return wrap((index[..., None] == np.arange(num_classes)).astype(np.int64))

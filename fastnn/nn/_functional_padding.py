@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 
+from .._shapes import numel
 from ..functions._operands import require_tensor
 from ..ops.padding import PAD
 from ..tensor import Tensor, apply
@@ -93,10 +94,11 @@ def _check_copies(
 
 
 def _check_sizes(shape: Shape, amounts: tuple[tuple[int, int], ...]) -> None:
-    """Raise if more is cropped than there is."""
+    """Raise if more is cropped than there is, or the padded sizes overflow."""
     for dim, (size, (before, after)) in enumerate(zip(shape, amounts, strict=True)):
         if size + min(before, 0) + min(after, 0) < 0:
             raise RuntimeError(
                 f"Negative padding {(before, after)} crops more than dimension {dim} "
                 f"of input {list(shape)} has"
             )
+    numel([size + sum(pair) for size, pair in zip(shape, amounts, strict=True)])

@@ -67,9 +67,9 @@ def named_modules(
             yield from named_modules(child, memo, path, remove_duplicate)
 
 
-def modules(self: Module) -> Iterator[Module]:
+def modules(self: Module, remove_duplicate: bool = True) -> Iterator[Module]:
     """Yield the module itself and all below it, shared ones once."""
-    for _, module in named_modules(self):
+    for _, module in named_modules(self, remove_duplicate=remove_duplicate):
         yield module
 
 

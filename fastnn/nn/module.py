@@ -353,6 +353,10 @@ class Module:
         """Return self: there is no other place to be."""
         return self
 
+    def cuda(self: Self, device: str | int | None = None) -> Self:
+        """Raise RuntimeError: there is no such device."""
+        return self.to("cuda")
+
     # -- hooks -----------------------------------------------------------------------------
 
     register_forward_pre_hook = _hooks.register_forward_pre_hook

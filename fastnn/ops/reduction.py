@@ -159,16 +159,24 @@ STD = Op("Std", _std, _std_backward, saves=(0,), saves_output=True)
 # -- extremes --------------------------------------------------------------------------------
 
 
-def _share_evenly(x: Array, out: Array, grad: Array, axes: Axes) -> Array:
-    """Give each of the elements that equal the extreme the same part of its gradient."""
+def _share_evenly(
+    x: Array, out: Array, grad: Array, axes: Axes, nan_equals_nan: bool = True
+) -> Array:
+    """Give each of the elements that equal the extreme the same part of its gradient.
+
+    If nothing equals NaN, it makes the gradient of all it was found among NaN.
+    """
     shape = _kept(x.shape, axes)
     out = out.reshape(shape)
-    mask = (x == out) | (np.isnan(x) & np.isnan(out))
+    mask = x == out
+    if nan_equals_nan:
+        mask |= np.isnan(x) & np.isnan(out)
     count = _reduce(np.add, mask, axes, dtype=grad.dtype)
-    return np.where(mask, grad.reshape(shape) / count, grad.dtype.type(0))
+    with quiet():
+        return np.asarray(np.where(mask, grad.reshape(shape), grad.dtype.type(0)) / count)
 
 
-def _extreme(name: str, reduce: np.ufunc, node_name: str) -> Op:
+def _extreme(name: str, reduce: np.ufunc, node_name: str, nan_equals_nan: bool) -> Op:
     def run(
         settings: Settings, x: Array, axes: Axes, keepdims: bool
     ) -> tuple[Array, tuple[Array, Array, Axes]]:
@@ -179,7 +187,7 @@ def _extreme(name: str, reduce: np.ufunc, node_name: str) -> Op:
         settings: Settings, saved: tuple[Array, Array, Axes], grad: Array, needs: Needs
     ) -> Grads:
         x, out, axes = saved
-        return (_share_evenly(x, out, grad, axes),)
+        return (_share_evenly(x, out, grad, axes, nan_equals_nan),)
 
     return Op(name, run, back, saves=(0,), saves_output=True, node_name=node_name)
 
@@ -210,10 +218,11 @@ def _extreme_with_index(name: str, find: Callable[..., Array]) -> Op:
     return Op(name, run, back)
 
 
-AMAX = _extreme("Amax", np.maximum, "AmaxBackward0")
-AMIN = _extreme("Amin", np.minimum, "AminBackward0")
-MAX_ALL = _extreme("Max", np.maximum, "MaxBackward1")
-MIN_ALL = _extreme("Min", np.minimum, "MinBackward1")
+# what PyTorch does, NaN and all
+AMAX = _extreme("Amax", np.maximum, "AmaxBackward0", False)
+AMIN = _extreme("Amin", np.minimum, "AminBackward0", False)
+MAX_ALL = _extreme("Max", np.maximum, "MaxBackward1", True)
+MIN_ALL = _extreme("Min", np.minimum, "MinBackward1", True)
 #: (values, indices) along one axis
 MAX_DIM = _extreme_with_index("Max", np.argmax)
 MIN_DIM = _extreme_with_index("Min", np.argmin)

@@ -12,13 +12,7 @@ __all__ = ["AS_STRIDED", "COPY_SLICES", "Geometry"]
 
 
 class Geometry:
-    """Where a view lies in the memory of its base, without keeping either.
-
-    Raises
-    ------
-    RuntimeError
-
-    """
+    """Where a view lies in the memory of its base, without keeping either."""
 
     __slots__ = ("base", "dtype", "size", "view")
 

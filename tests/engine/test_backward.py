@@ -207,7 +207,9 @@ def test_hooks_on_leaves_and_others() -> None:
     first = x.register_hook(lambda g: seen.append(g.tolist()))
     x.register_hook(lambda g: g * 10)
     y = x * 2
+    assert not y.retains_grad
     y.retain_grad()
+    assert y.retains_grad
     inner = y.register_hook(lambda g: g + 1)
     (y * 3).sum().backward()
     assert seen == [[8, 8]]
@@ -223,6 +225,8 @@ def test_hooks_on_leaves_and_others() -> None:
         fastnn.ones(1).register_hook(print)
     with pytest.raises(RuntimeError, match="can't retain_grad"):
         fastnn.ones(1).retain_grad()
+    x.retain_grad()
+    assert not x.retains_grad  # as in PyTorch: a leaf needs none
 
 
 def test_hooks_run_once_whatever_is_asked_for() -> None:

@@ -1,43 +1,100 @@
-"""Every kernel of every usable instruction set is run by the calls that the tests compare.
+"""Every kernel of every usable instruction set is run by what the other tests compare.
 
-``EXERCISED_BY`` says which call reaches which kernel.  A kernel added to ``kernels.def``
-without a row here, or a row whose call is gone, fails.
+Each kernel in turn is replaced by one that does nothing but count its calls
+(``stand_in_for``); then the calls and the tables of cases, which the tests of this folder
+check against the reference, run until it was met.  A kernel that nothing reaches is tested
+by nothing, and fails here by its name.
 """
 
-import numpy as np
-from kernel_calls import SMALL, calls, several
+import contextlib
+import functools
+import pathlib
+import re
+from collections.abc import Callable, Iterator
 
-import fastnn
+import numpy as np
+import pytest
+from cases import CONV2D, GEMM, LINEAR
+from kernel_calls import SMALL, calls
+
+from fastnn.backends import _native
 from fastnn.backends import native as native_module
 
 native = native_module.backend
 
-EXERCISED_BY: dict[str, str] = {
-    "gemm_block": "matmul",
-    "gemm_pack": "matmul",
-}
-#: Kernels that compute nothing: they measure the processor, and the benchmark runs them.
-PROBES = {"fma_peak"}
+ALGORITHMS = ("direct", "im2col")
+LIST = pathlib.Path(__file__).parents[2] / "csrc" / "kernels" / "kernels.def"
+EVERYTHING = (True, True, True)
+#: Compiled, but their ISA's costs always favour another form: with one lane, the outer product.
+NEVER_CHOSEN = {("scalar", "conv2d_dot3")}
 
 
-def test_every_kernel_is_exercised():
-    from fastnn.backends import _native
+def convolutions(dtype, algorithm) -> Iterator[Callable[[], object]]:
+    for case in CONV2D:
+        x, weight, bias, grad = case.arrays(dtype)
+        how = (*case.how, algorithm)
+        yield lambda a=(x, weight, bias), how=how: native.conv2d(*a, *how)
+        yield lambda a=(grad, x, weight), how=how: native.conv2d_backward(
+            *a, *how[:-1], EVERYTHING, how[-1]
+        )
 
-    before = fastnn.get_isa()
-    exercised = set()
-    for isa in fastnn.isa_available():
-        fastnn.set_isa(isa)
-        for dtype in (np.float32, np.float64):
-            ran = set()
-            for name, function, arrays in calls(native, dtype, SMALL):
-                assert all(np.isfinite(r).all() for r in several(function(*arrays))), name
-                ran.add(name)
-            exercised |= {
-                (isa, np.dtype(dtype).name, kernel)
-                for kernel, call in EXERCISED_BY.items()
-                if call in ran
-            }
-    fastnn.set_isa(before)
-    computing = {row for row in _native.kernel_names() if row[2] not in PROBES}
-    assert computing
-    assert exercised == computing
+
+def products(dtype) -> Iterator[Callable[[], object]]:
+    for case in GEMM:
+        yield functools.partial(native.matmul, *case.arrays(dtype))
+    for case in LINEAR:
+        x, weight, bias, grad = case.arrays(dtype)
+        yield lambda a=(x, weight, bias): native.linear(*a)
+        yield lambda a=(grad, x, weight): native.linear_backward(*a, EVERYTHING)
+
+
+def compared(dtype) -> Iterator[Callable[[], object]]:
+    """Every call that some test compares with the reference, the quickest first."""
+    for _, function, arrays in CALLS[dtype]:
+        yield lambda f=function, a=arrays: f(*a)
+    yield from products(dtype)
+    for algorithm in ALGORITHMS:
+        yield from convolutions(dtype, algorithm)
+    yield lambda: _native.fma_work(1, dtype == "float64")
+
+
+# made beforehand: making them runs kernels too
+CALLS = {name: list(calls(native, np.dtype(name), SMALL)) for name in ("float32", "float64")}
+
+
+def is_reached(dtype, kernel, runs) -> bool:
+    _native.stand_in_for(dtype, kernel)
+    for run in runs:
+        # what a kernel leaves undone may lead the rest astray
+        with contextlib.suppress(IndexError, RuntimeError):
+            run()
+        if _native.stand_in_calls():
+            return True
+    return False
+
+
+def test_every_kernel_is_exercised(isa):
+    kernels = [(dtype, kernel) for name, dtype, kernel in _native.kernel_names() if name == isa]
+    missed = [each for each in kernels if not is_reached(*each, compared(each[0]))]
+    assert missed == [each for each in kernels if (isa, each[1]) in NEVER_CHOSEN]
+    assert len(kernels) == len(set(kernels)) >= 80
+    if LIST.is_file():
+        listed = re.findall(r"^KERNEL\((\w+)\)", LIST.read_text("utf-8"), re.M)
+        assert sorted(kernels) == sorted((dtype, name) for dtype in CALLS for name in listed)
+
+
+def test_each_algorithm_uses_its_own_kernels(isa, dtype):
+    """Forcing one has an effect: each reaches kernels that the other never calls."""
+    name = np.dtype(dtype).name
+    own = {"direct": ("conv2d_dot", "conv2d_outer"), "im2col": ("conv2d_columns", "gemm_block")}
+    for algorithm, kernels in own.items():
+        (other,) = set(ALGORITHMS) - {algorithm}
+        for kernel in kernels:
+            assert is_reached(name, kernel, convolutions(name, algorithm)), (algorithm, kernel)
+            assert not is_reached(name, kernel, convolutions(name, other)), (other, kernel)
+
+
+def test_a_kernel_that_nothing_calls_is_told(isa):
+    assert not is_reached("float32", "relu", products("float32"))
+    with pytest.raises(ValueError, match="no kernel 'fft_f32'"):
+        _native.stand_in_for("float32", "fft")

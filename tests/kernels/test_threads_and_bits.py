@@ -1,10 +1,12 @@
 """The same bits for any number of threads, on every instruction set."""
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from compare import same_bits
+from forked import needs_fork, workers_used
 from kernel_calls import LARGE, calls, several
 
 import fastnn
@@ -21,17 +23,28 @@ def threads() -> Iterator[None]:
     fastnn.set_num_threads(before)
 
 
-def results(dtype, count):
-    fastnn.set_num_threads(count)
-    return {name: several(function(*a)) for name, function, a in calls(native, dtype, LARGE)}
+@functools.cache
+def large_calls(dtype):
+    return list(calls(native, dtype, LARGE))
 
 
 def test_same_bits_for_any_number_of_threads(isa, dtype, threads):
-    one = results(dtype, 1)
-    for count in (2, 3, 7):
-        for name, got in results(dtype, count).items():
-            for g, w in zip(got, one[name], strict=True):
-                assert same_bits(g, w), f"{name} differs between 1 and {count} threads"
+    for name, function, arrays in large_calls(dtype):
+        fastnn.set_num_threads(1)
+        one = several(function(*arrays))
+        for count in (2, 3, 7):
+            fastnn.set_num_threads(count)
+            for got, want in zip(several(function(*arrays)), one, strict=True):
+                assert same_bits(got, want), f"{name} differs between 1 and {count} threads"
+
+
+@needs_fork
+def test_large_calls_are_shared_out(dtype, threads):
+    """Else equal bits for any number of threads would say nothing."""
+    fastnn.set_num_threads(3)
+    for name, function, arrays in large_calls(dtype):
+        wanted = 0 if name == "matmul vector" else 2  # that one is too little work
+        assert workers_used(lambda f=function, a=arrays: f(*a)) == wanted, name
 
 
 def test_same_bits_each_time(isa, threads):

@@ -85,6 +85,25 @@ def kernel_names():
     return [(isa, dtypes[suffix], stem) for isa in isa_available() for stem, suffix in names]
 
 
+def stand_in_for(dtype, kernel):
+    """Have one kernel of the instruction set in use do nothing, until the next set_isa.
+
+    For tests of the tests: see :func:`stand_in_calls`.
+    """
+    global current_kernels
+    wanted = f"{kernel}_{'f32' if dtype == 'float32' else 'f64'}"
+    for i in range(fnn_kernel_count()):
+        if fnn_kernel_name(i).decode() == wanted:
+            current_kernels = fnn_kernels_without(current_isa, i)
+            return
+    raise ValueError(f"no kernel {wanted!r}")
+
+
+def stand_in_calls():
+    """How often the kernel that does nothing was called since it was put in."""
+    return fnn_stand_in_calls()
+
+
 def release_memory():
     """Free the calling thread's workspace and every block waiting to be reused."""
     fnn_workspace_release()

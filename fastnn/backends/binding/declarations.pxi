@@ -26,6 +26,8 @@ cdef extern from "fastnn.h" nogil:
     const fnn_kernels *fnn_isa_kernels(int index)
     int fnn_kernel_count()
     const char *fnn_kernel_name(int index)
+    const fnn_kernels *fnn_kernels_without(int isa, int kernel)
+    int fnn_stand_in_calls()
     const char *fnn_compiler()
 
     double fnn_fma_work(const fnn_ctx *, int is_f64, ptrdiff_t rounds)

@@ -1,0 +1,73 @@
+/* The gradient of a 3x3 window for one output channel: three rows of dy stay in registers while
+ * the rows of x go by, so that each vector of x is loaded once. Contract in kernels/conv2d.h. */
+
+/* Adds one row of x, which is row r of the windows whose dy is d[r], for first <= r <= last. */
+FNN_INLINE void FN(conv2d_dot3_row)(int whole, vmask mask, int first, int last,
+                                    const real *const base[3], ptrdiff_t at, const vec d[3],
+                                    vec acc[9]) {
+    FNN_UNROLL
+    for (int s = 0; s < 3; s++) {
+        const vec xv = FN(pin)(whole ? FN(load)(base[s] + at) : FN(load_m)(base[s] + at, mask));
+        FNN_UNROLL
+        for (int r = first; r <= last; r++) acc[3 * r + s] = FN(fma)(xv, d[r], acc[3 * r + s]);
+    }
+}
+
+/* One column of vectors: rows 0 and 1 of x belong to fewer windows, and so do the last two. */
+FNN_INLINE void FN(conv2d_dot3_column)(int whole, vmask mask, const fnn_conv2d_pixels *pixels,
+                                       const real *const base[3], ptrdiff_t at, const real *dy,
+                                       vec acc[9]) {
+    const ptrdiff_t rows = pixels->rows, cols = pixels->cols, x_row = pixels->x_row;
+    vec d[3];
+    d[0] = whole ? FN(load)(dy) : FN(load_m)(dy, mask);
+    FN(conv2d_dot3_row)(whole, mask, 0, 0, base, at, d, acc);
+    if (rows == 1) {
+        d[1] = d[2] = d[0];
+        FN(conv2d_dot3_row)(whole, mask, 1, 1, base, at + x_row, d, acc);
+        FN(conv2d_dot3_row)(whole, mask, 2, 2, base, at + 2 * x_row, d, acc);
+        return;
+    }
+    d[1] = d[0];
+    dy += cols;
+    at += x_row;
+    d[0] = whole ? FN(load)(dy) : FN(load_m)(dy, mask);
+    FN(conv2d_dot3_row)(whole, mask, 0, 1, base, at, d, acc);
+    for (ptrdiff_t p = 2; p < rows; p++) {
+        d[2] = d[1];
+        d[1] = d[0];
+        dy += cols;
+        at += x_row;
+        d[0] = whole ? FN(load)(dy) : FN(load_m)(dy, mask);
+        FN(conv2d_dot3_row)(whole, mask, 0, 2, base, at, d, acc);
+    }
+    d[2] = d[1];
+    d[1] = d[0];
+    FN(conv2d_dot3_row)(whole, mask, 1, 2, base, at + x_row, d, acc);
+    d[2] = d[1];
+    FN(conv2d_dot3_row)(whole, mask, 2, 2, base, at + 2 * x_row, d, acc);
+}
+
+static FNN_NOINLINE void FN(conv2d_dot3)(const fnn_conv2d_pixels *pixels, int tile,
+                                         const ptrdiff_t *row, const real *x, const real *dy,
+                                         int add, real *g) {
+    vec acc[9];
+    const real *const base[3] = {x + row[0], x + row[1], x + row[2]};
+    const ptrdiff_t whole = pixels->cols / LANES * LANES;
+    const vmask rest = FN(mask)(pixels->cols - whole);
+    (void)tile;
+    FNN_UNROLL
+    for (int i = 0; i < 9; i++) acc[i] = FN(zero)();
+    for (ptrdiff_t n = 0; n < pixels->images; n++) {
+        const real *d = dy + n * pixels->dy_image;
+        const ptrdiff_t at = n * pixels->x_image;
+        for (ptrdiff_t q = 0; q < whole; q += LANES)
+            FN(conv2d_dot3_column)(1, rest, pixels, base, at + q, d + q, acc);
+        if (whole < pixels->cols)
+            FN(conv2d_dot3_column)(0, rest, pixels, base, at + whole, d + whole, acc);
+    }
+    FNN_UNROLL
+    for (int i = 0; i < 9; i++) {
+        real *to = g + i * LANES;
+        FN(store)(to, add ? FN(load)(to) + acc[i] : acc[i]);
+    }
+}

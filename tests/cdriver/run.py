@@ -1,0 +1,82 @@
+"""Dumps the cases and runs the C driver over them, in one command.
+
+python -P tests/cdriver/run.py --sanitize address
+python -P tests/cdriver/run.py --qemu aarch64
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from dump import dump  # noqa: E402
+
+from build import SANITIZERS, compile_driver, default_compiler  # noqa: E402
+
+OPTIONS = {
+    # GCC aligns the heap's substitute for a stack to 32 bytes, too few for an AVX-512 vector
+    "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    # the tests make threads in children of a process with threads, as users do
+    "TSAN_OPTIONS": "halt_on_error=1:die_after_fork=0",
+}
+# A processor of before AVX: code of a wide unit that leaked into another is an illegal
+# instruction there.
+QEMU = {"aarch64": ["qemu-aarch64"], "x86_64": ["qemu-x86_64", "-cpu", "Nehalem"]}
+# The emulator is slow, and so is a thread sanitizer; small cases never meet several threads.
+EVERY = {"thread": 8, "x86_64": 3}
+
+
+def launcher(options):
+    """What the program is started with."""
+    if options.qemu:
+        return QEMU[options.qemu]
+    bits = Path("/proc/sys/vm/mmap_rnd_bits")
+    wide = bits.exists() and int(bits.read_text()) > 28
+    if options.sanitize == "thread" and wide and shutil.which("setarch"):
+        return ["setarch", "-R"]  # the sanitizer's shadow memory has no room for so much chance
+    return []
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--compiler")
+    parser.add_argument("--sanitize", choices=SANITIZERS, default="plain")
+    parser.add_argument("--qemu", choices=QEMU, help="emulate this processor")
+    parser.add_argument("--isa", help="only this instruction set")
+    parser.add_argument("--out", type=Path, help="keep the program and the cases here")
+    options = parser.parse_args()
+    compiler = options.compiler or default_compiler()
+    if options.qemu == "aarch64" and not options.compiler:
+        compiler = "aarch64-linux-gnu-gcc"
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.out or Path(temporary)
+        program = compile_driver(
+            compiler, folder, sanitize=options.sanitize, architecture=options.qemu
+        )
+        built = time.monotonic()
+        cases = folder / "cases.bin"
+        dump(cases, EVERY.get(options.qemu or options.sanitize, 1), with_large=not options.qemu)
+        command = [*launcher(options), str(program)]
+        on_cases = [*command, str(cases)]
+        on_cases += ["--isa", options.isa] if options.isa else []
+        on_cases += [] if options.qemu else ["--shared"]
+        environment = {**os.environ, **OPTIONS}
+        failed = subprocess.run([*command, "--base"], env=environment).returncode
+        failed = subprocess.run(on_cases, env=environment).returncode or failed
+    what = f"qemu {options.qemu}" if options.qemu else f"sanitizer {options.sanitize}"
+    print(f"{compiler}, {what}: {'FAILED' if failed else 'passed'}; "
+          f"build {built - start:.0f} s, run {time.monotonic() - built:.0f} s")  # fmt: skip
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
