@@ -12,12 +12,13 @@ import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
 
 ROOT = Path(__file__).parent
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
 
-# name -> compiler flags; csrc/isa/<name>.c is compiled with them and with no others
+# name -> compiler flags of csrc/isa/<name>.c
 ISAS = {
     "x86_64": {"scalar": [], "sse2": [], "avx2": AVX2, "avx512": AVX2 + AVX512},
     "aarch64": {"scalar": [], "neon": []},
@@ -64,6 +65,13 @@ class BuildExt(build_ext):
     """Compiles the C core with its own flags and links the objects into the extension."""
 
     def build_extension(self, ext):
+        target = self.get_ext_fullpath(ext.name)
+        if self.force or newer_group([*ext.sources, *ext.depends, "setup.py"], target, "newer"):
+            self.force = True  # whatever changed, everything is compiled and linked again
+            ext.extra_objects = self._compile_core()
+        super().build_extension(ext)
+
+    def _compile_core(self):
         optional = [flag for flag in OPTIONAL if self._accepts(flag)]
         isas = ISAS.get(ARCHITECTURE, {"scalar": []})
         jobs = [(f"csrc/isa/{name}.c", flags) for name, flags in isas.items()]
@@ -80,17 +88,8 @@ class BuildExt(build_ext):
                 depends=DEPENDS,
             )
 
-        if self.force or not self._up_to_date(ext):
-            with ThreadPoolExecutor(2) as pool:
-                objects = [o for result in pool.map(compile_unit, jobs) for o in result]
-            ext.extra_objects = objects
-            self.force = True
-        super().build_extension(ext)
-
-    def _up_to_date(self, ext):
-        target = Path(self.get_ext_fullpath(ext.name))
-        newest = max((ROOT / name).stat().st_mtime for name in [*DEPENDS, "setup.py"])
-        return target.exists() and target.stat().st_mtime > newest
+        with ThreadPoolExecutor(2) as pool:
+            return [o for result in pool.map(compile_unit, jobs) for o in result]
 
     def _accepts(self, flag):
         with tempfile.TemporaryDirectory() as folder:

@@ -30,7 +30,7 @@ fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const r
     job.bias = bias;
     job.pack = NULL;
     job.c = c;
-    job.workspace = workspace;
+    job.workspace = workspace ? workspace : (void *)&job; /* untouched if there is none */
     FN(make_plan)(ctx, job.shape, how, &job.plan);
     FN(run)(&job);
     return FNN_OK;

@@ -98,7 +98,8 @@ static FNN_NOINLINE void FN(cut)(const fnn_gemm_shape *s, const FN(fnn_table) *t
     const ptrdiff_t mr = t->gemm_mr, pair = 2 * t->gemm_nr;
     const ptrdiff_t m_tasks = fnn_max(1, fnn_min(wanted, s->m / (2 * mr)));
     const ptrdiff_t n_tasks = fnn_max(1, fnn_min(wanted / m_tasks, p->nc / pair));
-    p->m_cut = m_tasks == 1 ? s->m : fnn_round_up(fnn_ceil_div(s->m, m_tasks), mr);
+    p->m_cut = fnn_ceil_div(s->m, m_tasks);
+    if (m_tasks > 1 && p->m_cut > 4 * mr) p->m_cut = fnn_round_up(p->m_cut, mr);
     p->n_cut = n_tasks == 1 ? p->nc : fnn_round_up(fnn_ceil_div(p->nc, n_tasks), pair);
 }
 
@@ -117,9 +118,9 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
         p->nc * p->kc * size > t->gemm_b_block)
         p->nc = FN(even)(s->n, fnn_max(nr, t->gemm_b_block / (p->kc * size) / nr * nr), nr);
     if (how == PACKED || how == TURNED) {
-        p->b_bytes = fnn_lines((size_t)(p->kc * fnn_round_up(p->nc, nr) * size));
+        p->b_bytes = fnn_lines((size_t)(fnn_max(1, p->kc) * fnn_round_up(p->nc, nr) * size));
     } else if (how == IN_PLACE && !t->gemm_masked && !s->b_packed && s->n % nr != 0) {
-        p->b_bytes = fnn_lines((size_t)(p->kc * nr * size)); /* the last panel */
+        p->b_bytes = fnn_lines((size_t)(fnn_max(1, p->kc) * nr * size)); /* the last panel */
     }
     p->n_cut = p->nc;
     if (work >= 2 * GRAIN && !p->by_matrix) FN(cut)(s, t, how == PACKED ? p->kc : s->k, p);

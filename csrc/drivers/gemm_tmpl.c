@@ -29,9 +29,8 @@ static void FN(pack_panels)(const FN(fnn_table) *t, const real *b, ptrdiff_t b_r
         t->gemm_pack(kc, fnn_min(nr, nc - j), b + j * b_cs, b_rs, b_cs, panels + j * kc, nr, nr);
 }
 
-/* Packs rows of A and runs the kernel on them; `g` covers the rows that fit. */
-static void FN(packed_rows)(const FN(job) *job, const FN(gemm_operands) *whole, real *room) {
-    FN(gemm_operands) rows = *whole, *g = &rows;
+/* Packs the rows of A, which fit into the room, and runs the kernel on them. */
+static void FN(packed_rows)(const FN(job) *job, FN(gemm_operands) *g, real *room) {
     const ptrdiff_t line = FNN_LINE / sizeof(real), pitch = job->plan.a_pitch;
     if (job->plan.a_by_k) {
         job->table->gemm_pack(g->k, g->m, g->a, g->a_ks, 1, room, pitch, fnn_round_up(g->m, line));
@@ -47,7 +46,7 @@ static void FN(packed_rows)(const FN(job) *job, const FN(gemm_operands) *whole, 
 }
 
 /* Rows of C^T, summed over all of k in the room, then turned into columns of C. */
-static void FN(turned_rows)(const FN(job) *job, const FN(gemm_operands) *g, real *room) {
+static void FN(turned_rows)(const FN(job) *job, FN(gemm_operands) *g, real *room) {
     const ptrdiff_t pitch = job->plan.a_pitch, kc = FN(even)(g->k, job->table->gemm_kc, 1);
     FN(gemm_operands) part = *g;
     part.c = room;
@@ -145,17 +144,19 @@ static void FN(prepare_b)(FN(piece) *piece, int threads) {
 }
 
 /* The last panel of a B in place, where kernels cannot read it: packed, and taken off g. */
-static void FN(run_tail)(const FN(piece) *piece, FN(gemm_operands) *g) {
-    const FN(job) *job = piece->job;
-    const ptrdiff_t nr = job->table->gemm_nr, whole = g->n / nr * nr;
-    FN(gemm_operands) tail = *g;
-    tail.n = g->n - whole;
-    tail.c += whole;
-    if (tail.bias_column) tail.bias_column += whole;
-    FN(pack_panels)(job->table, g->b + whole, g->b_ks, 1, g->k, tail.n, piece->panels);
-    tail.b = piece->panels;
-    tail.b_ks = nr;
-    FN(multiply)(job, &tail, (real *)piece->packed_a);
+static void FN(run_tail)(FN(piece) *piece, int threads) {
+    FN(gemm_operands) *g = &piece->g;
+    const FN(fnn_table) *t = piece->job->table;
+    const ptrdiff_t whole = g->n / t->gemm_nr * t->gemm_nr;
+    if (whole == g->n) return;
+    FN(piece) tail = *piece;
+    tail.g.n = g->n - whole;
+    tail.g.c += whole;
+    if (tail.g.bias_column) tail.g.bias_column += whole;
+    FN(pack_panels)(t, g->b + whole, g->b_ks, 1, g->k, tail.g.n, piece->panels);
+    tail.g.b = piece->panels;
+    tail.g.b_ks = t->gemm_nr;
+    FN(run_piece)(&tail, threads);
     g->n = whole;
 }
 
@@ -188,7 +189,7 @@ static void FN(matrix)(const FN(job) *job, ptrdiff_t index, int threads, char *w
             piece.k0 = k;
             piece.b = job->pack ? NULL : job->b + index * s->b_bs + k * s->b_rs + j * s->b_cs;
             FN(prepare_b)(&piece, threads);
-            if (p->way == IN_PLACE && p->b_bytes) FN(run_tail)(&piece, g);
+            if (p->way == IN_PLACE && p->b_bytes) FN(run_tail)(&piece, threads);
             if (g->n) FN(run_piece)(&piece, threads);
             k += g->k;
         } while (k < s->k);
