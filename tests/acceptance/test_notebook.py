@@ -3,7 +3,8 @@
 From a single neuron to a convolutional classifier and its training.  Every cell is written
 once, as a function of the modules that the course imports; weights and inputs are the same
 numbers on both sides.  ``printed_by_torch.txt`` holds what PyTorch printed, so that the cells
-are checked without it too; ``python tests/acceptance/test_notebook.py`` prints it anew.
+are checked without it too; ``PYTHONPATH=tests python tests/acceptance/test_notebook.py`` prints
+it anew.
 """
 
 from __future__ import annotations
