@@ -130,6 +130,9 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((1, 1, 1, 1), 2, padding=SAME3),
         C((1, 2, 3, 4), 3, (1, 1), padding=(2, 0, 1, 3)),
         C((2, 2, 4, 6), 3, (2, 2), (2, 2), (0, 1, 1, 0)),
+        # one column, in a gradient that is written with the stride
+        C((1, 4, 9, 1), 6, (4, 2), (1, 2), (2, 3, 3, 3), (2, 1), 2),
+        C((2, 3, 1, 9), 4, (2, 4), (2, 1), (3, 3, 2, 3), (1, 2)),
         # dilations
         *(
             C((2, 3, 9, 19), 4, stride=stride, padding=(2, 2, 2, 2), dilation=dilation)

@@ -30,7 +30,7 @@ static struct {
     job job;                      /* written before `generation` announces it */
     atomic_uint generation;       /* counts jobs */
     atomic_ptrdiff_t next;        /* first task nobody has taken */
-    atomic_int unfinished;        /* helpers that have not left the job */
+    atomic_int unfinished;        /* workers that have not left the job */
     int sleepers;                 /* workers waiting for `work`, under mutex */
     int workers;                  /* threads created, under owner */
 } pool = {.owner = PTHREAD_MUTEX_INITIALIZER,
@@ -110,8 +110,8 @@ static void *worker_main(void *argument) {
     inside_pool = 1;
     for (;;) {
         seen = wait_for_job(seen);
-        /* a worker that is left out must not read the job: its owner does not wait for it
-         * and may be writing the next one; `unfinished` counts every worker for that reason */
+        /* even a worker that is left out reads the job, so `unfinished` counts every worker:
+         * none is still reading when the next job is written */
         const job current = pool.job;
         if (index <= current.helpers) {
             fnn_fp_set(current.fpstate);
@@ -162,11 +162,12 @@ static void wait_until_done(void) {
 void fnn_parallel(int threads, ptrdiff_t tasks, fnn_task *task, void *argument) {
     if (threads > FNN_MAX_THREADS) threads = FNN_MAX_THREADS;
     if (threads > tasks) threads = (int)tasks;
+    /* before the pool is anybody's: a child of a fork in between would find it busy for ever */
+    if (threads > 1) pthread_once(&once, install_fork_handler);
     if (threads <= 1 || inside_pool || pthread_mutex_trylock(&pool.owner) != 0) {
         for (ptrdiff_t i = 0; i < tasks; i++) task(argument, i, 0);
         return;
     }
-    pthread_once(&once, install_fork_handler);
     const int workers = grow(threads - 1);
     pool.job = (job){task, argument, tasks, fnn_fp_get(), fnn_min(workers, threads - 1)};
     atomic_store_explicit(&pool.next, 0, memory_order_relaxed);

@@ -44,7 +44,12 @@ static int prefers_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_t pi
 
 fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                 fnn_conv2d_pass pass, int is_f64) {
-    if (ctx->algorithm != FNN_AUTO) return ctx->algorithm;
+    switch (ctx->algorithm) {
+    case FNN_AUTO: break;
+    case FNN_DIRECT:
+    case FNN_IM2COL: return ctx->algorithm; /* these do every shape */
+    default: return FNN_AUTO;
+    }
     const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
     const ptrdiff_t pixels = s->p * s->q;
     const features f = {.c = s->c / s->groups, .k = s->k / s->groups, .lanes = lanes,
@@ -52,7 +57,7 @@ fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                         .pointwise = s->r * s->s == 1,
                         .strided = s->stride_h > 1 || s->stride_w > 1,
                         .narrow = s->q <= lanes && 2 * s->q > lanes,
-                        .few_pixels = s->n * pixels < 1024,
+                        .few_pixels = s->n * pixels < 256,
                         .wide = ctx->kernels->f32.conv2d_registers == 32};
     if (fnn_conv2d_is_product(s) && s->groups == 1) return FNN_IM2COL;
     return prefers_columns(&f, pass, pixels, s->n) ? FNN_IM2COL : FNN_DIRECT;

@@ -6,51 +6,69 @@ FNN_INLINE int FN(conv2d_empty)(const fnn_conv2d_shape *s, fnn_conv2d_pass pass)
     return pass == FNN_FORWARD ? y == 0 : pass == FNN_BACKWARD_DATA ? x == 0 : w == 0;
 }
 
+/* One algorithm's entries, as drivers/conv2d.h declares them. */
+typedef struct FN(method) {
+    size_t (*workspace)(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass);
+    void (*forward)(const fnn_ctx *, const fnn_conv2d_shape *, const real *, const real *,
+                    const real *, real *, void *);
+    void (*backward_data)(const fnn_ctx *, const fnn_conv2d_shape *, const real *, const real *,
+                          real *, void *);
+    void (*backward_weight)(const fnn_ctx *, const fnn_conv2d_shape *, const real *, const real *,
+                            real *, void *);
+} FN(method);
+
+static const FN(method) FN(methods)[] = {
+    [FNN_DIRECT] = {FN(fnn_conv2d_direct_workspace), FN(fnn_conv2d_direct_forward),
+                    FN(fnn_conv2d_direct_backward_data), FN(fnn_conv2d_direct_backward_weight)},
+    [FNN_IM2COL] = {FN(fnn_conv2d_im2col_workspace), FN(fnn_conv2d_im2col_forward),
+                    FN(fnn_conv2d_im2col_backward_data), FN(fnn_conv2d_im2col_backward_weight)},
+};
+
+/* NULL if the forced algorithm cannot do the shape. */
+static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                         fnn_conv2d_pass pass) {
+    const fnn_algorithm choice = fnn_conv2d_choice(ctx, shape, pass, !FNN_REAL_IS_F32);
+    return choice == FNN_AUTO ? NULL : &FN(methods)[choice];
+}
+
 size_t FN(fnn_conv2d_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                 fnn_conv2d_pass pass) {
     if (FN(conv2d_empty)(shape, pass) || FN(conv2d_empty)(shape, FNN_FORWARD)) return 0;
-    switch (fnn_conv2d_choice(ctx, shape, pass, !FNN_REAL_IS_F32)) {
-    case FNN_DIRECT: return FN(fnn_conv2d_direct_workspace)(ctx, shape, pass);
-    case FNN_IM2COL: return FN(fnn_conv2d_im2col_workspace)(ctx, shape, pass);
-    default: return 0;
-    }
+    const FN(method) *method = FN(find_method)(ctx, shape, pass);
+    return method ? method->workspace(ctx, shape, pass) : 0;
 }
 
 fnn_status FN(fnn_conv2d_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                   const real *w, const real *bias, real *y, void *workspace) {
+    const FN(method) *method = FN(find_method)(ctx, shape, FNN_FORWARD);
+    if (!method) return FNN_UNSUPPORTED;
     if (FN(conv2d_empty)(shape, FNN_FORWARD)) return FNN_OK;
     const fnn_fpstate state = fnn_fp_flush();
-    fnn_status status = FNN_OK;
-    switch (fnn_conv2d_choice(ctx, shape, FNN_FORWARD, !FNN_REAL_IS_F32)) {
-    case FNN_DIRECT: FN(fnn_conv2d_direct_forward)(ctx, shape, x, w, bias, y, workspace); break;
-    case FNN_IM2COL: FN(fnn_conv2d_im2col_forward)(ctx, shape, x, w, bias, y, workspace); break;
-    default: status = FNN_UNSUPPORTED;
-    }
+    method->forward(ctx, shape, x, w, bias, y, workspace);
     fnn_fp_set(state);
-    return status;
+    return FNN_OK;
 }
 
 fnn_status FN(fnn_conv2d_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                         const real *dy, const real *w, real *dx, void *workspace) {
+    const FN(method) *method = FN(find_method)(ctx, shape, FNN_BACKWARD_DATA);
+    if (!method) return FNN_UNSUPPORTED;
     if (FN(conv2d_empty)(shape, FNN_BACKWARD_DATA)) return FNN_OK;
     if (FN(conv2d_empty)(shape, FNN_FORWARD)) {
         memset(dx, 0, (size_t)(shape->n * shape->c * shape->h * shape->w) * sizeof(real));
         return FNN_OK;
     }
     const fnn_fpstate state = fnn_fp_flush();
-    fnn_status status = FNN_OK;
-    switch (fnn_conv2d_choice(ctx, shape, FNN_BACKWARD_DATA, !FNN_REAL_IS_F32)) {
-    case FNN_DIRECT: FN(fnn_conv2d_direct_backward_data)(ctx, shape, dy, w, dx, workspace); break;
-    case FNN_IM2COL: FN(fnn_conv2d_im2col_backward_data)(ctx, shape, dy, w, dx, workspace); break;
-    default: status = FNN_UNSUPPORTED;
-    }
+    method->backward_data(ctx, shape, dy, w, dx, workspace);
     fnn_fp_set(state);
-    return status;
+    return FNN_OK;
 }
 
 fnn_status FN(fnn_conv2d_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                           const real *dy, const real *x, real *dw,
                                           void *workspace) {
+    const FN(method) *method = FN(find_method)(ctx, shape, FNN_BACKWARD_WEIGHT);
+    if (!method) return FNN_UNSUPPORTED;
     if (FN(conv2d_empty)(shape, FNN_BACKWARD_WEIGHT)) return FNN_OK;
     if (FN(conv2d_empty)(shape, FNN_FORWARD)) {
         const ptrdiff_t count = shape->k * (shape->c / shape->groups) * shape->r * shape->s;
@@ -58,14 +76,9 @@ fnn_status FN(fnn_conv2d_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_s
         return FNN_OK;
     }
     const fnn_fpstate state = fnn_fp_flush();
-    fnn_status status = FNN_OK;
-    switch (fnn_conv2d_choice(ctx, shape, FNN_BACKWARD_WEIGHT, !FNN_REAL_IS_F32)) {
-    case FNN_DIRECT: FN(fnn_conv2d_direct_backward_weight)(ctx, shape, dy, x, dw, workspace); break;
-    case FNN_IM2COL: FN(fnn_conv2d_im2col_backward_weight)(ctx, shape, dy, x, dw, workspace); break;
-    default: status = FNN_UNSUPPORTED;
-    }
+    method->backward_weight(ctx, shape, dy, x, dw, workspace);
     fnn_fp_set(state);
-    return status;
+    return FNN_OK;
 }
 
 typedef struct FN(bias_job) {

@@ -25,6 +25,8 @@ static void check(int taken, size_t bytes) {
 
 #if defined(FROM_MALLOC)
 
+int blocks_have_guards(void) { return 0; }
+
 block block_take(size_t bytes, size_t alignment, int watch_start) {
     const size_t line = 64, shift = watch_start || alignment >= line ? 0 : alignment;
     block b = {.bytes = bytes, .span = bytes + shift};
@@ -40,6 +42,8 @@ void block_give(block *b) {
 }
 
 #else
+
+int blocks_have_guards(void) { return 1; }
 
 block block_take(size_t bytes, size_t alignment, int watch_start) {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), body = (bytes + page - 1) / page * page;

@@ -19,4 +19,7 @@ typedef struct block {
 block block_take(size_t bytes, size_t alignment, int watch_start);
 void block_give(block *b);
 
+/* 1 if pages guard the blocks, 0 if that is left to a sanitizer. */
+int blocks_have_guards(void);
+
 #endif

@@ -2,15 +2,23 @@
  * with three threads, and compares the results: with the expected ones within the tolerance,
  * and between the numbers of threads bit for bit.
  *
- *     driver CASES [--isa NAME] [--shared]     --shared: all work must meet several threads
- *     driver --base                            threads, forks and memory (base.c)
+ *     driver CASES [--isa NAME] [--shared] [--spread]
+ *     driver --base
+ *
+ * --shared: all work must meet several threads. --spread: on threads of our own (sharing.h).
+ * --base: tests of threads, forks and memory instead (base.h).
  *
  * Built plainly, under a sanitizer, or for another processor (run.py). Exit status 0 if all
  * cases passed, 1 if one failed, 2 if the file is unusable or nothing ran. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base.h"
 #include "base/fpstate.h"
@@ -54,6 +62,16 @@ static int fail(const trial *t, const char *what) {
     return 1;
 }
 
+/* A touch of the pages around a block says where it came from. */
+static const trial *current;
+
+static void on_fault(int signal) {
+    (void)signal;
+    if (current) fail(current, "touched memory beyond a block");
+    fflush(stdout);
+    _exit(1);
+}
+
 static int check(const trial *t, const block *out) {
     const test_case *c = t->c;
     for (int i = 0; i < c->output_count; i++) {
@@ -89,7 +107,9 @@ static int attempt(const trial *t, block *out, int *failures) {
         block_give(&out[i]);
         out[i] = block_take(like.bytes, c->is_int32[i] || !c->is_f64 ? 4 : 8, c->watch_start);
     }
+    current = t;
     const fnn_status status = run(&t->ctx, c, out);
+    current = NULL;
     if (status == FNN_UNSUPPORTED && t->ctx.algorithm != FNN_AUTO) return 0;
     if (status != FNN_OK) *failures += fail(t, "the driver returned an error");
     if (fnn_fp_get() & FNN_FP_FLUSH) *failures += fail(t, "denormals are flushed from now on");
@@ -121,6 +141,10 @@ static int run_file(const char *path, const char *only_isa, int shared) {
     int64_t count, runs = 0, failures = 0;
     case_file *file = cases_open(path, &count);
     if (!file) return 2;
+    if (blocks_have_guards()) {
+        signal(SIGSEGV, on_fault);
+        signal(SIGBUS, on_fault);
+    }
     for (int64_t i = 0; i < count; i++) {
         test_case c;
         cases_next(file, &c);
@@ -147,12 +171,14 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--shared") == 0)
             shared = 1;
+        else if (strcmp(argv[i], "--spread") == 0)
+            sharing_spread();
         else if (strcmp(argv[i], "--isa") == 0 && i + 1 < argc)
             only_isa = argv[++i];
         else
             path = argv[i];
     }
     if (path) return run_file(path, only_isa, shared);
-    fprintf(stderr, "usage: %s CASES [--isa NAME] [--shared] | --base\n", argv[0]);
+    fprintf(stderr, "usage: %s CASES [--isa NAME] [--shared] [--spread] | --base\n", argv[0]);
     return 2;
 }

@@ -69,9 +69,11 @@ def main():
         on_cases = [*command, str(cases)]
         on_cases += ["--isa", options.isa] if options.isa else []
         on_cases += [] if options.qemu else ["--shared"]
+        on_cases += ["--spread"] if options.sanitize == "thread" else []
         environment = {**os.environ, **OPTIONS}
-        failed = subprocess.run([*command, "--base"], env=environment).returncode
-        failed = subprocess.run(on_cases, env=environment).returncode or failed
+        failed = 0
+        for arguments in ([*command, "--base"], on_cases):  # a hang fails too
+            failed |= subprocess.run(arguments, env=environment, timeout=900).returncode
     what = f"qemu {options.qemu}" if options.qemu else f"sanitizer {options.sanitize}"
     print(f"{compiler}, {what}: {'FAILED' if failed else 'passed'}; "
           f"build {built - start:.0f} s, run {time.monotonic() - built:.0f} s")  # fmt: skip

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -53,6 +54,32 @@ def test_import_loads_numpy_alone():
         "print([m for m in ('torch', 'matplotlib', 'tqdm', 'scipy', 'onnx') if m in sys.modules])"
     )
     assert run(code).stdout.strip() == "[]"
+
+
+def test_import_is_short():
+    """Each of these would take a tenth to a half of the time that ``import fastnn`` takes."""
+    slow = {
+        "dataclasses", "email", "hashlib", "importlib.metadata", "importlib.resources", "inspect",
+        "json", "numpy.ma", "numpy.random", "numpy.testing", "platform", "random", "tempfile",
+        "unittest", "zipfile",
+    }  # fmt: skip
+    code = (
+        "import sys; import numpy; before = set(sys.modules);"
+        f"import fastnn; print(sorted((set(sys.modules) - before) & {slow}))"
+    )
+    assert run(code).stdout.strip() == "[]"
+
+
+def test_version_is_that_of_the_metadata():
+    code = "import fastnn; from fastnn import __version__ as v; print(v == fastnn.__version__, v)"
+    same, version = run(code).stdout.split()
+    assert same == "True"
+    try:
+        assert version == metadata.version("fastnn-cpu")
+    except metadata.PackageNotFoundError:
+        assert version == "0+unknown"
+    with pytest.raises(AttributeError, match="module 'fastnn' has no attribute 'versoin'"):
+        fastnn.versoin
 
 
 def test_parallel_work_uses_workers_and_gives_the_same_bits():
