@@ -13,7 +13,7 @@ typedef struct features {
     ptrdiff_t c, k, lanes;   /* channels per group */
     int short_sum;           /* few terms in an output's sum */
     int pointwise, strided;
-    int narrow;              /* a row is no longer than a vector */
+    int narrow, tiny;        /* a row is no longer than a vector; than half of one */
     int few_pixels;          /* too few to pay for regrouping the weights */
     int wide;                /* tiles of 32 registers: the product keeps its speed on few columns */
 } features;
@@ -29,11 +29,11 @@ static int prefers_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_t pi
         if (f->pointwise) return k >= 2 * lanes;
         if (f->short_sum) return k >= 4 * lanes;
         if (f->strided) return c >= lanes && k >= 4 * lanes;
-        return f->narrow && c >= 4 * lanes && k >= 8 * lanes;
+        return f->narrow && !f->tiny && c >= 4 * lanes && k >= 8 * lanes;
     case FNN_BACKWARD_DATA:
         if (f->pointwise) return k >= 2 * lanes && k >= c;
         if (k >= 16 * c) return k >= 2 * lanes;
-        return f->wide && f->few_pixels && c >= 8 * lanes && k >= 8 * lanes;
+        return f->wide && f->few_pixels && c >= 16 * lanes && k >= 16 * lanes;
     default:
         if (f->pointwise) return fnn_min(c, k) >= lanes;
         if (f->short_sum) return k >= 4 * lanes;
@@ -56,8 +56,8 @@ fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                         .short_sum = s->c / s->groups <= 4 && s->r * s->s <= 25,
                         .pointwise = s->r * s->s == 1,
                         .strided = s->stride_h > 1 || s->stride_w > 1,
-                        .narrow = s->q <= lanes && 2 * s->q > lanes,
-                        .few_pixels = s->n * pixels < 256,
+                        .narrow = s->q <= lanes, .tiny = 2 * s->q <= lanes,
+                        .few_pixels = s->n * pixels < 64,
                         .wide = ctx->kernels->f32.conv2d_registers == 32};
     if (fnn_conv2d_is_product(s) && s->groups == 1) return FNN_IM2COL;
     return prefers_columns(&f, pass, pixels, s->n) ? FNN_IM2COL : FNN_DIRECT;

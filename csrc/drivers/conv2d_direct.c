@@ -75,8 +75,10 @@ static ptrdiff_t tile_cost(tile_kind kind, const tile_size *t, const tile_need *
         return blocks * fnn_ceil_div(run, across) * (need->terms * step + stores + TILE_COST);
     }
     if (!need->whole_rows || t->rows > need->least_height ||
-        t->vectors > fnn_ceil_div(need->width, need->lanes) || (kind == ROWS3 && !need->threes))
+        t->vectors > fnn_ceil_div(need->width, need->lanes))
         return PTRDIFF_MAX;
+    /* one channel at a time reads the planes once for each */
+    if (kind == ROWS3 && (!need->threes || need->outs > 2)) return PTRDIFF_MAX;
     ptrdiff_t sum = need->terms * step;
     if (kind == ROWS3)
         sum = need->terms / 3 *
