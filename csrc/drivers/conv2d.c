@@ -20,7 +20,8 @@ typedef struct features {
 
 /* Direct tiles lose lanes at the ends of short rows and time in taking a tile to its places if its
  * sum is short; the matrix product pays for packing its columns, which many output channels repay.
- * Fitted to both algorithms' times over the grid that README.md names: at most 4 % is lost. */
+ * Fitted to both algorithms' times over the grid that README.md names: at most 4 % is lost on
+ * average. */
 static int prefers_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_t pixels,
                            ptrdiff_t images) {
     const ptrdiff_t c = f->c, k = f->k, lanes = f->lanes;
