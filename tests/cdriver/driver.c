@@ -42,7 +42,7 @@
 static fnn_status run(const fnn_ctx *ctx, const test_case *c, block *out) {
     for (size_t i = 0; i < sizeof operations_f32 / sizeof *operations_f32; i++)
         if (strcmp(operations_f32[i].name, c->operation) == 0)
-            return c->is_f64 ? operations_f64[i].run(ctx, c, out) : operations_f32[i].run(ctx, c, out);
+            return (c->is_f64 ? operations_f64[i].run : operations_f32[i].run)(ctx, c, out);
     fprintf(stderr, "unknown operation %s\n", c->operation);
     exit(2);
 }
@@ -119,9 +119,9 @@ static int attempt(const trial *t, block *out, int *failures) {
 static int run_case(const test_case *c, int isa, int64_t *runs) {
     block one[MAX_ARRAYS] = {{0}}, three[MAX_ARRAYS] = {{0}};
     const int is_conv = strcmp(c->operation, "conv2d") == 0;
+    const int first = is_conv ? FNN_DIRECT : FNN_AUTO, last = is_conv ? FNN_IM2COL : FNN_AUTO;
     int failures = 0;
-    for (int algorithm = is_conv ? FNN_DIRECT : FNN_AUTO; algorithm <= (is_conv ? FNN_IM2COL : FNN_AUTO);
-         algorithm++) {
+    for (int algorithm = first; algorithm <= last; algorithm++) {
         trial t = {c, isa, {fnn_isa_kernels(isa), 1, (fnn_algorithm)algorithm, FNN_FAST}};
         if (!attempt(&t, one, &failures)) continue;
         failures += check(&t, one);

@@ -6,6 +6,7 @@ python -P tests/cdriver/run.py --qemu aarch64
 
 import argparse
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -41,11 +42,12 @@ def launcher(options):
     bits = Path("/proc/sys/vm/mmap_rnd_bits")
     wide = bits.exists() and int(bits.read_text()) > 28
     if options.sanitize == "thread" and wide and shutil.which("setarch"):
-        return ["setarch", "-R"]  # the sanitizer's shadow memory has no room for so much chance
+        # the shadow memory of the sanitizer has no room for so much chance
+        return ["setarch", platform.machine(), "-R"]
     return []
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--compiler")
     parser.add_argument("--sanitize", choices=SANITIZERS, default="plain")
@@ -53,30 +55,43 @@ def main():
     parser.add_argument("--isa", help="only this instruction set")
     parser.add_argument("--out", type=Path, help="keep the program and the cases here")
     options = parser.parse_args()
-    compiler = options.compiler or default_compiler()
-    if options.qemu == "aarch64" and not options.compiler:
-        compiler = "aarch64-linux-gnu-gcc"
+    if not options.compiler:
+        cross = options.qemu == "aarch64" and platform.machine() != "aarch64"
+        options.compiler = "aarch64-linux-gnu-gcc" if cross else default_compiler()
+    return options
+
+
+def run(options, folder):
+    """Whether something failed, with the seconds that building and running took."""
     start = time.monotonic()
+    program = compile_driver(
+        options.compiler, folder, sanitize=options.sanitize, architecture=options.qemu
+    )
+    built = time.monotonic()
+    cases = folder / "cases.bin"
+    dump(cases, EVERY.get(options.qemu or options.sanitize, 1), with_large=not options.qemu)
+    command = [*launcher(options), str(program)]
+    on_cases = [*command, str(cases)]
+    on_cases += ["--isa", options.isa] if options.isa else []
+    on_cases += [] if options.qemu else ["--shared"]
+    on_cases += ["--spread"] if options.sanitize == "thread" else []
+    environment = {**os.environ, **OPTIONS}
+    failed = False
+    for part in ([*command, "--base"], on_cases):  # a hang fails too
+        failed |= subprocess.run(part, env=environment, timeout=900).returncode != 0
+    return failed, built - start, time.monotonic() - built
+
+
+def main():
+    options = arguments()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.out or Path(temporary)
-        program = compile_driver(
-            compiler, folder, sanitize=options.sanitize, architecture=options.qemu
-        )
-        built = time.monotonic()
-        cases = folder / "cases.bin"
-        dump(cases, EVERY.get(options.qemu or options.sanitize, 1), with_large=not options.qemu)
-        command = [*launcher(options), str(program)]
-        on_cases = [*command, str(cases)]
-        on_cases += ["--isa", options.isa] if options.isa else []
-        on_cases += [] if options.qemu else ["--shared"]
-        on_cases += ["--spread"] if options.sanitize == "thread" else []
-        environment = {**os.environ, **OPTIONS}
-        failed = 0
-        for arguments in ([*command, "--base"], on_cases):  # a hang fails too
-            failed |= subprocess.run(arguments, env=environment, timeout=900).returncode
+        try:
+            failed, building, running = run(options, options.out or Path(temporary))
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            sys.exit(f"failed: {' '.join(map(str, error.cmd[-4:]))}")
     what = f"qemu {options.qemu}" if options.qemu else f"sanitizer {options.sanitize}"
-    print(f"{compiler}, {what}: {'FAILED' if failed else 'passed'}; "
-          f"build {built - start:.0f} s, run {time.monotonic() - built:.0f} s")  # fmt: skip
+    result = "FAILED" if failed else "passed"
+    print(f"{options.compiler}, {what}: {result}; build {building:.0f} s, run {running:.0f} s")
     sys.exit(1 if failed else 0)
 
 
