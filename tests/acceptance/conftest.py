@@ -27,8 +27,12 @@ class Library(NamedTuple):
     optim: Any
 
     def tensor(self, array: Any, requires_grad: bool = False) -> Any:
-        """A tensor with a copy of the array."""
-        return self.torch.from_numpy(np.array(array)).requires_grad_(requires_grad)
+        """A tensor with a copy of the array, in the library's own memory.
+
+        Where PyTorch borrows NumPy's (``from_numpy``) and a backward raised, it can give the array
+        back after the interpreter has gone, and the process ends in a segmentation fault.
+        """
+        return self.torch.tensor(np.array(array), requires_grad=requires_grad)
 
     def text(self, value: object) -> str:
         """The str of a value, which differs between the two in the package's name only."""
