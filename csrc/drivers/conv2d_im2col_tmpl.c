@@ -86,10 +86,20 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     if (plan.threads > 1 || work <= GRAIN) plan.inner.threads = 1;
     plan.workers = (size_t)fnn_max(fnn_min(plan.threads, FNN_MAX_THREADS), 1);
     plan.gemm = FN(columns_gemm)(&plan, pass);
-    const int virtual = !plan.plain && pass != FNN_BACKWARD_DATA;
-    plan.worker_bytes =
-        plan.plane_bytes + plan.column_bytes + fnn_lines((virtual ? FN(fnn_gemm_virtual_workspace)
-                                              : FN(fnn_gemm_workspace))(&plan.inner, &plan.gemm));
+    size_t product;
+    if (plan.plain || pass == FNN_BACKWARD_DATA) {
+        product = FN(fnn_gemm_workspace)(&plan.inner, &plan.gemm);
+        /* a smaller product may be cut into larger parts */
+        fnn_gemm_shape last = plan.gemm;
+        last.m -= (plan.blocks * plan.block - plan.in) * plan.taps;
+        if (last.m < plan.gemm.m && pass == FNN_BACKWARD_DATA) {
+            const size_t bytes = FN(fnn_gemm_workspace)(&plan.inner, &last);
+            if (bytes > product) product = bytes;
+        }
+    } else {
+        product = FN(fnn_gemm_virtual_workspace)(&plan.inner, &plan.gemm);
+    }
+    plan.worker_bytes = plan.plane_bytes + plan.column_bytes + fnn_lines(product);
     return plan;
 }
 
