@@ -18,6 +18,7 @@ from .autograd import (
 )
 from .backends import (
     conv_algorithm,
+    set_conv_precision,
     use_backend,
 )
 from .creation import (
@@ -438,6 +439,7 @@ __all__ = [
     "save",
     "seed",
     "select",
+    "set_conv_precision",
     "set_default_dtype",
     "set_grad_enabled",
     "set_isa",

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import nn, optim, runtime
 from .autograd import GradcheckError, gradcheck_model, no_grad
-from .backends import conv_algorithm, use_backend
+from .backends import CONV_ALGORITHMS, conv_algorithm, use_backend
 from .datasets import digits
 from .random import manual_seed
 from .tensor import Tensor
@@ -28,7 +28,6 @@ EPOCHS = 20
 BATCH_SIZE = 32
 GOAL = 0.97
 PICTURE = Path("fastnn-demo.png")
-ALGORITHMS = ("auto", "direct", "im2col")
 COLUMNS = 10  # of misread digits in the picture
 
 
@@ -275,7 +274,7 @@ def _speeds(train: tuple[Tensor, Tensor], batch_size: int, rounds: int = 4) -> s
     times: dict[tuple[str, str], float] = {}
     for _ in range(rounds):  # in turn, so that a busy moment does not fall on one of them alone
         for isa in isas:
-            for algorithm in ALGORITHMS:
+            for algorithm in CONV_ALGORITHMS:
                 with use_backend("native"), _isa(isa), conv_algorithm(algorithm):
                     best = times.get((isa, algorithm), np.inf)
                     times[isa, algorithm] = min(best, _fastest(step, 0.02))
@@ -285,10 +284,10 @@ def _speeds(train: tuple[Tensor, Tensor], batch_size: int, rounds: int = 4) -> s
     lines = [
         f"One training step of {size} images: milliseconds, and how many times faster "
         "than the reference",
-        f"{'backend':<11}{'':<9}" + "".join(f"{name:>18}" for name in ALGORITHMS),
+        f"{'backend':<11}{'':<9}" + "".join(f"{name:>18}" for name in CONV_ALGORITHMS),
     ]
     for isa in isas:
-        cells = [times[isa, name] for name in ALGORITHMS]
+        cells = [times[isa, name] for name in CONV_ALGORITHMS]
         figures = "".join(f"{t * 1e3:>9.2f} {f'({reference / t:.1f}x)':>8}" for t in cells)
         lines.append(f"{'native':<11}{isa:<9}{figures}")
     lines.append(f"{'reference':<11}{'NumPy':<9}{reference * 1e3:>9.2f} {'(1.0x)':>8}")

@@ -77,6 +77,14 @@ class Conv2dCase(Case):
         """The arguments after the arrays."""
         return self.stride, self.padding, self.dilation, self.groups
 
+    def suits(self, algorithm: str) -> bool:
+        """Whether the algorithm can be forced."""
+        return algorithm != "winograd" or (self.kernel, self.stride, self.dilation) == (
+            (3, 3),
+            (1, 1),
+            (1, 1),
+        )
+
     @property
     def reduction(self) -> int:
         """Products summed into one output."""
@@ -172,6 +180,15 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((1, 64, 7, 7), 29, padding=SAME3),
         C((1, 96, 7, 7), 33, (1, 1)),
         C((1, 24, 14, 14), 24, (1, 1), (2, 2)),
+        # tiles of 4x4 and 2x2 pixels: around their sides, more columns than are transformed at
+        # a time, more tiles than a block has, channels around vectors and panels
+        *(C((1, 3, h, h + 1), 5, padding=SAME3) for h in (1, 2, 3, 4, 5, 8, 9)),
+        C((1, 2, 3, 131), 3, padding=SAME3),
+        C((2, 9, 17, 67), 10),
+        C((3, 5, 33, 35), 6, padding=(0, 1, 2, 0)),
+        *(C((2, c, 9, 10), k, padding=SAME3) for c, k in ((31, 33), (33, 31), (65, 16), (16, 65))),
+        C((1, 130, 6, 5), 70, padding=(2, 2, 2, 2)),
+        C((2, 34, 5, 6), 36, padding=SAME3, groups=2),
         # blocks of channels of which the last, smaller one needs the larger workspace
         C((1, 64, 20, 20), 128, (4, 4)),
         C((1, 64, 18, 18), 64, (2, 2)),

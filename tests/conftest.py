@@ -55,9 +55,18 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(params=["direct", "im2col"])
 def algorithm(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each convolution algorithm, forced while the test runs."""
+    """Each convolution algorithm that does every shape, forced while the test runs."""
     with conv_algorithm(request.param):
         yield request.param
+
+
+@pytest.fixture(
+    params=[("direct", "fast"), ("im2col", "fast"), ("winograd", "fast"), ("winograd", "strict")],
+    ids=lambda way: way[0] if way[1] == "fast" else "-".join(way),
+)
+def way(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Algorithm and precision, for what is computed by all of them but not of every shape."""
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=[np.float32, np.float64], ids=["f32", "f64"])

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from cases import Array, Conv2dCase, PoolCase
 
+from fastnn.backends import CONV_ALGORITHMS
+
 Call = tuple[str, Callable[..., Any], tuple[Array, ...]]
 
 
@@ -72,7 +74,9 @@ def _products(backend: Any, normal: Any, sizes: Sizes) -> Iterator[Call]:
 
 def _convolutions(backend: Any, dtype: Any, case: Conv2dCase) -> Iterator[Call]:
     x, weight, bias, grad = case.arrays(dtype)
-    for algorithm in ("direct", "im2col"):
+    for algorithm in CONV_ALGORITHMS[1:]:
+        if not case.suits(algorithm):
+            continue
         yield (
             f"conv2d {algorithm}",
             lambda *a, by=algorithm: backend.conv2d(*a, *case.how, by),

@@ -44,11 +44,17 @@ def test_names_and_selection():
         backends.use_backend("cuda")
     with pytest.raises(ValueError, match="unknown convolution algorithm 'fft'"):
         backends.conv_algorithm("fft")
+    with pytest.raises(ValueError, match="unknown convolution precision 'exact'"):
+        backends.set_conv_precision("exact")
 
 
 def test_selection_lasts_until_left():
     before = backends.settings()
-    with backends.use_backend("reference"), backends.conv_algorithm("direct"):
+    with (
+        backends.use_backend("reference"),
+        backends.conv_algorithm("direct"),
+        backends.set_conv_precision("strict"),
+    ):
         inner = backends.settings()
-        assert (inner.backend.name, inner.algorithm) == ("reference", "direct")
+        assert (inner.backend.name, *inner[1:]) == ("reference", "direct", "strict")
     assert backends.settings() == before

@@ -43,12 +43,23 @@ static int prefers_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_t pi
     }
 }
 
+/* Winograd's transforms cost the same for any number of channels on the other side, so there must
+ * be some on either; the weights' transform must meet several tiles. A strict one saves less. */
+static int prefers_winograd(const features *f, fnn_conv2d_pass pass, ptrdiff_t tiles, int strict) {
+    const ptrdiff_t fewest = fnn_min(f->c, f->k), product = f->c * f->k;
+    const ptrdiff_t lanes = fnn_max(f->lanes, 8), square = lanes * lanes;
+    if (strict) return tiles > 4 && fewest >= lanes && product >= 2 * square;
+    return tiles > (pass == FNN_BACKWARD_WEIGHT ? 4 : 1) && 2 * fewest >= lanes &&
+           16 * product >= 9 * square;
+}
+
 fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                 fnn_conv2d_pass pass, int is_f64) {
     switch (ctx->algorithm) {
     case FNN_AUTO: break;
     case FNN_DIRECT:
     case FNN_IM2COL: return ctx->algorithm; /* these do every shape */
+    case FNN_WINOGRAD: return fnn_conv2d_winograd_can(s) ? FNN_WINOGRAD : FNN_AUTO;
     default: return FNN_AUTO;
     }
     const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
@@ -61,6 +72,12 @@ fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                         .few_pixels = s->n * pixels < 64,
                         .wide = ctx->kernels->f32.conv2d_registers == 32};
     if (fnn_conv2d_is_product(s) && s->groups == 1) return FNN_IM2COL;
+    const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;
+    const ptrdiff_t out_h = pass == FNN_BACKWARD_DATA ? s->h : s->p;
+    const ptrdiff_t out_w = pass == FNN_BACKWARD_DATA ? s->w : s->q;
+    const ptrdiff_t tiles = s->n * fnn_ceil_div(out_h, m) * fnn_ceil_div(out_w, m);
+    if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(&f, pass, tiles, strict))
+        return FNN_WINOGRAD;
     return prefers_columns(&f, pass, pixels, s->n) ? FNN_IM2COL : FNN_DIRECT;
 }
 

@@ -160,6 +160,9 @@ FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
            s->q == s->w && s->pad_top == 0 && s->pad_left == 0;
 }
 
+/* Winograd's algorithm: 3x3 windows, neither strided nor dilated. */
+int fnn_conv2d_winograd_can(const fnn_conv2d_shape *shape);
+
 /* Each algorithm: what it needs, and the passes. Arguments as in fastnn.h; the shape has been
  * checked for emptiness, and floating-point control is set. */
 #include "base/real_f32.h"

@@ -20,3 +20,13 @@ void FN(fnn_conv2d_im2col_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_sh
 void FN(fnn_conv2d_im2col_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                            const real *dy, const real *x, real *dw,
                                            void *workspace);
+
+size_t FN(fnn_conv2d_winograd_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       fnn_conv2d_pass pass);
+void FN(fnn_conv2d_winograd_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                   const real *w, const real *bias, real *y, void *workspace);
+void FN(fnn_conv2d_winograd_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                         const real *dy, const real *w, real *dx, void *workspace);
+void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                           const real *dy, const real *x, real *dw,
+                                           void *workspace);

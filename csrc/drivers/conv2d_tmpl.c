@@ -22,6 +22,9 @@ static const FN(method) FN(methods)[] = {
                     FN(fnn_conv2d_direct_backward_data), FN(fnn_conv2d_direct_backward_weight)},
     [FNN_IM2COL] = {FN(fnn_conv2d_im2col_workspace), FN(fnn_conv2d_im2col_forward),
                     FN(fnn_conv2d_im2col_backward_data), FN(fnn_conv2d_im2col_backward_weight)},
+    [FNN_WINOGRAD] = {FN(fnn_conv2d_winograd_workspace), FN(fnn_conv2d_winograd_forward),
+                      FN(fnn_conv2d_winograd_backward_data),
+                      FN(fnn_conv2d_winograd_backward_weight)},
 };
 
 /* NULL if the forced algorithm cannot do the shape. */

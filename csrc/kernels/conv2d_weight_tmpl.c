@@ -155,10 +155,13 @@ FNN_INLINE void FN(conv2d_transpose_square)(ptrdiff_t rows, ptrdiff_t cols, cons
         return;
     }
     const vmask read = FN(mask)(cols), write = FN(mask)(stored);
+    FNN_UNROLL
     for (int i = 0; i < LANES; i++)
         x[i] = i < rows ? FN(load_m)(src + i * src_row, read) : FN(zero)();
     FN(transpose)(x);
-    for (int j = 0; j < cols; j++) FN(store_m)(dst + j * dst_row, x[j], write);
+    FNN_UNROLL
+    for (int j = 0; j < LANES; j++)
+        if (j < cols) FN(store_m)(dst + j * dst_row, x[j], write);
 }
 
 static FNN_NOINLINE void FN(conv2d_transpose)(ptrdiff_t rows, ptrdiff_t cols, const real *src,

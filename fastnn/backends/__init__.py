@@ -10,9 +10,11 @@ from contextvars import ContextVar, Token
 from typing import NamedTuple
 
 from . import native, reference
-from .interface import Array, Backend, Padding, Pair
+from .interface import CONV_ALGORITHMS, CONV_PRECISIONS, Array, Backend, Padding, Pair
 
 __all__ = [
+    "CONV_ALGORITHMS",
+    "CONV_PRECISIONS",
     "Array",
     "Backend",
     "Padding",
@@ -20,6 +22,7 @@ __all__ = [
     "Settings",
     "available",
     "conv_algorithm",
+    "set_conv_precision",
     "settings",
     "use_backend",
 ]
@@ -34,7 +37,6 @@ class Settings(NamedTuple):
 
 
 _BACKENDS: dict[str, Backend] = {"native": native.backend, "reference": reference.backend}
-_ALGORITHMS = ("auto", "direct", "im2col")
 
 _DEFAULT = Settings(native.backend, "auto", "fast")
 
@@ -80,15 +82,42 @@ def use_backend(name: str) -> _Selection:
 def conv_algorithm(name: str) -> _Selection:
     """Force an algorithm for convolutions in this context, or ``"auto"`` to let it be chosen.
 
-    Takes effect at once; as ``with conv_algorithm(...):`` it is undone on leaving.
+    Takes effect at once; as ``with conv_algorithm(...):`` it is undone on leaving. ``"direct"`` and
+    ``"im2col"`` do every convolution; a convolution that ``"winograd"`` cannot do (windows other
+    than 3x3, a stride, a dilation) raises RuntimeError when it is computed.
 
     Raises
     ------
     ValueError
         If there is no such algorithm.
     """
-    if name not in _ALGORITHMS:
-        raise ValueError(
-            f"unknown convolution algorithm {name!r}; choose from {', '.join(_ALGORITHMS)}"
-        )
+    _check("algorithm", name, CONV_ALGORITHMS)
     return _Selection(algorithm=name)
+
+
+def set_conv_precision(name: str) -> _Selection:
+    """Say how exact convolutions are in this context: ``"fast"`` (the default) or ``"strict"``.
+
+    Takes effect at once; as ``with set_conv_precision(...):`` it is undone on leaving. It matters
+    to float32 only, where 3x3 windows are computed by Winograd's algorithm [1]_: ``"fast"`` by
+    F(4x4, 3x3), whose error (root mean square, against float64) is up to 2.5 times that of a plain
+    sum, ``"strict"`` by F(2x2, 3x3), whose error is no larger than that of a plain sum. float64
+    takes neither unless ``conv_algorithm("winograd")`` asks for it. An infinity or a NaN spoils
+    the whole tile of outputs (4x4 or 2x2) whose window holds it, not only those that read it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such precision.
+
+    References
+    ----------
+    .. [1] A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.
+    """
+    _check("precision", name, CONV_PRECISIONS)
+    return _Selection(precision=name)
+
+
+def _check(what: str, name: str, choices: tuple[str, ...]) -> None:
+    if name not in choices:
+        raise ValueError(f"unknown convolution {what} {name!r}; choose from {', '.join(choices)}")

@@ -33,6 +33,7 @@ def conv2d(
     dilation: Pair,
     groups: int,
     algorithm: str = "auto",
+    precision: str = "fast",
 ) -> Array: ...
 def conv2d_backward(
     grad: Array,
@@ -44,6 +45,7 @@ def conv2d_backward(
     groups: int,
     needs: tuple[bool, bool, bool],
     algorithm: str = "auto",
+    precision: str = "fast",
 ) -> tuple[Array | None, Array | None, Array | None]: ...
 def max_pool2d(
     x: Array,

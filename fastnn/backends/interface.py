@@ -26,6 +26,11 @@ Pair = tuple[int, int]
 #: (top, bottom, left, right)
 Padding = tuple[int, int, int, int]
 
+#: What ``algorithm`` may be; ``winograd`` does 3x3 windows without stride or dilation.
+CONV_ALGORITHMS = ("auto", "direct", "im2col", "winograd")
+#: What ``precision`` may be; ``strict`` keeps an approximate algorithm's error to the sums' own.
+CONV_PRECISIONS = ("fast", "strict")
+
 
 class Backend(Protocol):
     """Every operation with a C kernel, once."""
@@ -60,6 +65,7 @@ class Backend(Protocol):
         dilation: Pair,
         groups: int,
         algorithm: str = "auto",
+        precision: str = "fast",
     ) -> Array:
         """Cross-correlation: (N, C, H, W), (K, C/G, R, S), (K,) -> (N, K, P, Q)."""
         ...
@@ -75,6 +81,7 @@ class Backend(Protocol):
         groups: int,
         needs: tuple[bool, bool, bool],
         algorithm: str = "auto",
+        precision: str = "fast",
     ) -> tuple[Array | None, Array | None, Array | None]:
         """Gradients of :meth:`conv2d` in (x, weight, bias); None where ``needs`` is False."""
         ...

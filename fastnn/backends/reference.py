@@ -11,11 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from . import reference_windows as windows
-from .interface import Array, Padding, Pair
+from .interface import CONV_ALGORITHMS, CONV_PRECISIONS, Array, Padding, Pair
 
 __all__ = ["Reference", "backend"]
-
-_ALGORITHMS = ("auto", "direct", "im2col")
 
 
 def _new(x: Array) -> Array:
@@ -23,17 +21,16 @@ def _new(x: Array) -> Array:
     return np.asarray(x, order="C")
 
 
-def _check_algorithm(name: str) -> None:
-    if name not in _ALGORITHMS:
-        raise ValueError(
-            f"unknown convolution algorithm {name!r}; choose from {', '.join(_ALGORITHMS)}"
-        )
+def _check_choice(what: str, name: str, choices: tuple[str, ...]) -> None:
+    if name not in choices:
+        raise ValueError(f"unknown convolution {what} {name!r}; choose from {', '.join(choices)}")
 
 
 class Reference:
     """:class:`~fastnn.backends.interface.Backend` in NumPy.
 
-    ``algorithm`` arguments are checked and change nothing: there is one way to do each thing.
+    ``algorithm`` and ``precision`` are checked and change nothing: there is one way to do each
+    thing.
     """
 
     name = "reference"
@@ -74,9 +71,11 @@ class Reference:
         dilation: Pair,
         groups: int,
         algorithm: str = "auto",
+        precision: str = "fast",
     ) -> Array:
         """``out[n, k, p, q] = sum_crs x[n, c, p*sh + r*dh, q*sw + s*dw] * weight[k, c, r, s]``."""
-        _check_algorithm(algorithm)
+        _check_choice("algorithm", algorithm, CONV_ALGORITHMS)
+        _check_choice("precision", precision, CONV_PRECISIONS)
         with np.errstate(all="ignore"):
             out = windows.conv2d(x, weight, stride, padding, dilation, groups)
             return out if bias is None else out + bias[:, None, None]
@@ -92,9 +91,11 @@ class Reference:
         groups: int,
         needs: tuple[bool, bool, bool],
         algorithm: str = "auto",
+        precision: str = "fast",
     ) -> tuple[Array | None, Array | None, Array | None]:
         """Each product of the forward sum, given back to its two factors."""
-        _check_algorithm(algorithm)
+        _check_choice("algorithm", algorithm, CONV_ALGORITHMS)
+        _check_choice("precision", precision, CONV_PRECISIONS)
         how = (stride, padding, dilation, groups)
         with np.errstate(all="ignore"):
             return (

@@ -23,7 +23,7 @@ def _conv2d(
     groups: int,
 ) -> tuple[Array, tuple[Any, ...]]:
     y = settings.backend.conv2d(
-        x, weight, bias, stride, padding, dilation, groups, settings.algorithm
+        x, weight, bias, stride, padding, dilation, groups, settings.algorithm, settings.precision
     )
     return y, (x, weight, stride, padding, dilation, groups)
 
@@ -32,8 +32,9 @@ def _conv2d_backward(
     settings: Settings, saved: tuple[Any, ...], grad: Array, needs: tuple[bool, bool, bool]
 ) -> Gradients:
     x, weight, stride, padding, dilation, groups = saved
+    how = (stride, padding, dilation, groups)
     return settings.backend.conv2d_backward(
-        grad, x, weight, stride, padding, dilation, groups, needs, settings.algorithm
+        grad, x, weight, *how, needs, settings.algorithm, settings.precision
     )
 
 

@@ -240,7 +240,12 @@ OWN: dict[str, Row] = {
     "algorithm": (
         lambda L, g: fastnn.conv_algorithm("fft"),
         V,
-        "unknown convolution algorithm 'fft'; choose from auto, direct, im2col",
+        "unknown convolution algorithm 'fft'; choose from auto, direct, im2col, winograd",
+    ),
+    "precision": (
+        lambda L, g: fastnn.set_conv_precision("exact"),
+        V,
+        "unknown convolution precision 'exact'; choose from fast, strict",
     ),
     "instruction set": (
         lambda L, g: fastnn.set_isa("avx1024"),

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from cases import CONV2D, Conv2dCase
-from compare import assert_products, in_float64, poison, same_bits
+from compare import WINOGRAD, assert_products, in_float64, poison, same_bits
 
 from fastnn.backends import native as native_module
 from fastnn.backends.reference import backend as reference
@@ -24,53 +24,74 @@ def truth(case, dtype):
     return (x, weight, bias, grad), out, grads
 
 
-def check_forward(case, dtype, algorithm):
+def check_forward(case, dtype, algorithm="auto", precision="fast", slack=1.0):
     (x, weight, bias, _), out, _ = truth(case, dtype)
     poison(native, dtype, case.out)
-    got = native.conv2d(x, weight, bias, *case.how, algorithm)
+    got = native.conv2d(x, weight, bias, *case.how, algorithm, precision)
     assert got.dtype == dtype
     assert got.flags.c_contiguous
-    assert_products(got, out, case.reduction, x, weight, bias, "output")
+    assert_products(got, out, case.reduction, x, weight, bias, "output", slack)
 
 
-def check_backward(case, dtype, algorithm):
+def check_backward(case, dtype, algorithm="auto", precision="fast", slack=1.0):
     (x, weight, _, grad), _, (dx, dweight, dbias) = truth(case, dtype)
     poison(native, dtype, case.x, case.weight)
     needs = (True, True, case.bias)
-    got = native.conv2d_backward(grad, x, weight, *case.how, needs, algorithm)
+    got = native.conv2d_backward(grad, x, weight, *case.how, needs, algorithm, precision)
     assert all(g is None or (g.dtype == dtype and g.flags.c_contiguous) for g in got)
     outputs = case.out[0] * case.out[2] * case.out[3]
     filters = case.k // case.groups * math.prod(case.kernel)
-    assert_products(got[0], dx, filters, grad, weight, what="gradient of the input")
-    assert_products(got[1], dweight, outputs, grad, x, what="gradient of the weight")
+    what = "gradient of the {}".format
+    assert_products(got[0], dx, filters, grad, weight, what=what("input"), slack=slack)
+    assert_products(got[1], dweight, outputs, grad, x, what=what("weight"), slack=slack)
     assert (got[2] is None) == (dbias is None)
     if dbias is not None:
-        assert_products(got[2], dbias, outputs, grad, np.ones(1), what="gradient of the bias")
+        assert_products(got[2], dbias, outputs, grad, np.ones(1), what=what("bias"))
+
+
+def slack(algorithm, precision):
+    return WINOGRAD[precision] if algorithm == "winograd" else 1.0
 
 
 @pytest.mark.parametrize("case", CONV2D, ids=str)
-def test_conv2d(case, isa, algorithm, dtype):
-    check_forward(case, dtype, algorithm)
+def test_conv2d(case, isa, way, dtype):
+    if case.suits(way[0]):
+        check_forward(case, dtype, *way, slack(*way))
+    else:
+        x, weight, bias, _ = case.arrays(dtype)
+        refused(lambda: native.conv2d(x, weight, bias, *case.how, *way))
 
 
 @pytest.mark.parametrize("case", CONV2D, ids=str)
-def test_conv2d_backward(case, isa, algorithm, dtype):
-    check_backward(case, dtype, algorithm)
+def test_conv2d_backward(case, isa, way, dtype):
+    if case.suits(way[0]):
+        check_backward(case, dtype, *way, slack(*way))
+    else:
+        x, weight, _, grad = case.arrays(dtype)
+        for needs in ((True, False, False), (False, True, False)):
+            refused(lambda n=needs: native.conv2d_backward(grad, x, weight, *case.how, n, *way))
+
+
+def refused(function):
+    with pytest.raises(RuntimeError, match="convolution algorithm 'winograd' cannot do input"):
+        function()
 
 
 @pytest.mark.parametrize("case", CONV2D, ids=str)
 def test_chosen_algorithm(case, dtype):
-    check_forward(case, dtype, "auto")
-    check_backward(case, dtype, "auto")
+    # float64 takes no approximate algorithm unless it is forced
+    allowed = WINOGRAD["fast"] if dtype == np.float32 else 1.0
+    check_forward(case, dtype, slack=allowed)
+    check_backward(case, dtype, slack=allowed)
 
 
-def test_backward_gives_what_is_needed(isa, algorithm, dtype):
+def test_backward_gives_what_is_needed(isa, way, dtype):
     case = Conv2dCase((2, 3, 5, 9), 4, padding=(1, 1, 1, 1))
     (x, weight, _, grad), _, _ = truth(case, dtype)
-    every = native.conv2d_backward(grad, x, weight, *case.how, (True, True, True), algorithm)
+    every = native.conv2d_backward(grad, x, weight, *case.how, (True, True, True), *way)
     for needs in np.ndindex(2, 2, 2):
         wanted = tuple(map(bool, needs))
-        got = native.conv2d_backward(grad, x, weight, *case.how, wanted, algorithm)
+        got = native.conv2d_backward(grad, x, weight, *case.how, wanted, *way)
         assert tuple(g is not None for g in got) == wanted
         for one, full in zip(got, every, strict=True):
             assert one is None or same_bits(one, full)
@@ -92,3 +113,5 @@ def test_unknown_algorithm():
     x, weight, bias, _ = Conv2dCase((1, 2, 3, 4), 3, (1, 1)).arrays(np.float32)
     with pytest.raises(ValueError, match="fft"):
         native.conv2d(x, weight, bias, (1, 1), (0, 0, 0, 0), (1, 1), 1, "fft")
+    with pytest.raises(ValueError, match="unknown convolution precision 'exact'; choose from fast"):
+        native.conv2d(x, weight, bias, (1, 1), (0, 0, 0, 0), (1, 1), 1, "auto", "exact")

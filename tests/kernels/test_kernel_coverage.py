@@ -17,12 +17,12 @@ import pytest
 from cases import CONV2D, GEMM, LINEAR
 from kernel_calls import SMALL, calls
 
-from fastnn.backends import _native
+from fastnn.backends import CONV_ALGORITHMS, _native
 from fastnn.backends import native as native_module
 
 native = native_module.backend
 
-ALGORITHMS = ("direct", "im2col")
+ALGORITHMS = CONV_ALGORITHMS[1:]
 LIST = pathlib.Path(__file__).parents[2] / "csrc" / "kernels" / "kernels.def"
 EVERYTHING = (True, True, True)
 #: Compiled, but their ISA's costs always favour another form: with one lane, the outer product.
@@ -31,6 +31,8 @@ NEVER_CHOSEN = {("scalar", "conv2d_dot3")}
 
 def convolutions(dtype, algorithm) -> Iterator[Callable[[], object]]:
     for case in CONV2D:
+        if not case.suits(algorithm):
+            continue
         x, weight, bias, grad = case.arrays(dtype)
         how = (*case.how, algorithm)
         yield lambda a=(x, weight, bias), how=how: native.conv2d(*a, *how)
@@ -86,12 +88,16 @@ def test_every_kernel_is_exercised(isa):
 def test_each_algorithm_uses_its_own_kernels(isa, dtype):
     """Forcing one has an effect: each reaches kernels that the other never calls."""
     name = np.dtype(dtype).name
-    own = {"direct": ("conv2d_dot", "conv2d_outer"), "im2col": ("conv2d_columns", "gemm_block")}
+    own = {
+        "direct": ("conv2d_dot", "conv2d_outer"),
+        "im2col": ("conv2d_columns", "conv2d_add_columns"),
+        "winograd": ("winograd_input", "winograd_taps"),
+    }
     for algorithm, kernels in own.items():
-        (other,) = set(ALGORITHMS) - {algorithm}
         for kernel in kernels:
-            assert is_reached(name, kernel, convolutions(name, algorithm)), (algorithm, kernel)
-            assert not is_reached(name, kernel, convolutions(name, other)), (other, kernel)
+            for each in ALGORITHMS:
+                reached = is_reached(name, kernel, convolutions(name, each))
+                assert reached == (each == algorithm), (each, kernel)
 
 
 def test_a_kernel_that_nothing_calls_is_told(isa):

@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from compare import assert_close, assert_exact, assert_products, eps, in_float64, largest
+from compare import WINOGRAD, assert_close, assert_exact, assert_products, eps, in_float64, largest
 from hypothesis import HealthCheck, given, settings
-from strategies import conv2d_cases, pool_cases
+from strategies import conv2d_cases, pool_cases, winograd_cases
 
 from fastnn import _shapes_window as windows
+from fastnn.backends import CONV_PRECISIONS
 from fastnn.backends import native as native_module
 from fastnn.backends.reference import backend as reference
 
@@ -24,20 +25,20 @@ several = settings(
 many = settings(several, max_examples=500, derandomize=False)
 
 
-def check_conv2d(case, dtype, algorithm):
+def check_conv2d(case, dtype, algorithm, precision="fast", slack=1.0):
     x, weight, bias, grad = arrays = case.arrays(dtype)
     wide = in_float64(*arrays)
-    got = native.conv2d(x, weight, bias, *case.how, algorithm)
+    got = native.conv2d(x, weight, bias, *case.how, algorithm, precision)
     want = reference.conv2d(*wide[:3], *case.how)
     assert windows.conv2d_output(case.x, case.weight, None, *case.how) == got.shape[2:]
-    assert_products(got, want, case.reduction, x, weight, bias, str(case))
+    assert_products(got, want, case.reduction, x, weight, bias, str(case), slack)
     needs = (True, True, case.bias)
-    gots = native.conv2d_backward(grad, x, weight, *case.how, needs, algorithm)
+    gots = native.conv2d_backward(grad, x, weight, *case.how, needs, algorithm, precision)
     wants = reference.conv2d_backward(wide[3], *wide[:2], *case.how, needs)
     outputs = case.out[0] * case.out[2] * case.out[3]
     filters = case.k // case.groups * math.prod(case.kernel)
-    assert_products(gots[0], wants[0], filters, grad, weight, what=f"{case} dx")
-    assert_products(gots[1], wants[1], outputs, grad, x, what=f"{case} dweight")
+    assert_products(gots[0], wants[0], filters, grad, weight, what=f"{case} dx", slack=slack)
+    assert_products(gots[1], wants[1], outputs, grad, x, what=f"{case} dweight", slack=slack)
     if case.bias:
         assert_products(gots[2], wants[2], outputs, grad, np.ones(1), what=f"{case} dbias")
 
@@ -72,6 +73,21 @@ def test_conv2d(isa, algorithm, dtype, case):
 @given(case=conv2d_cases(largest_image=40))
 def test_many_conv2d(isa, algorithm, dtype, case):
     check_conv2d(case, dtype, algorithm)
+
+
+@several
+@given(case=winograd_cases())
+@pytest.mark.parametrize("precision", CONV_PRECISIONS)
+def test_winograd(isa, dtype, precision, case):
+    check_conv2d(case, dtype, "winograd", precision, WINOGRAD[precision])
+
+
+@pytest.mark.slow
+@many
+@given(case=winograd_cases(largest_image=90, most_channels=150))
+@pytest.mark.parametrize("precision", CONV_PRECISIONS)
+def test_many_winograd(isa, dtype, precision, case):
+    check_conv2d(case, dtype, "winograd", precision, WINOGRAD[precision])
 
 
 @several

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fastnn
+import fastnn.nn.functional as F
+
 # (N, C, H, W), (K, R, S), arguments
 CASES: list[tuple[Any, Any, dict[str, Any]]] = [
     ((2, 3, 8, 9), (5, 3, 3), {}),
@@ -155,3 +158,19 @@ def test_nan_and_infinity_travel(both: Any) -> None:
     arrays[0][0, 0, 1, 1] = np.nan
     arrays[0][0, 0, 4, 4] = np.inf
     both.same(lambda lib, *t: lib.F.conv2d(*t), *arrays, grad=False)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_gradients_by_every_algorithm_are_the_numerical_ones(
+    way: tuple[str, str], groups: int
+) -> None:
+    algorithm, precision = way
+    rng = np.random.default_rng(5)
+    x, weight, bias = (
+        fastnn.from_numpy(rng.standard_normal(shape)).requires_grad_()
+        for shape in ((2, 4, 6, 7), (6, 4 // groups, 3, 3), (6,))
+    )
+    with fastnn.conv_algorithm(algorithm), fastnn.set_conv_precision(precision):
+        assert fastnn.autograd.gradcheck(
+            lambda *a: F.conv2d(*a, padding=1, groups=groups), (x, weight, bias)
+        )

@@ -28,6 +28,7 @@ def _threads_put_back() -> Iterator[None]:
 def convnet() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(3, 24, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(24, 24, 3, padding=1), nn.ReLU(),
         nn.Conv2d(24, 36, 3, stride=2, padding=1), nn.Tanh(), nn.AvgPool2d(3, 2),
         nn.Flatten(), nn.Linear(36 * 4 * 4, 70), nn.Sigmoid(), nn.Linear(70, 10),
     )  # fmt: skip

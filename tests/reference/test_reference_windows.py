@@ -7,6 +7,7 @@ import pytest
 from cases import AVG_POOL, CONV2D, MAX_POOL, Conv2dCase, PoolCase
 from compare import assert_close, assert_exact, assert_products
 
+from fastnn.backends import CONV_ALGORITHMS
 from fastnn.backends.reference import backend as reference
 
 SMALL_CONV2D = [c for c in CONV2D if math.prod(c.out) * c.reduction <= 1500]
@@ -96,10 +97,12 @@ def test_conv2d_backward_gives_what_is_needed():
 
 def test_conv2d_checks_the_name_of_the_algorithm():
     x, weight, bias, _ = Conv2dCase((1, 2, 3, 4), 3, (1, 1)).arrays(np.float32)
-    for name in ("auto", "direct", "im2col"):
+    for name in CONV_ALGORITHMS:
         reference.conv2d(x, weight, bias, (1, 1), (0, 0, 0, 0), (1, 1), 1, name)
     with pytest.raises(ValueError, match="unknown convolution algorithm 'fft'"):
         reference.conv2d(x, weight, bias, (1, 1), (0, 0, 0, 0), (1, 1), 1, "fft")
+    with pytest.raises(ValueError, match="unknown convolution precision 'exact'"):
+        reference.conv2d(x, weight, bias, (1, 1), (0, 0, 0, 0), (1, 1), 1, "auto", "exact")
 
 
 # -- pooling ---------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 # Convolution.
 
-cdef dict ALGORITHMS = {"auto": FNN_AUTO, "direct": FNN_DIRECT, "im2col": FNN_IM2COL}
+cdef dict ALGORITHMS = {"auto": FNN_AUTO, "direct": FNN_DIRECT, "im2col": FNN_IM2COL,
+                        "winograd": FNN_WINOGRAD}
+cdef dict PRECISIONS = {"fast": FNN_FAST, "strict": FNN_STRICT}
 
 
 cdef int fill_conv(fnn_conv2d_shape *shape, cnp.ndarray x, cnp.ndarray weight, tuple stride,
@@ -33,20 +35,26 @@ cdef int fill_conv(fnn_conv2d_shape *shape, cnp.ndarray x, cnp.ndarray weight, t
     return 0
 
 
-cdef fnn_ctx conv_context(object algorithm, const fnn_conv2d_shape *shape, fnn_conv2d_pass which,
-                          int typenum) except *:
+cdef fnn_ctx conv_context(object algorithm, object precision, const fnn_conv2d_shape *shape,
+                          fnn_conv2d_pass which, int typenum) except *:
     """The context for one pass, or the error that names algorithm and shape."""
     cdef fnn_ctx ctx = context()
     if algorithm not in ALGORITHMS:
         raise ValueError(f"unknown convolution algorithm {algorithm!r}; choose from "
                          f"{', '.join(ALGORITHMS)}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"unknown convolution precision {precision!r}; choose from "
+                         f"{', '.join(PRECISIONS)}")
     ctx.algorithm = ALGORITHMS[algorithm]
+    ctx.precision = PRECISIONS[precision]
     if ctx.algorithm != FNN_AUTO and fnn_conv2d_choice(
             &ctx, shape, which, typenum == cnp.NPY_FLOAT64) == FNN_AUTO:
         raise RuntimeError(
             f"convolution algorithm {algorithm!r} cannot do input "
             f"({shape.n}, {shape.c}, {shape.h}, {shape.w}), weight ({shape.k}, "
-            f"{shape.c // shape.groups}, {shape.r}, {shape.s}), groups {shape.groups}")
+            f"{shape.c // shape.groups}, {shape.r}, {shape.s}), stride "
+            f"({shape.stride_h}, {shape.stride_w}), dilation "
+            f"({shape.dilation_h}, {shape.dilation_w}), groups {shape.groups}")
     return ctx
 
 
@@ -55,7 +63,8 @@ cdef inline double conv_work(const fnn_conv2d_shape *shape):
             * shape.r * shape.s / 8)
 
 
-def conv2d(x, weight, bias, stride, padding, dilation, groups, algorithm="auto"):
+def conv2d(x, weight, bias, stride, padding, dilation, groups, algorithm="auto",
+           precision="fast"):
     """See :meth:`fastnn.backends.interface.Backend.conv2d`."""
     cdef int typenum = float_type(x)
     cdef cnp.ndarray a = dense(x, typenum)
@@ -68,7 +77,7 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups, algorithm="auto")
     cdef PyThreadState *state
     cdef void *workspace
     fill_conv(&shape, a, w, stride, padding, dilation, groups)
-    cdef fnn_ctx ctx = conv_context(algorithm, &shape, FNN_FORWARD, typenum)
+    cdef fnn_ctx ctx = conv_context(algorithm, precision, &shape, FNN_FORWARD, typenum)
     if bias is not None:
         offset = dense(bias, typenum)
         if cnp.PyArray_SIZE(offset) != shape.k:
@@ -94,24 +103,23 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups, algorithm="auto")
     return y
 
 
-cdef cnp.ndarray conv_backward_data(const fnn_conv2d_shape *shape, object algorithm,
+cdef cnp.ndarray conv_backward_data(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                     cnp.ndarray g, cnp.ndarray a, cnp.ndarray w, int typenum):
-    cdef fnn_ctx ctx = conv_context(algorithm, shape, FNN_BACKWARD_DATA, typenum)
     cdef cnp.ndarray dx = new_like(a)
     cdef fnn_status status
     cdef PyThreadState *state
     cdef void *workspace
     if typenum == cnp.NPY_FLOAT32:
-        workspace = workspace_of(fnn_conv2d_workspace_f32(&ctx, shape, FNN_BACKWARD_DATA))
+        workspace = workspace_of(fnn_conv2d_workspace_f32(ctx, shape, FNN_BACKWARD_DATA))
         state = release_gil(conv_work(shape))
         status = fnn_conv2d_backward_data_f32(
-            &ctx, shape, <const float *>cnp.PyArray_DATA(g), <const float *>cnp.PyArray_DATA(w),
+            ctx, shape, <const float *>cnp.PyArray_DATA(g), <const float *>cnp.PyArray_DATA(w),
             <float *>cnp.PyArray_DATA(dx), workspace)
     else:
-        workspace = workspace_of(fnn_conv2d_workspace_f64(&ctx, shape, FNN_BACKWARD_DATA))
+        workspace = workspace_of(fnn_conv2d_workspace_f64(ctx, shape, FNN_BACKWARD_DATA))
         state = release_gil(conv_work(shape))
         status = fnn_conv2d_backward_data_f64(
-            &ctx, shape, <const double *>cnp.PyArray_DATA(g), <const double *>cnp.PyArray_DATA(w),
+            ctx, shape, <const double *>cnp.PyArray_DATA(g), <const double *>cnp.PyArray_DATA(w),
             <double *>cnp.PyArray_DATA(dx), workspace)
     restore_gil(state)
     if status != FNN_OK:
@@ -119,24 +127,23 @@ cdef cnp.ndarray conv_backward_data(const fnn_conv2d_shape *shape, object algori
     return dx
 
 
-cdef cnp.ndarray conv_backward_weight(const fnn_conv2d_shape *shape, object algorithm,
+cdef cnp.ndarray conv_backward_weight(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                       cnp.ndarray g, cnp.ndarray a, cnp.ndarray w, int typenum):
-    cdef fnn_ctx ctx = conv_context(algorithm, shape, FNN_BACKWARD_WEIGHT, typenum)
     cdef cnp.ndarray dw = new_like(w)
     cdef fnn_status status
     cdef PyThreadState *state
     cdef void *workspace
     if typenum == cnp.NPY_FLOAT32:
-        workspace = workspace_of(fnn_conv2d_workspace_f32(&ctx, shape, FNN_BACKWARD_WEIGHT))
+        workspace = workspace_of(fnn_conv2d_workspace_f32(ctx, shape, FNN_BACKWARD_WEIGHT))
         state = release_gil(conv_work(shape))
         status = fnn_conv2d_backward_weight_f32(
-            &ctx, shape, <const float *>cnp.PyArray_DATA(g), <const float *>cnp.PyArray_DATA(a),
+            ctx, shape, <const float *>cnp.PyArray_DATA(g), <const float *>cnp.PyArray_DATA(a),
             <float *>cnp.PyArray_DATA(dw), workspace)
     else:
-        workspace = workspace_of(fnn_conv2d_workspace_f64(&ctx, shape, FNN_BACKWARD_WEIGHT))
+        workspace = workspace_of(fnn_conv2d_workspace_f64(ctx, shape, FNN_BACKWARD_WEIGHT))
         state = release_gil(conv_work(shape))
         status = fnn_conv2d_backward_weight_f64(
-            &ctx, shape, <const double *>cnp.PyArray_DATA(g), <const double *>cnp.PyArray_DATA(a),
+            ctx, shape, <const double *>cnp.PyArray_DATA(g), <const double *>cnp.PyArray_DATA(a),
             <double *>cnp.PyArray_DATA(dw), workspace)
     restore_gil(state)
     if status != FNN_OK:
@@ -158,7 +165,8 @@ cdef cnp.ndarray conv_backward_bias(const fnn_conv2d_shape *shape, cnp.ndarray g
     return db
 
 
-def conv2d_backward(grad, x, weight, stride, padding, dilation, groups, needs, algorithm="auto"):
+def conv2d_backward(grad, x, weight, stride, padding, dilation, groups, needs, algorithm="auto",
+                    precision="fast"):
     """See :meth:`fastnn.backends.interface.Backend.conv2d_backward`."""
     cdef int typenum = float_type(grad)
     cdef cnp.ndarray g = dense(grad, typenum)
@@ -169,7 +177,13 @@ def conv2d_backward(grad, x, weight, stride, padding, dilation, groups, needs, a
     if (<object>g).shape != (shape.n, shape.k, shape.p, shape.q):
         raise ValueError(f"grad has shape {(<object>g).shape}, not "
                          f"{(shape.n, shape.k, shape.p, shape.q)}")
-    dx = conv_backward_data(&shape, algorithm, g, a, w, typenum) if needs[0] else None
-    dw = conv_backward_weight(&shape, algorithm, g, a, w, typenum) if needs[1] else None
+    cdef fnn_ctx ctx
+    dx = dw = None
+    if needs[0]:
+        ctx = conv_context(algorithm, precision, &shape, FNN_BACKWARD_DATA, typenum)
+        dx = conv_backward_data(&ctx, &shape, g, a, w, typenum)
+    if needs[1]:
+        ctx = conv_context(algorithm, precision, &shape, FNN_BACKWARD_WEIGHT, typenum)
+        dw = conv_backward_weight(&ctx, &shape, g, a, w, typenum)
     db = conv_backward_bias(&shape, g, typenum) if needs[2] else None
     return dx, dw, db

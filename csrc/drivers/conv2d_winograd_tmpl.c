@@ -1,0 +1,291 @@
+/* Forward and backward-data, which is the same convolution of dy with the taps turned around.
+ *
+ * Per block of tiles: V = transformed tiles [position][tile][channel]; then per slab of NR output
+ * channels the products M [position][tile][NR], one small matrix product a position, and their
+ * transformation back. The weights U [slab][position][channel][NR] are transformed first; if one
+ * block holds all tiles, or they are too large for the caches, they are made piece by piece where
+ * they are needed.
+ *
+ *   shared   U | V if all threads work on one block
+ *   worker   V else | M | scratch of a strip | taps of a slab | a piece of U
+ */
+
+typedef struct FN(winograd) {
+    tiling t;
+    ptrdiff_t groups, in, out;  /* channels per group */
+    ptrdiff_t w_out, w_in;      /* between the weights of output and of input channels */
+    int turned;                 /* the taps */
+    ptrdiff_t nr, slabs;
+    ptrdiff_t v_tile, v_position, m_position, u_position; /* strides */
+    ptrdiff_t chunk;
+    int piecewise;              /* U */
+    int together;               /* all threads work on one block */
+    int threads;
+    size_t u_bytes, v_bytes, m_bytes, scratch_bytes, tap_bytes, piece_bytes, worker_bytes;
+} FN(winograd);
+
+typedef struct FN(winograd_job) {
+    const FN(winograd) *plan;
+    const FN(fnn_table) *kernels;
+    const real *x, *w, *bias;
+    real *y;
+    char *workers;
+    real *u, *v;
+    ptrdiff_t group, block;     /* while all threads work on one block */
+} FN(winograd_job);
+
+/* A worker's part of the workspace. */
+typedef struct FN(winograd_desk) {
+    real *v, *m, *scratch, *taps, *piece;
+} FN(winograd_desk);
+
+FNN_INLINE size_t FN(winograd_bytes)(ptrdiff_t count) {
+    return fnn_lines((size_t)count * sizeof(real));
+}
+
+static FN(winograd_desk) FN(winograd_sit)(const FN(winograd_job) *job, int worker) {
+    const FN(winograd) *plan = job->plan;
+    char *at = job->workers + (size_t)worker * plan->worker_bytes;
+    FN(winograd_desk) desk;
+    desk.v = job->v;
+    if (!plan->together) desk.v = (real *)(void *)at, at += plan->v_bytes;
+    desk.m = (real *)(void *)at, at += plan->m_bytes;
+    desk.scratch = (real *)(void *)at, at += plan->scratch_bytes;
+    desk.taps = (real *)(void *)at, at += plan->tap_bytes;
+    desk.piece = (real *)(void *)at;
+    return desk;
+}
+
+/* A pass whose tiles have `elements` elements a position. */
+static tiling FN(winograd_tiling)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int backward,
+                                  ptrdiff_t elements) {
+    tiling t = {.m = ctx->precision == FNN_STRICT ? 2 : 4, .images = s->n};
+    if (backward) {
+        t.h = s->p, t.w = s->q, t.out_h = s->h, t.out_w = s->w;
+        t.top = 2 - s->pad_top, t.left = 2 - s->pad_left;
+    } else {
+        t.h = s->h, t.w = s->w, t.out_h = s->p, t.out_w = s->q;
+        t.top = s->pad_top, t.left = s->pad_left;
+    }
+    const ptrdiff_t bytes = (t.m + 2) * (t.m + 2) * (ptrdiff_t)sizeof(real);
+    cut(&t, bytes * elements, bytes * (s->c / s->groups) * (s->k / s->groups) > WEIGHT_BYTES);
+    return t;
+}
+
+static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
+                                      int backward) {
+    const FN(fnn_table) *kernels = FN(table)(ctx);
+    const ptrdiff_t lanes = kernels->lanes, nr = kernels->gemm_nr, c = s->c / s->groups,
+                    k = s->k / s->groups;
+    FN(winograd) plan = {.groups = s->groups, .nr = nr, .turned = backward,
+                         .in = backward ? k : c, .out = backward ? c : k,
+                         .w_out = backward ? 9 : c * 9, .w_in = backward ? c * 9 : 9};
+    plan.v_tile = fnn_round_up(plan.in, lanes);
+    if (plan.v_tile * (ptrdiff_t)sizeof(real) % 2048 == 0) plan.v_tile += lanes;
+    plan.t = FN(winograd_tiling)(ctx, s, backward, plan.v_tile);
+    const tiling *t = &plan.t;
+    const ptrdiff_t positions = t->side * t->side;
+    plan.slabs = fnn_ceil_div(plan.out, nr);
+    const ptrdiff_t weights = positions * plan.in * plan.out * (ptrdiff_t)sizeof(real);
+    plan.piecewise = t->blocks == 1 || weights > WEIGHT_BYTES;
+    plan.chunk = fnn_max(fnn_min(plan.in, CHUNK), 1);
+    plan.v_position = spread(t->tiles * plan.v_tile, sizeof(real));
+    plan.m_position = spread(t->tiles * nr, sizeof(real));
+    plan.u_position = spread((plan.piecewise ? plan.chunk : plan.in) * nr, sizeof(real));
+    const ptrdiff_t work = t->images * t->rows * t->cols * positions * plan.in * s->k;
+    plan.threads = work < GRAIN ? 1 : ctx->threads;
+    plan.together = plan.threads > 1 && plan.groups * t->blocks < 2 * plan.threads;
+    if (!plan.piecewise)
+        plan.u_bytes = FN(winograd_bytes)(plan.groups * plan.slabs * positions * plan.u_position);
+    plan.v_bytes = FN(winograd_bytes)(positions * plan.v_position);
+    plan.m_bytes = FN(winograd_bytes)(positions * plan.m_position);
+    plan.scratch_bytes = FN(winograd_bytes)(fnn_winograd_scratch(t->m, t->width) * lanes);
+    plan.tap_bytes = FN(winograd_bytes)(plan.in * 9 * nr);
+    if (plan.piecewise) plan.piece_bytes = FN(winograd_bytes)(t->side * plan.u_position);
+    plan.worker_bytes = (plan.together ? 0 : plan.v_bytes) + plan.m_bytes + plan.scratch_bytes +
+                        plan.tap_bytes + plan.piece_bytes;
+    return plan;
+}
+
+static size_t FN(winograd_workspace)(const FN(winograd) *plan) {
+    return plan->u_bytes + (plan->together ? plan->v_bytes : 0) +
+           (size_t)plan->threads * plan->worker_bytes;
+}
+
+/* The taps of a slab's output channels, [input channel][9][NR], zeros where there is none. */
+static void FN(winograd_collect)(const FN(winograd_job) *job, ptrdiff_t group, ptrdiff_t slab,
+                                 real *taps) {
+    const FN(winograd) *plan = job->plan;
+    const ptrdiff_t nr = plan->nr, first = slab * nr, outs = fnn_min(nr, plan->out - first);
+    const real *w = job->w + group * plan->in * plan->out * 9 + first * plan->w_out;
+    if (!plan->turned) {
+        job->kernels->conv2d_transpose(outs, plan->in * 9, w, plan->w_out, taps, nr, nr);
+        return;
+    }
+    for (ptrdiff_t c = 0; c < plan->in; c++) {
+        /* short runs far apart: no prefetcher of the processor follows them */
+        const char *next = (const char *)(w + fnn_min(c + AHEAD, plan->in - 1) * plan->w_in);
+        for (size_t i = 0; i < (size_t)outs * 9 * sizeof(real); i += FNN_LINE)
+            __builtin_prefetch(next + i);
+        job->kernels->conv2d_transpose(outs, 9, w + c * plan->w_in, 9, taps + (c * 9 + 8) * nr, -nr,
+                                       nr);
+    }
+}
+
+static void FN(winograd_weight_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(winograd_job) *job = argument;
+    const FN(winograd) *plan = job->plan;
+    const FN(winograd_desk) desk = FN(winograd_sit)(job, worker);
+    const ptrdiff_t side = plan->t.side;
+    real *u = job->u + task * side * side * plan->u_position;
+    FN(winograd_collect)(job, task / plan->slabs, task % plan->slabs, desk.taps);
+    for (int i = 0; i < side; i++, u += side * plan->u_position)
+        job->kernels->winograd_weights(plan->t.m, i, plan->in, desk.taps, u, plan->u_position);
+}
+
+/* A strip's place in planes of h x w, and among the tiles of its block from `base` on. */
+static fnn_winograd_strip FN(winograd_strip_of)(const tiling *t, ptrdiff_t strip) {
+    const ptrdiff_t piece = strip % t->pieces, row = strip / t->pieces % t->rows;
+    const ptrdiff_t first = t->cols * piece / t->pieces;
+    return (fnn_winograd_strip){.row = row * t->m, .col = first * t->m,
+                                .tiles = t->cols * (piece + 1) / t->pieces - first};
+}
+
+/* One strip's vector of channels, number `which`, of the block that starts at tile `base`. */
+static void FN(winograd_transform)(const FN(winograd_job) *job, ptrdiff_t group, ptrdiff_t strip,
+                                   ptrdiff_t which, ptrdiff_t base, const FN(winograd_desk) *desk) {
+    const FN(winograd) *plan = job->plan;
+    const tiling *t = &plan->t;
+    const ptrdiff_t lanes = job->kernels->lanes, first = which * lanes;
+    const ptrdiff_t image = strip / t->pieces / t->rows, plane = t->h * t->w;
+    fnn_winograd_strip place = FN(winograd_strip_of)(t, strip);
+    place.channels = fnn_min(lanes, plan->in - first);
+    place.plane = plane, place.h = t->h, place.w = t->w;
+    place.row -= t->top, place.col -= t->left;
+    place.tile = plan->v_tile, place.position = plan->v_position;
+    job->kernels->winograd_input(
+        t->m, &place, job->x + ((image * plan->groups + group) * plan->in + first) * plane,
+        desk->scratch, desk->v + (first_tile(t, strip) - base) * plan->v_tile + first);
+}
+
+/* Row i of the positions of M for a slab. */
+static void FN(winograd_multiply)(const FN(winograd_job) *job, ptrdiff_t tiles, int i,
+                                  const real *u, const FN(winograd_desk) *desk) {
+    const FN(winograd) *plan = job->plan;
+    const ptrdiff_t side = plan->t.side, nr = plan->nr;
+    FN(gemm_operands) g = {.m = tiles, .n = nr, .a_rs = plan->v_tile, .a_ks = 1, .b_ks = nr,
+                           .b_ps = nr, .c_rs = nr};
+    const real *v = desk->v + i * side * plan->v_position;
+    real *m = desk->m + i * side * plan->m_position;
+    const ptrdiff_t chunks = fnn_max(fnn_ceil_div(plan->in, plan->chunk), 1);
+    for (ptrdiff_t n = 0; n < chunks * side; n++) {
+        /* pieces of U serve all positions of a row; otherwise a position is finished first */
+        const ptrdiff_t j = plan->piecewise ? n % side : n / chunks;
+        const ptrdiff_t c = (plan->piecewise ? n / side : n % chunks) * plan->chunk;
+        g.k = fnn_min(plan->chunk, plan->in - c);
+        if (plan->piecewise && j == 0)
+            job->kernels->winograd_weights(plan->t.m, i, g.k, desk->taps + c * 9 * nr, desk->piece,
+                                           plan->u_position);
+        g.a = v + j * plan->v_position + c;
+        g.b = plan->piecewise ? desk->piece + j * plan->u_position
+                              : u + (i * side + j) * plan->u_position + c * nr;
+        g.c = m + j * plan->m_position;
+        g.accumulate = c > 0;
+        job->kernels->gemm_block(&g);
+    }
+}
+
+/* A slab of output channels of one block. */
+static void FN(winograd_slab)(const FN(winograd_job) *job, ptrdiff_t group, ptrdiff_t block,
+                              ptrdiff_t slab, const FN(winograd_desk) *desk) {
+    const FN(winograd) *plan = job->plan;
+    const tiling *t = &plan->t;
+    const ptrdiff_t from = first_strip(t, block), to = first_strip(t, block + 1);
+    const ptrdiff_t base = first_tile(t, from), tiles = first_tile(t, to) - base;
+    const ptrdiff_t lanes = job->kernels->lanes, plane = t->out_h * t->out_w;
+    if (plan->piecewise) FN(winograd_collect)(job, group, slab, desk->taps);
+    const real *u = job->u + (group * plan->slabs + slab) * t->side * t->side * plan->u_position;
+    for (int i = 0; i < t->side; i++) FN(winograd_multiply)(job, tiles, i, u, desk);
+    for (ptrdiff_t strip = from; strip < to; strip++) {
+        const ptrdiff_t image = strip / t->pieces / t->rows;
+        fnn_winograd_strip place = FN(winograd_strip_of)(t, strip);
+        place.plane = plane, place.h = t->out_h, place.w = t->out_w;
+        place.tile = plan->nr, place.position = plan->m_position;
+        const real *m = desk->m + (first_tile(t, strip) - base) * plan->nr;
+        for (ptrdiff_t l = 0; l < plan->nr && slab * plan->nr + l < plan->out; l += lanes) {
+            const ptrdiff_t out = slab * plan->nr + l, channel = group * plan->out + out;
+            place.channels = fnn_min(lanes, plan->out - out);
+            job->kernels->winograd_output(
+                t->m, &place, m + l, job->bias ? job->bias + channel : NULL, desk->scratch,
+                job->y + (image * plan->groups * plan->out + channel) * plane);
+        }
+    }
+}
+
+static void FN(winograd_block_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(winograd_job) *job = argument;
+    const FN(winograd) *plan = job->plan;
+    const tiling *t = &plan->t;
+    const FN(winograd_desk) desk = FN(winograd_sit)(job, worker);
+    const ptrdiff_t group = task / t->blocks, block = task % t->blocks;
+    const ptrdiff_t from = first_strip(t, block), to = first_strip(t, block + 1);
+    for (ptrdiff_t strip = from; strip < to; strip++)
+        for (ptrdiff_t c = 0; c * job->kernels->lanes < plan->in; c++)
+            FN(winograd_transform)(job, group, strip, c, first_tile(t, from), &desk);
+    for (ptrdiff_t slab = 0; slab < plan->slabs; slab++)
+        FN(winograd_slab)(job, group, block, slab, &desk);
+}
+
+static void FN(winograd_transform_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(winograd_job) *job = argument;
+    const FN(winograd_desk) desk = FN(winograd_sit)(job, worker);
+    const ptrdiff_t vectors = fnn_ceil_div(job->plan->in, job->kernels->lanes);
+    const ptrdiff_t from = first_strip(&job->plan->t, job->block);
+    FN(winograd_transform)(job, job->group, from + task / vectors, task % vectors,
+                           first_tile(&job->plan->t, from), &desk);
+}
+
+static void FN(winograd_slab_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(winograd_job) *job = argument;
+    const FN(winograd_desk) desk = FN(winograd_sit)(job, worker);
+    FN(winograd_slab)(job, job->group, job->block, task, &desk);
+}
+
+static void FN(winograd_run)(const fnn_ctx *ctx, const FN(winograd) *plan, const real *x,
+                             const real *w, const real *bias, real *y, void *workspace) {
+    const tiling *t = &plan->t;
+    char *shared = workspace;
+    FN(winograd_job) job = {.plan = plan, .kernels = FN(table)(ctx), .x = x, .w = w, .bias = bias,
+                            .y = y, .u = (real *)(void *)shared,
+                            .v = (real *)(void *)(shared + plan->u_bytes),
+                            .workers = shared + plan->u_bytes +
+                                       (plan->together ? plan->v_bytes : 0)};
+    if (!plan->piecewise)
+        fnn_parallel(plan->threads, plan->groups * plan->slabs, FN(winograd_weight_task), &job);
+    if (!plan->together) {
+        fnn_parallel(plan->threads, plan->groups * t->blocks, FN(winograd_block_task), &job);
+        return;
+    }
+    const ptrdiff_t vectors = fnn_ceil_div(plan->in, job.kernels->lanes);
+    for (job.group = 0; job.group < plan->groups; job.group++) {
+        for (job.block = 0; job.block < t->blocks; job.block++) {
+            const ptrdiff_t strips = first_strip(t, job.block + 1) - first_strip(t, job.block);
+            fnn_parallel(plan->threads, strips * vectors, FN(winograd_transform_task), &job);
+            fnn_parallel(plan->threads, plan->slabs, FN(winograd_slab_task), &job);
+        }
+    }
+}
+
+void FN(fnn_conv2d_winograd_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                     const real *x, const real *w, const real *bias, real *y,
+                                     void *workspace) {
+    const FN(winograd) plan = FN(winograd_plan)(ctx, shape, 0);
+    FN(winograd_run)(ctx, &plan, x, w, bias, y, workspace);
+}
+
+void FN(fnn_conv2d_winograd_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                           const real *dy, const real *w, real *dx,
+                                           void *workspace) {
+    const FN(winograd) plan = FN(winograd_plan)(ctx, shape, 1);
+    FN(winograd_run)(ctx, &plan, dy, w, NULL, dx, workspace);
+}

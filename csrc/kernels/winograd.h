@@ -1,0 +1,37 @@
+/* Contracts of the Winograd kernels (a template: included once per element type).
+ *
+ * F(m x m, 3 x 3) computes m x m outputs of a 3x3 convolution from (m+2) x (m+2) inputs d:
+ *
+ *   y = A^T [ (G g G^T) . (B^T d B) ] A
+ *
+ * with (m+2)^2 multiplications, which `positions` (i, j) number as i*(m+2) + j (Lavin and Gray,
+ * Fast Algorithms for Convolutional Neural Networks, 2015). The polynomials are evaluated at
+ * 0, 1, -1 and infinity for m = 2, and at 0, +-sqrt(1/2), +-sqrt(2) and infinity for m = 4: their
+ * products are whole numbers, and no coefficient exceeds 2.83.
+ * The gradient of the weights is the adjoint, G^T [ (A dy A^T) . (B^T d B) ] G.
+ *
+ * Channels lie in lanes. `scratch` holds fnn_winograd_scratch(m, tiles) vectors and starts on one. */
+#include "kernels/winograd_strip.h"
+
+/* v[position*strip->position + t*strip->tile + l] = (B^T d B) of channel l, tile t, whose d starts at
+ * row strip->row and column strip->col + t*m; 0 outside of the planes and for lanes without a
+ * channel. */
+typedef void FN(winograd_input_fn)(int m, const fnn_winograd_strip *strip, const real *x,
+                                   real *scratch, real *v);
+
+/* The same for A d A^T with m x m elements d of the gradient of the output. */
+typedef FN(winograd_input_fn) FN(winograd_gradient_fn);
+
+/* y = A^T v A + bias[l], stored where the planes are; strip->row and strip->col are not negative.
+ * bias (of strip->channels elements) may be NULL. */
+typedef void FN(winograd_output_fn)(int m, const fnn_winograd_strip *strip, const real *v,
+                                    const real *bias, real *scratch, real *y);
+
+/* Row i of G g G^T for `channels` input channels and NR = gemm_nr output channels:
+ * u[j*position + c*NR + k], j < m+2, from taps[(c*9 + r*3 + s)*NR + k]. */
+typedef void FN(winograd_weights_fn)(int m, int i, ptrdiff_t channels, const real *taps, real *u,
+                                     ptrdiff_t position);
+
+/* taps[(c*9 + r*3 + s)*NR + k] (+)= G^T u G, from u[position number*position + c*NR + k]. */
+typedef void FN(winograd_taps_fn)(int m, ptrdiff_t channels, const real *u, ptrdiff_t position,
+                                  int add, real *taps);

@@ -1,0 +1,23 @@
+/* The part of the Winograd kernels' contracts that does not depend on the element type. */
+#ifndef FNN_WINOGRAD_STRIP_H
+#define FNN_WINOGRAD_STRIP_H
+
+#include <stddef.h>
+
+/* A run of tiles side by side in the planes of one vector of channels, and their places among
+ * transformed tiles. Strides and offsets count elements. */
+typedef struct fnn_winograd_strip {
+    ptrdiff_t channels;       /* that exist, at most LANES */
+    ptrdiff_t plane, h, w;    /* planes of h x w, `plane` apart */
+    ptrdiff_t row, col;       /* of the first tile's first element; may lie outside the plane */
+    ptrdiff_t tiles;
+    ptrdiff_t tile, position; /* between tiles, and between the (m+2)^2 positions of one tile */
+} fnn_winograd_strip;
+
+/* Scratch of a transform of `tiles` tiles, in vectors: m+2 rows, each with a vector between it and
+ * the next, so that rows do not share a set of L1. */
+static inline ptrdiff_t fnn_winograd_scratch(int m, ptrdiff_t tiles) {
+    return (m + 2) * (m * tiles + 3);
+}
+
+#endif

@@ -1,0 +1,160 @@
+/* Winograd transforms of pixels; contracts and formulas in kernels/winograd.h. */
+
+/* ---- pixels to transformed tiles ---- */
+
+/* `count` pixels of the strip's planes from x on, lanes being channels, to dst. */
+FNN_INLINE void FN(winograd_pixels)(const fnn_winograd_strip *strip, ptrdiff_t count, const real *x,
+                                    real *dst) {
+    vec v[LANES];
+    if (count == LANES && strip->channels == LANES) {
+        FNN_UNROLL
+        for (int l = 0; l < LANES; l++) v[l] = FN(load)(x + l * strip->plane);
+        FN(transpose)(v);
+        FNN_UNROLL
+        for (int i = 0; i < LANES; i++) FN(store)(dst + i * LANES, v[i]);
+        return;
+    }
+    const vmask mask = FN(mask)(count);
+    for (int l = 0; l < LANES; l++)
+        v[l] = l < strip->channels ? FN(load_m)(x + l * strip->plane, mask) : FN(zero)();
+    FN(transpose)(v);
+    for (int i = 0; i < count; i++) FN(store)(dst + i * LANES, v[i]);
+}
+
+/* rows x cols pixels from the strip's first one on, with their zeros; rows `pitch` apart. */
+FNN_INLINE void FN(winograd_gather)(const fnn_winograd_strip *strip, ptrdiff_t rows, ptrdiff_t cols,
+                                    const real *x, real *dst, ptrdiff_t pitch) {
+    const ptrdiff_t left = fnn_min(fnn_max(-strip->col, 0), cols);
+    const ptrdiff_t right = fnn_max(fnn_min(strip->w - strip->col, cols), left);
+    for (ptrdiff_t r = 0; r < rows; r++, dst += pitch) {
+        const ptrdiff_t row = strip->row + r;
+        const int inside = row >= 0 && row < strip->h;
+        const ptrdiff_t from = inside ? left : cols;
+        for (ptrdiff_t c = 0; c < from; c++) FN(store)(dst + c * LANES, FN(zero)());
+        for (ptrdiff_t c = from; c < right; c += LANES)
+            FN(winograd_pixels)(strip, fnn_min(LANES, right - c), x + row * strip->w + strip->col + c,
+                                dst + c * LANES);
+        for (ptrdiff_t c = fnn_max(from, right); c < cols; c++)
+            FN(store)(dst + c * LANES, FN(zero)());
+    }
+}
+
+/* Columns first, in place, each once although neighbouring tiles share it; then rows, straight
+ * to the (m+2)^2 streams. */
+FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip *strip,
+                                   const real *x, real *scratch, real *v) {
+    const int side = m + 2, window = gradient ? m : side;
+    const ptrdiff_t cols = m * strip->tiles + window - m, pitch = (cols + 1) * LANES;
+    FN(winograd_gather)(strip, window, cols, x, scratch, pitch);
+    for (ptrdiff_t c = 0; c < cols; c++) {
+        real *p = scratch + c * LANES;
+        vec d[6], o[6];
+        FNN_UNROLL
+        for (int i = 0; i < window; i++) d[i] = FN(load)(p + i * pitch);
+        if (gradient)
+            FN(winograd_a)(m, d, o);
+        else
+            FN(winograd_bt)(m, d, o);
+        FNN_UNROLL
+        for (int i = 0; i < side; i++) FN(store)(p + i * pitch, o[i]);
+    }
+    for (ptrdiff_t t = 0; t < strip->tiles; t++, v += strip->tile) {
+        const real *p = scratch + t * m * LANES;
+        real *to = v;
+        for (int i = 0; i < side; i++, p += pitch) {
+            vec d[6], o[6];
+            FNN_UNROLL
+            for (int j = 0; j < window; j++) d[j] = FN(load)(p + j * LANES);
+            if (gradient)
+                FN(winograd_a)(m, d, o);
+            else
+                FN(winograd_bt)(m, d, o);
+            FNN_UNROLL
+            for (int j = 0; j < side; j++, to += strip->position) FN(store)(to, o[j]);
+        }
+    }
+}
+
+static FNN_NOINLINE void FN(winograd_input)(int m, const fnn_winograd_strip *strip, const real *x,
+                                            real *scratch, real *v) {
+    if (m == 2)
+        FN(winograd_forth)(2, 0, strip, x, scratch, v);
+    else
+        FN(winograd_forth)(4, 0, strip, x, scratch, v);
+}
+
+static FNN_NOINLINE void FN(winograd_gradient)(int m, const fnn_winograd_strip *strip,
+                                               const real *x, real *scratch, real *v) {
+    if (m == 2)
+        FN(winograd_forth)(2, 1, strip, x, scratch, v);
+    else
+        FN(winograd_forth)(4, 1, strip, x, scratch, v);
+}
+
+/* ---- products back to pixels ---- */
+
+/* `count` pixels, dense in src and readable to the next multiple of LANES, to the strip's planes. */
+FNN_INLINE void FN(winograd_place)(const fnn_winograd_strip *strip, ptrdiff_t count,
+                                   const real *src, real *y) {
+    for (ptrdiff_t c = 0; c < count; c += LANES) {
+        vec v[LANES];
+        FNN_UNROLL
+        for (int i = 0; i < LANES; i++) v[i] = FN(load)(src + (c + i) * LANES);
+        FN(transpose)(v);
+        if (count - c >= LANES && strip->channels == LANES) {
+            FNN_UNROLL
+            for (int l = 0; l < LANES; l++) FN(store)(y + c + l * strip->plane, v[l]);
+        } else {
+            const vmask mask = FN(mask)(fnn_min(count - c, LANES));
+            for (int l = 0; l < strip->channels; l++)
+                FN(store_m)(y + c + l * strip->plane, v[l], mask);
+        }
+    }
+}
+
+FNN_INLINE void FN(winograd_back)(int m, const fnn_winograd_strip *strip, const real *v,
+                                  const real *bias, real *scratch, real *y) {
+    const int side = m + 2;
+    const ptrdiff_t rows = fnn_min(m, strip->h - strip->row);
+    const ptrdiff_t cols = fnn_min(m * strip->tiles, strip->w - strip->col);
+    const vec shift = bias ? FN(load_m)(bias, FN(mask)(strip->channels)) : FN(zero)();
+    for (ptrdiff_t t = 0; t < strip->tiles; t++, v += strip->tile) {
+        real *to = scratch + t * m * LANES;
+        const ptrdiff_t kept = fnn_min(m, cols - t * m);
+        vec half[4][6];
+        FNN_UNROLL
+        for (int j = 0; j < side; j++) {
+            vec d[6], o[6];
+            FNN_UNROLL
+            for (int i = 0; i < side; i++) d[i] = FN(load)(v + (i * side + j) * strip->position);
+            FN(winograd_at)(m, d, o);
+            FNN_UNROLL
+            for (int i = 0; i < m; i++) half[i][j] = o[i];
+        }
+        FNN_UNROLL
+        for (int i = 0; i < m; i++, to += cols * LANES) {
+            vec o[6];
+            FN(winograd_at)(m, half[i], o);
+            if (kept == m) {
+                FNN_UNROLL
+                for (int j = 0; j < m; j++) FN(store)(to + j * LANES, o[j] + shift);
+            } else {
+                for (int j = 0; j < kept; j++) FN(store)(to + j * LANES, o[j] + shift);
+            }
+        }
+    }
+    real *first = y + strip->row * strip->w + strip->col;
+    if (cols == strip->w) /* whole rows are neighbours in the planes too */
+        FN(winograd_place)(strip, rows * cols, scratch, first);
+    else
+        for (ptrdiff_t i = 0; i < rows; i++)
+            FN(winograd_place)(strip, cols, scratch + i * cols * LANES, first + i * strip->w);
+}
+
+static FNN_NOINLINE void FN(winograd_output)(int m, const fnn_winograd_strip *strip, const real *v,
+                                             const real *bias, real *scratch, real *y) {
+    if (m == 2)
+        FN(winograd_back)(2, strip, v, bias, scratch, y);
+    else
+        FN(winograd_back)(4, strip, v, bias, scratch, y);
+}
