@@ -89,6 +89,25 @@ typedef enum fnn_conv2d_pass { FNN_FORWARD, FNN_BACKWARD_DATA, FNN_BACKWARD_WEIG
 fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                 fnn_conv2d_pass pass, int is_f64);
 
+enum { FNN_PLAN_NOTES = 12 };
+typedef struct fnn_plan_note {
+    const char *name;
+    ptrdiff_t value;
+} fnn_plan_note;
+
+/* What a pass would do, for people. The notes are sizes that the algorithm works with, in its
+ * own words; texts are constants. */
+typedef struct fnn_conv2d_plan {
+    fnn_algorithm algorithm; /* FNN_AUTO if the forced one cannot do the shape */
+    const char *reason;      /* of the chooser */
+    size_t workspace;
+    const char *kernel;      /* that does the arithmetic; NULL if the algorithm does not say */
+    int notes;
+    fnn_plan_note note[FNN_PLAN_NOTES];
+    double share;            /* of the multiply-add peak, expected; 0 if the algorithm cannot say */
+    const char *basis;       /* what that is computed from */
+} fnn_conv2d_plan;
+
 /* ---- pooling -------------------------------------------------------------------------- */
 
 /* Planes (batch times channels) of h x w -> p x q; windows r x s. */
@@ -145,9 +164,7 @@ typedef struct fnn_adam {
 
 /* ---- probes ------------------------------------------------------------------------------ */
 
-/* Runs multiply-adds out of registers and returns how many floating-point operations they
- * were: the caller times it to learn the processor's peak. */
-double fnn_fma_work(const fnn_ctx *ctx, int is_f64, ptrdiff_t rounds);
+typedef enum fnn_stream { FNN_STREAM_READ, FNN_STREAM_WRITE, FNN_STREAM_COPY } fnn_stream;
 
 #include "base/real_f32.h"
 #include "drivers/api_tmpl.h"

@@ -13,6 +13,9 @@ fnn_status FN(fnn_gemm_pack_b)(const fnn_ctx *ctx, ptrdiff_t n, ptrdiff_t k, con
 /* ---- convolution: drivers/conv2d.c ---- */
 size_t FN(fnn_conv2d_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                 fnn_conv2d_pass pass);
+/* What the pass would do with this shape; nothing is computed. */
+void FN(fnn_conv2d_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                             fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
 /* bias may be NULL */
 fnn_status FN(fnn_conv2d_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                   const real *w, const real *bias, real *y, void *workspace);
@@ -73,3 +76,11 @@ fnn_status FN(fnn_sgd_step)(const fnn_ctx *ctx, const fnn_sgd *sgd, ptrdiff_t co
 fnn_status FN(fnn_adam_step)(const fnn_ctx *ctx, const fnn_adam *adam, ptrdiff_t count,
                              const ptrdiff_t *size, real *const *param, const real *const *grad,
                              real *const *m, real *const *v, real *const *v_max);
+
+/* ---- probes: drivers/probe.c; the caller times them ---- */
+/* Runs multiply-adds out of registers; returns how many floating-point operations they were. */
+double FN(fnn_fma_work)(const fnn_ctx *ctx, ptrdiff_t rounds);
+/* Passes over a buffer of `count` elements (COPY: from its first half to its second); returns
+ * the bytes read plus those written. */
+double FN(fnn_stream_work)(const fnn_ctx *ctx, fnn_stream stream, ptrdiff_t count, real *buffer,
+                           ptrdiff_t rounds);

@@ -18,28 +18,40 @@ typedef struct features {
     int wide;                /* tiles of 32 registers: the product keeps its speed on few columns */
 } features;
 
-/* Direct tiles lose lanes at the ends of short rows and time in taking a tile to its places if its
- * sum is short; the matrix product pays for packing its columns, which many output channels repay.
- * Fitted to both algorithms' times over the grid that README.md names: at most 4 % is lost on
- * average. */
-static int prefers_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_t pixels,
-                           ptrdiff_t images) {
+/* An algorithm, and the rule that led to it. */
+typedef struct choice {
+    fnn_algorithm algorithm;
+    const char *reason;
+} choice;
+
+/* The rule that takes the matrix product, or NULL. Direct tiles lose lanes at the ends of short
+ * rows and time in taking a tile to its places if its sum is short; the matrix product pays for
+ * packing its columns, which many output channels repay. Fitted to both algorithms' times over
+ * the grid that README.md names: at most 4 % is lost on average. */
+static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_t pixels,
+                               ptrdiff_t images) {
     const ptrdiff_t c = f->c, k = f->k, lanes = f->lanes;
+    const char *const pointwise = "1x1 window with channels enough to repay packing";
+    const char *const few_in = "few input channels, and outputs enough to repay packing";
+    const char *const strided = "stride, and channels enough to repay packing";
+    const char *const narrow = "rows no longer than a vector, and many channels";
     switch (pass) {
     case FNN_FORWARD:
-        if (f->pointwise) return k >= 2 * lanes;
-        if (f->short_sum) return k >= 4 * lanes;
-        if (f->strided) return c >= lanes && k >= 4 * lanes;
-        return f->narrow && !f->tiny && c >= 4 * lanes && k >= 8 * lanes;
+        if (f->pointwise) return k >= 2 * lanes ? pointwise : NULL;
+        if (f->short_sum) return k >= 4 * lanes ? few_in : NULL;
+        if (f->strided) return c >= lanes && k >= 4 * lanes ? strided : NULL;
+        return f->narrow && !f->tiny && c >= 4 * lanes && k >= 8 * lanes ? narrow : NULL;
     case FNN_BACKWARD_DATA:
-        if (f->pointwise) return k >= 2 * lanes && k >= c;
-        if (k >= 16 * c) return k >= 2 * lanes;
-        return f->wide && f->few_pixels && c >= 16 * lanes && k >= 16 * lanes;
+        if (f->pointwise) return k >= 2 * lanes && k >= c ? pointwise : NULL;
+        if (k >= 16 * c) return k >= 2 * lanes ? few_in : NULL;
+        return f->wide && f->few_pixels && c >= 16 * lanes && k >= 16 * lanes
+                   ? "few pixels, and many channels" : NULL;
     default:
-        if (f->pointwise) return fnn_min(c, k) >= lanes;
-        if (f->short_sum) return k >= 4 * lanes;
+        if (f->pointwise) return fnn_min(c, k) >= lanes ? pointwise : NULL;
+        if (f->short_sum) return k >= 4 * lanes ? few_in : NULL;
         return (f->strided || f->narrow) && c * k >= lanes * lanes &&
-               (pixels >= 128 || images == 1 || c * k >= 64 * lanes * lanes);
+                       (pixels >= 128 || images == 1 || c * k >= 64 * lanes * lanes)
+                   ? (f->strided ? strided : narrow) : NULL;
     }
 }
 
@@ -53,14 +65,16 @@ static int prefers_winograd(const features *f, fnn_conv2d_pass pass, ptrdiff_t t
            16 * product >= 9 * square;
 }
 
-fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
-                                fnn_conv2d_pass pass, int is_f64) {
+static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                     int is_f64) {
     switch (ctx->algorithm) {
     case FNN_AUTO: break;
     case FNN_DIRECT:
-    case FNN_IM2COL: return ctx->algorithm; /* these do every shape */
-    case FNN_WINOGRAD: return fnn_conv2d_winograd_can(s) ? FNN_WINOGRAD : FNN_AUTO;
-    default: return FNN_AUTO;
+    case FNN_IM2COL: return (choice){ctx->algorithm, "forced"}; /* these do every shape */
+    case FNN_WINOGRAD:
+        if (fnn_conv2d_winograd_can(s)) return (choice){ctx->algorithm, "forced"};
+        /* fall through */
+    default: return (choice){FNN_AUTO, "the forced algorithm cannot do this shape"};
     }
     const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
     const ptrdiff_t pixels = s->p * s->q;
@@ -71,14 +85,22 @@ fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                         .narrow = s->q <= lanes, .tiny = 2 * s->q <= lanes,
                         .few_pixels = s->n * pixels < 64,
                         .wide = ctx->kernels->f32.conv2d_registers == 32};
-    if (fnn_conv2d_is_product(s) && s->groups == 1) return FNN_IM2COL;
+    if (fnn_conv2d_is_product(s) && s->groups == 1)
+        return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
     const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;
     const ptrdiff_t out_h = pass == FNN_BACKWARD_DATA ? s->h : s->p;
     const ptrdiff_t out_w = pass == FNN_BACKWARD_DATA ? s->w : s->q;
     const ptrdiff_t tiles = s->n * fnn_ceil_div(out_h, m) * fnn_ceil_div(out_w, m);
     if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(&f, pass, tiles, strict))
-        return FNN_WINOGRAD;
-    return prefers_columns(&f, pass, pixels, s->n) ? FNN_IM2COL : FNN_DIRECT;
+        return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
+    const char *const columns = why_columns(&f, pass, pixels, s->n);
+    if (columns) return (choice){FNN_IM2COL, columns};
+    return (choice){FNN_DIRECT, "register tiles: nothing here repays packing columns"};
+}
+
+fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
+                                fnn_conv2d_pass pass, int is_f64) {
+    return choose(ctx, s, pass, is_f64).algorithm;
 }
 
 #include "base/real_f32.h"

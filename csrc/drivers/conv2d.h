@@ -163,7 +163,13 @@ FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
 /* Winograd's algorithm: 3x3 windows, neither strided nor dilated. */
 int fnn_conv2d_winograd_can(const fnn_conv2d_shape *shape);
 
-/* Each algorithm: what it needs, and the passes. Arguments as in fastnn.h; the shape has been
+/* A size worth telling, for a pass's description. */
+FNN_INLINE void fnn_conv2d_note(fnn_conv2d_plan *plan, const char *name, ptrdiff_t value) {
+    if (plan->notes == FNN_PLAN_NOTES) return;
+    plan->note[plan->notes++] = (fnn_plan_note){name, value};
+}
+
+/* Each algorithm: what it needs, how it describes itself, and the passes. Arguments as in fastnn.h; the shape has been
  * checked for emptiness, and floating-point control is set. */
 #include "base/real_f32.h"
 #include "drivers/conv2d_passes_tmpl.h"

@@ -109,6 +109,15 @@ static tile_choice choose_tile(int registers, const tile_need *need) {
     return best;
 }
 
+/* Multiply-adds that the band asks for, of those that its cycles could do. */
+static double tile_share(const tile_choice *tile, const tile_need *need) {
+    const double work = (double)need->outs * (double)need->terms * (double)need->height *
+                        (double)need->width / need->lanes;
+    return work / (double)tile_cost(tile->kind, &tile->size, need);
+}
+
+static const char *const tile_kernels[] = {"conv2d_tile", "conv2d_rows", "conv2d_rows3"};
+
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"

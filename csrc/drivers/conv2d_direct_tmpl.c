@@ -50,16 +50,20 @@ static void FN(plan_tasks)(FN(plan) *plan, int threads) {
     plan->group_batch = fnn_min(fnn_max(GROUP_BYTES / bytes, 1), per_task);
 }
 
-static void FN(plan_tile)(FN(plan) *plan, const FN(fnn_table) *kernels) {
+static tile_need FN(needed)(const FN(plan) *plan, const FN(fnn_table) *kernels) {
     const fnn_conv2d_planes *planes = &plan->planes;
     const ptrdiff_t positions = planes->rows.hi - planes->rows.lo;
-    const tile_need need = {
+    return (tile_need){
         .outs = plan->out, .terms = plan->in * fnn_ceil_div(plan->taps, plan->classes),
         .height = planes->band, .least_height = positions / planes->bands,
         .width = planes->cols.hi - planes->cols.lo, .pitch = planes->pitch,
         .lanes = kernels->lanes, .vector_bytes = kernels->lanes * (int)sizeof(real),
         .whole_rows = planes->rows.out_step == 1 && planes->cols.out_step == 1,
         .threes = planes->rows.taps == 3 && planes->rows.stride == 1 && planes->rows.dilation == 1};
+}
+
+static void FN(plan_tile)(FN(plan) *plan, const FN(fnn_table) *kernels) {
+    const tile_need need = FN(needed)(plan, kernels);
     plan->tile = choose_tile(kernels->conv2d_registers, &need);
     plan->blocks = fnn_ceil_div(plan->out, plan->tile.size.outs);
 }
@@ -325,6 +329,27 @@ size_t FN(fnn_conv2d_direct_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shap
     const FN(plan) plan = FN(make_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
     return plan.tap_bytes + plan.start_bytes + plan.weight_bytes + workers * plan.worker_bytes;
+}
+
+void FN(fnn_conv2d_direct_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                    fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    if (pass == FNN_BACKWARD_WEIGHT) {
+        FN(fnn_conv2d_direct_weight_describe)(ctx, shape, to);
+        return;
+    }
+    const FN(plan) plan = FN(make_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
+    const tile_need need = FN(needed)(&plan, FN(table)(ctx));
+    to->kernel = tile_kernels[plan.tile.kind];
+    fnn_conv2d_note(to, "tile channels", plan.tile.size.outs);
+    if (plan.tile.kind != RUN) fnn_conv2d_note(to, "tile rows", plan.tile.size.rows);
+    fnn_conv2d_note(to, "tile vectors", plan.tile.size.vectors);
+    fnn_conv2d_note(to, "lanes", need.lanes);
+    fnn_conv2d_note(to, "channel blocks", plan.blocks);
+    fnn_conv2d_note(to, "bands", plan.planes.bands);
+    fnn_conv2d_note(to, "band rows", plan.planes.band);
+    fnn_conv2d_note(to, "phases", fnn_max(plan.classes, plan.planes.copies));
+    to->share = tile_share(&plan.tile, &need);
+    to->basis = "cycles counted for the tile; copies and memory left out";
 }
 
 void FN(fnn_conv2d_direct_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,

@@ -18,6 +18,7 @@ typedef struct FN(weight_plan) {
     ptrdiff_t unit_outs, out_units, in_block, in_units;
     ptrdiff_t row_space;                        /* rows of a unit, rounded up to tiles */
     ptrdiff_t step_images, steps, chunks, group_tasks;
+    ptrdiff_t row_cost;                         /* half cycles for a row of pixels */
     size_t row_bytes, partial_bytes, plane_bytes, dy_bytes, worker_bytes;
 } FN(weight_plan);
 
@@ -45,6 +46,7 @@ static void FN(choose_weight_form)(FN(weight_plan) *plan, const FN(fnn_table) *k
                            rows, &outer) * q +
         plan->out * q; /* the transposition */
     plan->outer = outer_cost < dot_cost;
+    plan->row_cost = fnn_min(outer_cost, dot_cost);
     plan->tile = plan->outer ? outer : dot;
     const weight_tile tile = plan->outer ? outers[outer] : dots[dot];
     plan->tile_outs = plan->outer ? tile.outs * lanes : tile.outs;
@@ -235,6 +237,24 @@ size_t FN(fnn_conv2d_direct_weight_workspace)(const fnn_ctx *ctx, const fnn_conv
     const FN(weight_plan) plan = FN(make_weight_plan)(ctx, shape);
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
     return plan.row_bytes + plan.partial_bytes + workers * plan.worker_bytes;
+}
+
+void FN(fnn_conv2d_direct_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                           fnn_conv2d_plan *to) {
+    const FN(weight_plan) plan = FN(make_weight_plan)(ctx, shape);
+    const ptrdiff_t lanes = FN(table)(ctx)->lanes;
+    to->kernel = plan.outer ? "conv2d_outer" : plan.threes ? "conv2d_dot3" : "conv2d_dot";
+    fnn_conv2d_note(to, "tile channels", plan.tile_outs);
+    fnn_conv2d_note(to, "tile rows", plan.tile_rows);
+    fnn_conv2d_note(to, "lanes", lanes);
+    fnn_conv2d_note(to, "output blocks", plan.out_units);
+    fnn_conv2d_note(to, "input blocks", plan.in_units);
+    fnn_conv2d_note(to, "bands", plan.planes.bands);
+    fnn_conv2d_note(to, "images a step", plan.step_images);
+    fnn_conv2d_note(to, "partial gradients", plan.chunks);
+    to->share = (double)(plan.out * plan.in * plan.taps * plan.planes.cols.out) /
+                ((double)lanes * (double)plan.row_cost);
+    to->basis = "cycles counted for the tile; copies and memory left out";
 }
 
 void FN(fnn_conv2d_direct_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

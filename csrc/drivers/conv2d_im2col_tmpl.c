@@ -244,6 +244,26 @@ size_t FN(fnn_conv2d_im2col_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shap
     return plan.tap_bytes + plan.workers * plan.worker_bytes;
 }
 
+void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                    fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    const FN(fnn_table) *kernels = FN(table)(ctx);
+    const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, pass);
+    const ptrdiff_t lanes = kernels->lanes;
+    to->kernel = plan.plain                   ? "gemm"
+                 : pass == FNN_BACKWARD_DATA ? "gemm, columns added into padded planes"
+                                             : "gemm, columns packed from padded planes";
+    fnn_conv2d_note(to, "rows", plan.gemm.m);
+    fnn_conv2d_note(to, "columns", plan.gemm.n);
+    fnn_conv2d_note(to, "depth", plan.gemm.k);
+    fnn_conv2d_note(to, "tile rows", kernels->gemm_mr);
+    fnn_conv2d_note(to, "tile columns", kernels->gemm_nr);
+    fnn_conv2d_note(to, "depth block", fnn_min(kernels->gemm_kc, plan.gemm.k));
+    fnn_conv2d_note(to, "products",
+                    shape->groups * shape->n * (pass == FNN_BACKWARD_DATA ? plan.blocks : 1));
+    to->share = (double)plan.gemm.n / (double)fnn_round_up(plan.gemm.n, lanes);
+    to->basis = "at most: lanes that the product's columns fill; packing and memory left out";
+}
+
 void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                    const real *w, const real *bias, real *y, void *workspace) {
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_FORWARD);

@@ -9,6 +9,8 @@ FNN_INLINE int FN(conv2d_empty)(const fnn_conv2d_shape *s, fnn_conv2d_pass pass)
 /* One algorithm's entries, as drivers/conv2d.h declares them. */
 typedef struct FN(method) {
     size_t (*workspace)(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass);
+    void (*describe)(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass,
+                     fnn_conv2d_plan *); /* kernel, notes, share and basis */
     void (*forward)(const fnn_ctx *, const fnn_conv2d_shape *, const real *, const real *,
                     const real *, real *, void *);
     void (*backward_data)(const fnn_ctx *, const fnn_conv2d_shape *, const real *, const real *,
@@ -18,11 +20,13 @@ typedef struct FN(method) {
 } FN(method);
 
 static const FN(method) FN(methods)[] = {
-    [FNN_DIRECT] = {FN(fnn_conv2d_direct_workspace), FN(fnn_conv2d_direct_forward),
-                    FN(fnn_conv2d_direct_backward_data), FN(fnn_conv2d_direct_backward_weight)},
-    [FNN_IM2COL] = {FN(fnn_conv2d_im2col_workspace), FN(fnn_conv2d_im2col_forward),
-                    FN(fnn_conv2d_im2col_backward_data), FN(fnn_conv2d_im2col_backward_weight)},
-    [FNN_WINOGRAD] = {FN(fnn_conv2d_winograd_workspace), FN(fnn_conv2d_winograd_forward),
+    [FNN_DIRECT] = {FN(fnn_conv2d_direct_workspace), FN(fnn_conv2d_direct_describe),
+                    FN(fnn_conv2d_direct_forward), FN(fnn_conv2d_direct_backward_data),
+                    FN(fnn_conv2d_direct_backward_weight)},
+    [FNN_IM2COL] = {FN(fnn_conv2d_im2col_workspace), FN(fnn_conv2d_im2col_describe),
+                    FN(fnn_conv2d_im2col_forward), FN(fnn_conv2d_im2col_backward_data),
+                    FN(fnn_conv2d_im2col_backward_weight)},
+    [FNN_WINOGRAD] = {FN(fnn_conv2d_winograd_workspace), NULL, FN(fnn_conv2d_winograd_forward),
                       FN(fnn_conv2d_winograd_backward_data),
                       FN(fnn_conv2d_winograd_backward_weight)},
 };
@@ -39,6 +43,20 @@ size_t FN(fnn_conv2d_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shap
     if (FN(conv2d_empty)(shape, pass) || FN(conv2d_empty)(shape, FNN_FORWARD)) return 0;
     const FN(method) *method = FN(find_method)(ctx, shape, pass);
     return method ? method->workspace(ctx, shape, pass) : 0;
+}
+
+void FN(fnn_conv2d_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                             fnn_conv2d_pass pass, fnn_conv2d_plan *plan) {
+    const choice chosen = choose(ctx, shape, pass, !FNN_REAL_IS_F32);
+    *plan = (fnn_conv2d_plan){.algorithm = chosen.algorithm, .reason = chosen.reason};
+    if (chosen.algorithm == FNN_AUTO) return;
+    if (FN(conv2d_empty)(shape, pass) || FN(conv2d_empty)(shape, FNN_FORWARD)) {
+        plan->reason = "nothing to compute";
+        return;
+    }
+    const FN(method) *method = &FN(methods)[chosen.algorithm];
+    plan->workspace = method->workspace(ctx, shape, pass);
+    method->describe(ctx, shape, pass, plan);
 }
 
 fnn_status FN(fnn_conv2d_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,

@@ -19,3 +19,33 @@ static FNN_NOINLINE real FN(fma_peak)(ptrdiff_t rounds, real seed) {
     for (int i = 0; i < FNN_PROBE_CHAINS; i++) total += chain[i];
     return FN(sum)(total);
 }
+
+static FNN_NOINLINE real FN(stream_read)(ptrdiff_t count, const real *x) {
+    vec chain[FNN_PROBE_VECTORS];
+    FNN_UNROLL
+    for (int i = 0; i < FNN_PROBE_VECTORS; i++) chain[i] = FN(zero)();
+    for (ptrdiff_t j = 0; j < count; j += FNN_PROBE_VECTORS * LANES) {
+        FNN_UNROLL
+        for (int i = 0; i < FNN_PROBE_VECTORS; i++) chain[i] += FN(load)(x + j + i * LANES);
+    }
+    vec total = FN(zero)();
+    FNN_UNROLL
+    for (int i = 0; i < FNN_PROBE_VECTORS; i++) total += chain[i];
+    return FN(sum)(total);
+}
+
+static FNN_NOINLINE void FN(stream_write)(ptrdiff_t count, real value, real *y) {
+    const vec v = FN(pin)(FN(splat)(value)); /* else a loop of zeros becomes a call of memset */
+    for (ptrdiff_t j = 0; j < count; j += FNN_PROBE_VECTORS * LANES) {
+        FNN_UNROLL
+        for (int i = 0; i < FNN_PROBE_VECTORS; i++) FN(store)(y + j + i * LANES, v);
+    }
+}
+
+static FNN_NOINLINE void FN(stream_copy)(ptrdiff_t count, const real *x, real *y) {
+    for (ptrdiff_t j = 0; j < count; j += FNN_PROBE_VECTORS * LANES) {
+        FNN_UNROLL
+        for (int i = 0; i < FNN_PROBE_VECTORS; i++) /* pinned: else it becomes memmove */
+            FN(store)(y + j + i * LANES, FN(pin)(FN(load)(x + j + i * LANES)));
+    }
+}

@@ -1,5 +1,7 @@
 """Types of the compiled module; its functions are those of :class:`.interface.Backend`."""
 
+from typing import Any
+
 from .interface import Array, Padding, Pair
 
 name: str
@@ -18,6 +20,7 @@ def stand_in_calls() -> int: ...
 def release_memory() -> None: ...
 def cached_bytes() -> int: ...
 def fma_work(rounds: int, is_f64: bool = False) -> float: ...
+def stream_work(stream: str, buffer: Array, rounds: int) -> float: ...
 def compiler() -> str: ...
 def matmul(a: Array, b: Array) -> Array: ...
 def linear(x: Array, weight: Array, bias: Array | None) -> Array: ...
@@ -47,6 +50,17 @@ def conv2d_backward(
     algorithm: str = "auto",
     precision: str = "fast",
 ) -> tuple[Array | None, Array | None, Array | None]: ...
+def conv2d_plan(
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    which: str,
+    dtype: str = "float32",
+    algorithm: str = "auto",
+) -> dict[str, Any]: ...
 def max_pool2d(
     x: Array,
     kernel_size: Pair,

@@ -58,6 +58,8 @@ def compared(dtype) -> Iterator[Callable[[], object]]:
     for algorithm in ALGORITHMS:
         yield from convolutions(dtype, algorithm)
     yield lambda: _native.fma_work(1, dtype == "float64")
+    for stream in ("read", "write", "copy"):
+        yield lambda s=stream: _native.stream_work(s, np.ones(1024, dtype), 1)
 
 
 # made beforehand: making them runs kernels too

@@ -115,15 +115,6 @@ def cached_bytes():
     return fnn_cached_bytes()
 
 
-def fma_work(rounds, is_f64=False):
-    """Run ``rounds`` of multiply-adds out of registers; returns their floating-point operations.
-
-    Timing it gives the peak that benchmarks compare with.
-    """
-    cdef fnn_ctx ctx = context()
-    return fnn_fma_work(&ctx, is_f64, rounds)
-
-
 def compiler():
     """Name and version of the compiler that built the C core."""
     return fnn_compiler().decode()

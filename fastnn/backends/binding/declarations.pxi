@@ -31,7 +31,16 @@ cdef extern from "fastnn.h" nogil:
     int fnn_stand_in_calls()
     const char *fnn_compiler()
 
-    double fnn_fma_work(const fnn_ctx *, int is_f64, ptrdiff_t rounds)
+    ctypedef enum fnn_stream:
+        FNN_STREAM_READ
+        FNN_STREAM_WRITE
+        FNN_STREAM_COPY
+    double fnn_fma_work_f32(const fnn_ctx *, ptrdiff_t rounds)
+    double fnn_fma_work_f64(const fnn_ctx *, ptrdiff_t rounds)
+    double fnn_stream_work_f32(const fnn_ctx *, fnn_stream, ptrdiff_t count, float *,
+                               ptrdiff_t rounds)
+    double fnn_stream_work_f64(const fnn_ctx *, fnn_stream, ptrdiff_t count, double *,
+                               ptrdiff_t rounds)
 
     int fnn_cpu_affinity()
     int fnn_cpu_cores()
@@ -74,6 +83,22 @@ cdef extern from "fastnn.h" nogil:
         FNN_BACKWARD_WEIGHT
     fnn_algorithm fnn_conv2d_choice(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass,
                                     int is_f64)
+    ctypedef struct fnn_plan_note:
+        const char *name
+        ptrdiff_t value
+    ctypedef struct fnn_conv2d_plan:
+        fnn_algorithm algorithm
+        const char *reason
+        size_t workspace
+        const char *kernel
+        int notes
+        fnn_plan_note note[12]
+        double share
+        const char *basis
+    void fnn_conv2d_describe_f32(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass,
+                                 fnn_conv2d_plan *)
+    void fnn_conv2d_describe_f64(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass,
+                                 fnn_conv2d_plan *)
     size_t fnn_conv2d_workspace_f32(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass)
     size_t fnn_conv2d_workspace_f64(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass)
     fnn_status fnn_conv2d_forward_f32(const fnn_ctx *, const fnn_conv2d_shape *, const float *x,

@@ -1,0 +1,82 @@
+"""The description of a convolution agrees with what runs: every case, pass, algorithm and ISA."""
+
+import numpy as np
+import pytest
+from cases import CONV2D
+
+from fastnn.backends import _native, conv_algorithms
+
+PASSES = ("forward", "input", "weight")
+
+
+def plan(case, which, dtype, algorithm="auto"):
+    name = np.dtype(dtype).name
+    return _native.conv2d_plan(case.x, case.weight, *case.how, which, name, algorithm)
+
+
+@pytest.mark.parametrize("algorithm", conv_algorithms()[1:])
+def test_forced_algorithm_describes_itself(isa, dtype, algorithm):
+    lanes = 0
+    described = 0
+    for case in CONV2D:
+        for which in PASSES:
+            told = plan(case, which, dtype, algorithm)
+            if told["algorithm"] is None or told["reason"] == "nothing to compute":
+                continue
+            described += 1
+            assert told["algorithm"] == algorithm
+            assert told["kernel"]
+            assert told["sizes"], case
+            least = min(case.reduction, 1)  # of a sum without terms
+            assert min(told["sizes"].values()) >= least, (str(case), told)
+            assert told["workspace"] >= 0
+            if told["share"] is not None:
+                assert 0 < told["share"] <= 1, (str(case), which, told)
+                assert told["basis"]
+            lanes = max(lanes, told["sizes"].get("lanes", 0))
+    assert described
+    if algorithm == "direct":
+        bits = {"scalar": 8 * np.dtype(dtype).itemsize, "avx2": 256, "avx512": 512}.get(isa, 128)
+        assert lanes * np.dtype(dtype).itemsize * 8 == bits
+
+
+def test_choice_is_one_of_the_algorithms_and_says_why(isa, dtype):
+    reasons = set()
+    for case in CONV2D:
+        for which in PASSES:
+            told = plan(case, which, dtype)
+            assert told["algorithm"] in conv_algorithms()[1:]
+            forced = plan(case, which, dtype, told["algorithm"])
+            assert {**forced, "reason": told["reason"]} == told
+            reasons.add(told["reason"])
+    assert len(reasons) > 3
+    assert "nothing to compute" in reasons
+    assert "forced" not in reasons
+
+
+def test_nothing_to_compute():
+    told = _native.conv2d_plan((0, 3, 8, 8), (4, 3, 3, 3), (1, 1), (0,) * 4, (1, 1), 1, "forward")
+    assert told["reason"] == "nothing to compute"
+    assert (told["workspace"], told["share"], told["sizes"]) == (0, None, {})
+
+
+def test_the_tile_is_as_long_as_the_vectors_of_the_dtype():
+    how = ((1, 64, 56, 56), (64, 64, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1, "forward")
+    single, double = (
+        _native.conv2d_plan(*how, dtype, "direct")["sizes"]["lanes"]
+        for dtype in ("float32", "float64")
+    )
+    assert single == 2 * double or _native.get_isa() == "scalar"
+
+
+def test_bad_arguments_are_told():
+    shapes = ((1, 3, 8, 8), (4, 3, 3, 3))
+    how = ((1, 1), (0, 0, 0, 0), (1, 1), 1)
+    with pytest.raises(ValueError, match="unknown pass 'backward'; choose from forward, input"):
+        _native.conv2d_plan(*shapes, *how, "backward")
+    with pytest.raises(ValueError, match="unknown convolution algorithm 'fft'"):
+        _native.conv2d_plan(*shapes, *how, "forward", "float32", "fft")
+    with pytest.raises(ValueError, match=r"impossible convolution: \(1, 3, 8, 8\)"):
+        _native.conv2d_plan(shapes[0], (4, 2, 3, 3), *how, "forward")
+    with pytest.raises(TypeError, match="int64"):
+        _native.conv2d_plan(*shapes, *how, "forward", "int64")
