@@ -3,6 +3,9 @@
 from typing import TYPE_CHECKING
 
 from . import autograd, cuda, datasets, nn, optim, random, runtime, utils
+from ._explain import (
+    explain,
+)
 from ._formatting import (
     get_printoptions,
     printoptions,
@@ -320,6 +323,7 @@ __all__ = [
     "eq",
     "equal",
     "exp",
+    "explain",
     "expm1",
     "eye",
     "finfo",

@@ -5,13 +5,28 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import demo, runtime
+from . import conv_algorithm, demo, dtypes, explain, runtime
+from ._layer_text import layer_from_text
 from .bench import cli
 
 __all__ = ["main"]
 
 
-def _info(_: argparse.Namespace) -> int:
+def _explain(options: argparse.Namespace) -> int:
+    layer, sizes = options.explain
+    try:
+        shape = [int(size) for size in sizes.strip("()[] ").rstrip(",").split(",")]
+        with conv_algorithm(options.algorithm):
+            print(explain(layer_from_text(layer).to(getattr(dtypes, options.dtype)), shape))
+    except (ValueError, TypeError, RuntimeError) as error:
+        print(f"fastnn info: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    if options.explain:
+        return _explain(options)
     for key, value in runtime.info().items():
         text = ", ".join(value) if isinstance(value, tuple) else value
         print(f"{key + ':':<18}{'none' if text is None else text}")
@@ -23,6 +38,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastnn {runtime.version()}")
     commands = parser.add_subparsers(required=True, metavar="command")
     info = commands.add_parser("info", help="versions, instruction sets, threads")
+    info.add_argument(
+        "--explain",
+        nargs=2,
+        metavar=("LAYER", "SHAPE"),
+        help="tell what a convolution does: --explain 'Conv2d(3, 64, 3, padding=1)' 8,3,32,32",
+    )
+    info.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    info.add_argument("--algorithm", default="auto", help="force a convolution algorithm")
     info.set_defaults(run=_info)
     show = commands.add_parser("demo", help="train a classifier of handwritten digits")
     demo.add_arguments(show)

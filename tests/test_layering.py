@@ -30,9 +30,9 @@ LAYERS = (
     {"nn.functional", "nn.parameter", "nn.init", "nn._convert"}
     | {f"nn._functional_{part}" for part in ("activation", "linear", "loss", "padding", "pooling")},
     {"nn"},
-    {"optim", "utils", "datasets"},
+    {"optim", "utils", "datasets", "_explain"},
     {"cuda", ""},  # "" is fastnn/__init__.py
-    {"demo", "bench"},  # users of the package
+    {"demo", "bench", "_layer_text"},  # users of the package
     {"__main__"},
 )
 LAYER_OF = {name: rank for rank, names in enumerate(LAYERS) for name in names}
