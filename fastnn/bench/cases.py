@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["FAMILIES", "Case", "select"]
+from . import nets
+
+__all__ = ["FAMILIES", "Case", "conv_case"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class Case:
     Attributes
     ----------
     family : str
-        Key of :data:`FAMILIES`, what ``--cases`` selects by.
+        Key of :data:`FAMILIES`, or ``"grid"``: what ``--cases`` selects by.
     name : str
         Printed; unique within the family.
     kind : str
@@ -24,6 +26,10 @@ class Case:
     flops : float
         Floating-point operations of one call, as the direct method counts them; 0 if the
         figure says nothing.
+    reads, writes : float
+        Bytes of the operands and of the results, each once; 0 if the figure says nothing.
+    dtype : str
+        Of the operands.
     """
 
     family: str
@@ -31,11 +37,56 @@ class Case:
     kind: str
     params: dict[str, int | str] = field(hash=False)
     flops: float = 0.0
+    reads: float = 0.0
+    writes: float = 0.0
+    dtype: str = "float32"
 
 
 def _gemm(m: int, n: int, k: int, layout: str = "nn") -> Case:
-    name = f"{m}x{k}x{n}" + ("" if layout == "nn" else f" {layout}")
-    return Case("gemm", name, "gemm", {"m": m, "n": n, "k": k, "layout": layout}, 2.0 * m * n * k)
+    return Case(
+        family="gemm",
+        name=f"{m}x{k}x{n}" + ("" if layout == "nn" else f" {layout}"),
+        kind="gemm",
+        params={"m": m, "n": n, "k": k, "layout": layout},
+        flops=2.0 * m * n * k,
+        reads=4.0 * (m * k + k * n),
+        writes=4.0 * m * n,
+    )
+
+
+def conv_case(family: str, name: str, which: str, dtype: str, **p: int) -> Case:
+    """One pass of a convolution.
+
+    Parameters
+    ----------
+    which : str
+        ``"forward"``, ``"input"`` or ``"weight"`` (the gradients of these), or ``"training"``:
+        forward and all gradients.
+    p : int
+        ``n, c, size, k, r, s, stride, pad_h, pad_w, dilation, groups``; images are square.
+    """
+    height = (p["size"] + 2 * p["pad_h"] - p["dilation"] * (p["r"] - 1) - 1) // p["stride"] + 1
+    width = (p["size"] + 2 * p["pad_w"] - p["dilation"] * (p["s"] - 1) - 1) // p["stride"] + 1
+    x = p["n"] * p["c"] * p["size"] ** 2
+    w = p["k"] * (p["c"] // p["groups"]) * p["r"] * p["s"]
+    y = p["n"] * p["k"] * height * width
+    reads, writes = {
+        "forward": (x + w, y),
+        "input": (y + w, x),
+        "weight": (x + y, w),
+        "training": (2 * x + 2 * w + 2 * y, x + w + y),
+    }[which]
+    passes = 3 if which == "training" else 1
+    return Case(
+        family=family,
+        name=name,
+        kind="conv",
+        params={**p, "which": which, "dtype": dtype},
+        flops=2.0 * passes * y * (p["c"] // p["groups"]) * p["r"] * p["s"],
+        reads=float(reads * (8 if dtype == "float64" else 4)),
+        writes=float(writes * (8 if dtype == "float64" else 4)),
+        dtype=dtype,
+    )
 
 
 def _conv(
@@ -48,30 +99,13 @@ def _conv(
     stride: int = 1,
     padding: int | None = None,
     groups: int = 1,
-    passes: tuple[str, ...] = ("forward", "training"),
 ) -> list[Case]:
-    padding = r // 2 if padding is None else padding
-    out = (size + 2 * padding - r) // stride + 1
-    forward = 2.0 * n * k * out * out * (c // groups) * r * r
-    shape: dict[str, int | str] = {
-        "n": n,
-        "c": c,
-        "size": size,
-        "k": k,
-        "r": r,
-        "stride": stride,
-        "padding": padding,
-        "groups": groups,
-    }
+    pad = r // 2 if padding is None else padding
+    shape = {"n": n, "c": c, "size": size, "k": k, "r": r, "s": r, "stride": stride}
+    shape |= {"pad_h": pad, "pad_w": pad, "dilation": 1, "groups": groups}
     return [
-        Case(
-            "conv",
-            f"{label} {p}",
-            "conv",
-            {**shape, "which": p},
-            forward if p == "forward" else 3 * forward,
-        )
-        for p in passes
+        conv_case("conv", f"{label} {which}", which, "float32", **shape)
+        for which in ("forward", "input", "weight", "training")
     ]
 
 
@@ -102,8 +136,16 @@ def _few_channels() -> list[Case]:
     ]
 
 
-def _train(net: str, batch: int, flops: float = 0.0) -> Case:
-    return Case("train", f"{net}, batch {batch}", "train", {"net": net, "batch": batch}, flops)
+def _elementwise(op: str, label: str, count: int) -> Case:
+    reads = 8.0 * count if op == "add" else 4.0 * count
+    params: dict[str, int | str] = {"op": op, "count": count}
+    return Case("elementwise", f"{op} {label}", "elementwise", params, 0.0, reads, 4.0 * count)
+
+
+def _net(task: str, net: str, batch: int) -> Case:
+    flops = nets.step_flops(net, batch) if task == "train" else nets.forward_flops(net, batch)
+    params: dict[str, int | str] = {"task": task, "net": net, "batch": batch}
+    return Case(task, f"{net}, batch {batch}", "net", params, flops)
 
 
 FAMILIES: dict[str, list[Case]] = {
@@ -117,33 +159,10 @@ FAMILIES: dict[str, list[Case]] = {
     ],
     "conv": [*_few_channels(), *_resnet()],
     "elementwise": [
-        Case("elementwise", f"{op} {label}", "elementwise", {"op": op, "count": count})
+        _elementwise(op, label, count)
         for op in ("relu", "add", "exp", "softmax")
         for label, count in (("16 KB", 4096), ("1 MB", 1 << 18), ("16 MB", 1 << 22))
     ],
-    "train": [
-        _train("MLP 10-5-5-10", 64),
-        _train("MLP 784-256-256-10", 64),
-        _train("Classifier 3-3-3-3-10", 64),
-        _train("LeNet", 64),
-    ],
+    "train": [_net("train", net, 64) for net in nets.INPUT_SHAPES],
+    "infer": [_net("infer", net, batch) for net in nets.INPUT_SHAPES for batch in (1, 64)],
 }
-
-
-def select(names: list[str]) -> list[Case]:
-    """Cases of the named families; a name may be ``family:text`` to keep names with that text.
-
-    Raises
-    ------
-    ValueError
-        If there is no such family, or nothing is left.
-    """
-    chosen: list[Case] = []
-    for name in names:
-        family, _, text = name.partition(":")
-        if family not in FAMILIES:
-            raise ValueError(f"unknown cases {family!r}; choose from {', '.join(FAMILIES)}")
-        chosen += [case for case in FAMILIES[family] if text in case.name]
-    if not chosen:
-        raise ValueError(f"no case matches {', '.join(names)}")
-    return chosen

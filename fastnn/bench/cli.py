@@ -9,14 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from .. import runtime
-from .cases import FAMILIES, select
+from . import machine as machine_probe
+from .figures import as_json, merge, read
+from .grid_plot import save_heat_map
+from .grid_report import is_grid, summary
+from .peer import BenchmarkError, Peer, present
 from .plot import save_plot
-from .report import as_json, header, markdown, row, table
-from .runner import BenchmarkError, Peer, Result, measure, present
+from .report import Table
+from .results import OWN, SELF, Result, Run
+from .runner import Effort, measure
+from .select import NAMES, select, shard
 
 __all__ = ["add_arguments", "run"]
 
-PEERS = ("numpy", "torch", "onnxruntime")
+PEERS = ("numpy", "torch", "torch.compile", "onnxruntime")
+#: Where the grid's defaults differ: many cells, each against PyTorch's two layouts.
+GRID = {"against": "torch", "seconds": 0.1, "rounds": 3, "minutes": 40.0}
+USUAL = {"against": ",".join(PEERS), "seconds": 0.3, "rounds": 5, "minutes": 20.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,23 +33,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cases",
         default="gemm,conv,train",
-        help=f"families, separated by commas: {', '.join(FAMILIES)}; family:text keeps the "
+        help=f"families, separated by commas: {', '.join(NAMES)}; family:text keeps the "
         "cases whose name has that text (default: %(default)s)",
     )
     parser.add_argument(
         "--against",
-        default=",".join(PEERS),
-        help="peers, separated by commas, or 'none' (default: those installed of %(default)s)",
+        help="peers, separated by commas, or 'none' (default: those installed of "
+        f"{USUAL['against']}; {GRID['against']} for the grid)",
     )
+    parser.add_argument(
+        "--every-algorithm",
+        action="store_true",
+        help="force every convolution algorithm in turn instead, and say how good the choice is",
+    )
+    parser.add_argument("--shard", help="i/n: only every n-th case, from the i-th")
     parser.add_argument("--backend", choices=("native", "reference"), default="native")
     parser.add_argument("--algorithm", default="auto", help="force a convolution algorithm")
     parser.add_argument("--isa", help="force an instruction set")
     parser.add_argument("--threads", type=int, default=1, help="threads of each library")
-    parser.add_argument("--seconds", type=float, default=0.3, help="time per case and peer")
-    parser.add_argument("--rounds", type=int, default=5, help="turns that time is split into")
+    parser.add_argument("--seconds", type=float, help="time per case, peer and sweep (0.3; 0.1)")
+    parser.add_argument("--rounds", type=int, help="turns that time is split into (5; 3)")
+    parser.add_argument(
+        "--noise", type=float, default=0.07, help="sweep again while it is higher (%(default)s)"
+    )
+    parser.add_argument("--minutes", type=float, help="no sweep begins after that (20; 40)")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--markdown", type=Path, help="write the table, losses first, to this file")
     parser.add_argument("--plot", type=Path, help="draw the ratios into this file")
+    parser.add_argument(
+        "--merge",
+        type=Path,
+        nargs="+",
+        metavar="JSON",
+        help="measure nothing: put the figures of several shards together, and report",
+    )
 
 
 def _peer_names(text: str) -> list[str]:
@@ -56,36 +82,99 @@ def _peer_names(text: str) -> list[str]:
     return [name for name in names if name not in missing]
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    cases = select(arguments.cases.split(","))
-    libraries = ["fastnn", *_peer_names(arguments.against)]
+def _peers(arguments: argparse.Namespace, options: dict[str, str]) -> list[Peer]:
+    """Started one by one: fastnn, fastnn again, the others; all closed if one fails."""
+    wanted = [(OWN, OWN, options), (SELF, OWN, options)]
+    wanted += [(name, name, {}) for name in _peer_names(arguments.against)]
+    if arguments.every_algorithm:
+        wanted = [(OWN, "algorithms", options)]
+    peers: list[Peer] = []
+    try:
+        for label, library, settings in wanted:
+            peers.append(Peer(label, library, arguments.threads, settings))
+    except BaseException:
+        for peer in peers:
+            peer.close()
+        raise
+    return peers
+
+
+def _fill_defaults(arguments: argparse.Namespace, only_grid: bool) -> None:
+    for name, value in (GRID if only_grid else USUAL).items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, str]:
     options = {"backend": arguments.backend, "algorithm": arguments.algorithm}
     if arguments.isa:
         options["isa"] = arguments.isa
-    peers: list[Peer] = []
+    return options
+
+
+def _measure(arguments: argparse.Namespace) -> tuple[Run, dict[str, Any], Table]:
+    cases = select(arguments.cases.split(","))
+    only_grid = all(case.family == "grid" for case in cases)
+    if arguments.shard:
+        cases = shard(cases, arguments.shard)
+    _fill_defaults(arguments, only_grid)
+    options = _options(arguments)
+    effort = Effort(
+        seconds=arguments.seconds,
+        turns=arguments.rounds,
+        noise=arguments.noise,
+        budget=60 * arguments.minutes,
+        retime=only_grid,
+    )
+    peers = _peers(arguments, options)
     try:
-        for name in libraries:
-            peers.append(Peer(name, arguments.threads, options if name == "fastnn" else {}))
-        versions = {peer.library: peer.version for peer in peers}
-        machine: dict[str, Any] = {**runtime.info(), **options, "threads": arguments.threads}
+        versions = {peer.label: peer.version for peer in peers if peer.label != SELF}
+        machine = {**runtime.info(), **options, "threads": arguments.threads}
+        machine |= peers[0].ask(do="machine")
+        table = Table([peer.label for peer in peers], machine["bandwidth"])
         print(", ".join(f"{name} {version}" for name, version in versions.items()))
-        print(header(libraries), flush=True)
+        print(machine_probe.describe(machine))
+        print(table.header(), flush=True)
 
         def show(result: Result) -> None:
-            print(row(result, libraries), flush=True)
+            if result.variants:
+                print(table.row(result), flush=True)
 
-        results = measure(cases, peers, arguments.seconds, arguments.rounds, show)
+        def tell(line: str) -> None:
+            print(line, file=sys.stderr, flush=True)
+
+        run = measure(cases, list(peers), effort, show, tell)
     finally:
         for peer in peers:
             peer.close()
-    print("\nLosses first:\n" + table(results, libraries))
+    return run, as_json(run, versions, machine), table
+
+
+def _finish(arguments: argparse.Namespace, figures: dict[str, Any]) -> None:
+    """Write what needs no more than the figures."""
+    if is_grid(figures) or arguments.every_algorithm:
+        print(f"\n{summary(figures)}")
     if arguments.json:
-        figures = as_json(results, versions, machine)
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if arguments.plot and is_grid(figures):
+        save_heat_map(figures, arguments.plot)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.merge:
+        _finish(arguments, merge([read(path) for path in arguments.merge]))
+        return 0
+    run, figures, table = _measure(arguments)
+    if not is_grid(figures):
+        print("\nLosses first:\n" + table.text(run))
+    for cell in figures["results"]:
+        for label, why in cell["absent"].items():
+            print(f"no figure of {label} for {cell['family']} {cell['name']}: {why}")
+    _finish(arguments, figures)
     if arguments.markdown:
-        arguments.markdown.write_text(markdown(results, libraries))
-    if arguments.plot:
-        save_plot(results, libraries, arguments.plot)
+        arguments.markdown.write_text(table.markdown(run))
+    if arguments.plot and not is_grid(figures):
+        save_plot(run.results, list(figures["versions"]), arguments.plot)
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["INPUT_SHAPES", "build", "inputs", "training_step"]
+__all__ = ["INPUT_SHAPES", "build", "forward_flops", "inputs", "step_flops", "training_step"]
 
 #: Shape of one sample and number of classes.
 INPUT_SHAPES: dict[str, tuple[tuple[int, ...], int]] = {
@@ -47,6 +47,28 @@ def inputs(name: str, batch: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(7)
     x = random.standard_normal((batch, *shape), dtype=np.float32)
     return x, random.integers(0, classes, batch)
+
+
+def _layer_flops(name: str) -> list[float]:
+    """Floating-point operations of each product and convolution, forward, of one sample."""
+    if name.startswith("MLP "):
+        sizes = [int(size) for size in name[4:].split("-")]
+        return [2.0 * a * b for a, b in pairwise(sizes)]
+    if name == "LeNet":
+        layers = [2.0 * 6 * 25 * 28**2, 2.0 * 16 * 6 * 25 * 10**2]
+        return layers + [2.0 * a * b for a, b in ((400, 120), (120, 84), (84, 10))]
+    return [2.0 * 3 * 3 * 9 * 32**2] * 3 + [2.0 * 3 * 32**2 * 10]
+
+
+def forward_flops(name: str, batch: int) -> float:
+    """Floating-point operations of products and convolutions in one forward pass."""
+    return batch * sum(_layer_flops(name))
+
+
+def step_flops(name: str, batch: int) -> float:
+    """Of a training step: the gradients of all weights, and of all inputs but the net's own."""
+    layers = _layer_flops(name)
+    return batch * (3 * sum(layers) - layers[0])
 
 
 def training_step(torch: Any, net: Any, x: Any, y: Any, **adam: Any) -> Callable[[], Any]:

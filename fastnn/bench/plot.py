@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from .runner import Result
+from .results import Result
 
 __all__ = ["save_plot"]
 

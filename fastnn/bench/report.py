@@ -1,105 +1,103 @@
-"""The figures as a table for people and as JSON for programs."""
+"""The figures as a table for people."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .runner import Result
+from .limits import limit
+from .results import OWN, SELF, Result, Run
 
-__all__ = ["as_json", "duration", "header", "markdown", "row", "table"]
+__all__ = ["FOOTNOTE", "Table", "duration"]
+
+FOOTNOTE = (
+    "Ratios: the peer's shortest time over fastnn's; above 1 fastnn is faster. * the peer's"
+    " channels_last layout was its better one. GFLOP/s count the direct method's operations."
+    " limit: peak, or bytes over the bandwidth of the level that holds them, whichever binds; and"
+    " how many times longer the case takes."
+)
 
 
 def duration(seconds: float) -> str:
     """Three significant digits with a fitting unit."""
-    for limit, factor, unit in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "us"), (1.0, 1e3, "ms")):
-        if seconds < limit:
+    for limit_, factor, unit in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "us"), (1.0, 1e3, "ms")):
+        if seconds < limit_:
             return f"{seconds * factor:.3g} {unit}"
     return f"{seconds:.3g} s"
 
 
-def header(libraries: list[str]) -> str:
-    """Column titles for :func:`row`."""
-    peers = "".join(f"{name:>24}" for name in libraries if name != "fastnn")
-    return f"{'case':<40}{'fastnn':>10}{'GFLOP/s':>9}{'of peak':>9}{peers}"
+class Table:
+    """Rows of one layout for these peers on this machine.
+
+    Parameters
+    ----------
+    labels : list of str
+        Of the peers; fastnn and fastnn again are left out.
+    bandwidth : list of dict
+        As :func:`.machine.probe` gives it.
+    """
+
+    def __init__(self, labels: list[str], bandwidth: list[dict[str, Any]]) -> None:
+        self._labels = [label for label in labels if label not in (OWN, SELF)]
+        self._bandwidth = bandwidth
+
+    def _cells(self, result: Result) -> list[str]:
+        """Case, min, median, rate, share of peak, limit, distance, then the peers."""
+        own = result.measurements[OWN]
+        rate = result.case.flops / own.best
+        bound = limit(result.case, result.peak, self._bandwidth)
+        cells = [f"{result.case.family} {result.case.name}"]
+        cells += [duration(own.best), duration(own.median)]
+        cells += [f"{rate / 1e9:.1f}", f"{rate / result.peak:.0%}"] if rate else ["", ""]
+        cells += [bound.by, f"{own.best / bound.seconds:.2f}x"] if bound else ["", ""]
+        for label in self._labels:
+            measurement = result.measurements.get(label)
+            if measurement is None:
+                cells.append("")
+                continue
+            mark = "*" if measurement.variant == "channels_last" else ""
+            cells.append(f"{duration(measurement.best)}{mark}, {result.ratio(label):.2f}x")
+        return cells
+
+    @property
+    def _titles(self) -> list[str]:
+        fixed = ["case", "min", "median", "GFLOP/s", "of peak", "limit", "over limit"]
+        return [*fixed, *self._labels]
+
+    def _line(self, cells: list[str]) -> str:
+        widths = [10, 10, 9, 9, 8, 12] + [20] * len(self._labels)
+        rest = "".join(f"{c:>{w}}" for c, w in zip(cells[1:], widths, strict=True))
+        return f"{cells[0]:<48}{rest}"
+
+    def header(self) -> str:
+        """Column titles."""
+        return self._line(self._titles)
+
+    def row(self, result: Result) -> str:
+        """One case."""
+        return self._line(self._cells(result))
+
+    def text(self, run: Run) -> str:
+        """All cases, losses first, and the noise."""
+        ordered = sorted(run.results, key=lambda r: r.worst_ratio)
+        lines = [self.header(), *(self.row(result) for result in ordered), noise_line(run)]
+        return "\n".join([*lines, FOOTNOTE])
+
+    def markdown(self, run: Run) -> str:
+        """The table of :meth:`text` as a page shows it."""
+        lines = [f"| {' | '.join(self._titles)} |", "|---|" + "---:|" * (len(self._titles) - 1)]
+        for result in sorted(run.results, key=lambda r: r.worst_ratio):
+            cells = self._cells(result)
+            peers = [
+                f"{cell.rpartition(', ')[0]}, **{cell.rpartition(', ')[2]}**" if cell else ""
+                for cell in cells[7:]
+            ]
+            lines.append(f"| {' | '.join([*cells[:7], *peers])} |")
+        return "\n".join([*lines, "", noise_line(run), "", FOOTNOTE]) + "\n"
 
 
-def row(result: Result, libraries: list[str]) -> str:
-    """One case: our time and rate, then each peer's time and how many times ours it is."""
-    own = result.measurements["fastnn"].best
-    if result.case.flops:
-        rate = result.case.flops / own
-        speed = f"{rate / 1e9:>9.1f}{rate / result.peak:>9.0%}"
-    else:
-        speed = f"{'':>18}"
-    cells = ""
-    for name in libraries:
-        if name == "fastnn":
-            continue
-        measurement = result.measurements.get(name)
-        if measurement is None:
-            cells += f"{'-':>24}"
-            continue
-        mark = "*" if measurement.variant else ""
-        cells += f"{duration(measurement.best) + mark:>15}{result.ratio(name):>8.2f}x"
-    label = f"{result.case.family} {result.case.name}"
-    return f"{label:<40}{duration(own):>10}{speed}{cells}"
-
-
-def table(results: list[Result], libraries: list[str]) -> str:
-    """All cases, losses first."""
-    lines = [header(libraries)]
-    lines += [row(r, libraries) for r in sorted(results, key=lambda r: r.worst_ratio)]
-    lines.append(
-        "Ratios: the peer's shortest time over fastnn's; above 1 fastnn is faster."
-        " * the peer's channels_last layout was its better one."
+def noise_line(run: Run) -> str:
+    """The noise as a sentence."""
+    return (
+        f"Noise: fastnn against itself differs by up to {run.noise:.1%} in 95 of 100 cases "
+        f"({run.sweeps} sweep{'s' * (run.sweeps > 1)}, {run.seconds:.0f} s)."
     )
-    return "\n".join(lines)
-
-
-def markdown(results: list[Result], libraries: list[str]) -> str:
-    """The table of :func:`table` as a page shows it."""
-    peers = [name for name in libraries if name != "fastnn"]
-    lines = ["| case | fastnn | GFLOP/s | of peak | " + " | ".join(peers) + " |"]
-    lines.append("|---|" + "---:|" * (3 + len(peers)))
-    for result in sorted(results, key=lambda r: r.worst_ratio):
-        own = result.measurements["fastnn"].best
-        rate = result.case.flops / own
-        speed = f"{rate / 1e9:.0f} | {rate / result.peak:.0%}" if rate else " | "
-        cells = [
-            f"{duration(m.best)}{'*' if m.variant else ''}, **{result.ratio(name):.2f}x**"
-            if (m := result.measurements.get(name))
-            else ""
-            for name in peers
-        ]
-        label = f"{result.case.family} {result.case.name}"
-        lines.append(f"| {label} | {duration(own)} | {speed} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def as_json(results: list[Result], versions: dict[str, str], machine: dict[str, Any]) -> Any:
-    """Everything measured, in seconds and floating-point operations per second."""
-    return {
-        "machine": machine,
-        "versions": versions,
-        "results": [
-            {
-                "family": r.case.family,
-                "name": r.case.name,
-                "params": r.case.params,
-                "flops": r.case.flops,
-                "peak": r.peak,
-                "libraries": {
-                    name: {
-                        "variant": m.variant,
-                        "min": m.best,
-                        "median": m.median,
-                        "samples": len(m.times),
-                        "error": r.errors[name],
-                        "ratio": r.ratio(name),
-                    }
-                    for name, m in r.measurements.items()
-                },
-            }
-            for r in results
-        ],
-    }

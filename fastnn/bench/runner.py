@@ -1,165 +1,160 @@
-"""Runs cases over peers, each in its own pinned process, in turn, and collects the figures."""
+"""Runs cases over peers, in turn, sweep by sweep until the noise is low, and collects figures."""
 
 from __future__ import annotations
 
-import json
-import os
-import statistics
-import subprocess
-import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from importlib.util import find_spec
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from .cases import Case
-from .worker import TOLERANCE
+from .noise import Budget, noise
+from .peer import BenchmarkError, PeerTimeoutError
+from .results import OWN, SELF, Measurement, Result, Run
 
-__all__ = ["Measurement", "Peer", "Result", "measure", "present"]
+__all__ = ["TOLERANCE", "Effort", "measure"]
 
-
-class BenchmarkError(RuntimeError):
-    """A peer died, or computed something else than the reference."""
-
-
-def present(library: str) -> bool:
-    """Whether the library can be imported here (onnxruntime also needs onnx)."""
-    needed = ("onnxruntime", "onnx") if library == "onnxruntime" else (library,)
-    return all(find_spec(name) is not None for name in needed)
+#: Largest |difference| / (largest |reference|) that verification accepts: the longest sum here
+#: has some 20,000 terms, each rounded once.
+TOLERANCE = {"float32": 2e-4, "float64": 1e-11}
 
 
-class Peer:
-    """One library in a process of its own."""
+class Asked(Protocol):
+    """What is needed of a :class:`.peer.Peer`."""
 
-    def __init__(self, library: str, threads: int, options: dict[str, str]) -> None:
-        self.library = library
-        environment = dict(os.environ)
-        for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            environment[variable] = str(threads)
-        command = [sys.executable, "-P", "-m", "fastnn.bench.worker", library, str(threads)]
-        self._process = subprocess.Popen(
-            [*command, *(f"{key}={value}" for key, value in options.items())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
+    @property
+    def label(self) -> str:
+        """What its figures are called."""
+        ...
+
+    def ask(self, timeout: float | None = None, **request: Any) -> dict[str, Any]:
+        """Send a request and wait for the answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured.
+
+    Attributes
+    ----------
+    seconds : float
+        Time per case, variant and sweep, spread over ``turns`` turns.
+    turns : int
+        How often every variant of every peer has its turn in a sweep.
+    noise : float
+        Sweeps are added until the noise is no more than this.
+    budget : float
+        Seconds for all; no further sweep begins that would not fit.
+    retime : bool
+        Whether a case in which fastnn is slower is timed three times; its median counts.
+    patience : float
+        Seconds that a peer may take to prepare a case.
+    """
+
+    seconds: float = 0.3
+    turns: int = 5
+    noise: float = 0.07
+    budget: float = 600.0
+    retime: bool = False
+    patience: float = 120.0
+
+
+def _prepare(result: Result, peer: Asked, effort: Effort, verify: bool) -> None:
+    """Make the case in the peer; the first time compare it with the reference."""
+    case = result.case
+    try:
+        answer = peer.ask(
+            timeout=effort.patience, do="prepare", family=case.family, name=case.name, verify=verify
         )
-        self.version: str = self.ask(do="version")["version"]
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """Send one request and wait for the answer."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            raise BenchmarkError(f"{self.library} ended while asked to {request}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-
-
-@dataclass
-class Measurement:
-    """Times of one variant of one library: seconds per call."""
-
-    variant: str
-    times: list[float] = field(default_factory=list)
-
-    @property
-    def best(self) -> float:
-        """The shortest time."""
-        return min(self.times)
-
-    @property
-    def median(self) -> float:
-        """The median time."""
-        return statistics.median(self.times)
-
-
-@dataclass
-class Result:
-    """One case: the fastest variant of each library, the errors and the peak beside it."""
-
-    case: Case
-    measurements: dict[str, Measurement]
-    errors: dict[str, float]
-    peak: float
-
-    def ratio(self, library: str) -> float:
-        """How many times longer ``library`` takes than fastnn."""
-        return self.measurements[library].best / self.measurements["fastnn"].best
-
-    @property
-    def worst_ratio(self) -> float:
-        """Against the fastest peer; infinite without one."""
-        ratios = [self.ratio(name) for name in self.measurements if name != "fastnn"]
-        return min(ratios, default=float("inf"))
-
-
-def _prepare(case: Case, peers: list[Peer]) -> tuple[dict[str, list[str]], dict[str, float]]:
-    variants: dict[str, list[str]] = {}
-    errors: dict[str, float] = {}
-    for peer in peers:
-        answer = peer.ask(do="prepare", family=case.family, name=case.name)
-        if not answer["supported"]:
-            continue
-        if not answer["error"] <= TOLERANCE:
+    except PeerTimeoutError as error:
+        result.absent[peer.label] = str(error)
+        return
+    if not answer["supported"]:
+        result.absent[peer.label] = answer.get("why", "")
+        return
+    if verify:
+        worst, most = answer["error"], TOLERANCE[case.dtype]
+        if not worst <= most:
             raise BenchmarkError(
-                f"{peer.library} differs from the reference on {case.family} {case.name}: "
-                f"relative error {answer['error']:.1e} > {TOLERANCE:.0e}"
+                f"{peer.label} differs from the reference on {case.family} {case.name}: "
+                f"relative error {worst:.1e} > {most:.0e}"
             )
-        variants[peer.library] = answer["variants"]
-        errors[peer.library] = answer["error"]
-    return variants, errors
+        result.errors[peer.label] = worst
+    if peer.label not in result.variants:
+        result.variants[peer.label] = [Measurement(name) for name in answer["variants"]]
+        result.chosen = answer.get("chosen") or result.chosen
+
+
+def _time(result: Result, peers: list[Asked], effort: Effort, verify: bool) -> None:
+    """Every variant of every peer in turn, and the peak beside them."""
+    for peer in peers:
+        if peer.label not in result.absent:
+            _prepare(result, peer, effort, verify and peer.label != SELF)
+    for _ in range(effort.turns):
+        for peer in peers:
+            for measurement in result.variants.get(peer.label, []):
+                answer = peer.ask(
+                    do="time", variant=measurement.variant, seconds=effort.seconds / effort.turns
+                )
+                measurement.times += answer["times"]
+        asked = peers[0].ask(do="peak", seconds=0.005, dtype=result.case.dtype)
+        result.peak = max(result.peak, asked["flops"])
+
+
+def _noise(results: list[Result]) -> float:
+    return noise(r.pair for r in results if r.pair is not None)
+
+
+def _retime(results: list[Result], peers: list[Asked], effort: Effort, budget: Budget) -> None:
+    """Measure each case below 1.0 twice more, from scratch, while the time lasts."""
+    others = [peer for peer in peers if peer.label != SELF]
+    for result in sorted(results, key=lambda r: r.worst_ratio):
+        if result.worst_ratio >= 1 or not budget.fits(0):
+            return
+        for _ in range(2):
+            again = Result(result.case, absent=dict(result.absent))
+            _time(again, others, effort, verify=False)
+            result.repeats.append(again.ratios())
 
 
 def measure(
     cases: list[Case],
-    peers: list[Peer],
-    seconds: float,
-    rounds: int,
+    peers: list[Asked],
+    effort: Effort,
     report: Callable[[Result], None],
-) -> list[Result]:
-    """Verify, then time each case: ``rounds`` times every variant of every peer in turn.
+    progress: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Run:
+    """Verify and time each case, in sweeps over all of them until the noise is low.
 
     Parameters
     ----------
-    seconds : float
-        Time per case and variant, spread over the rounds.
+    peers : list of Peer
+        First fastnn, then fastnn again, labelled ``"self"``: the noise is how far their times
+        lie apart.
     report : callable
-        Called with each result as it comes.
+        Called with each result of the first sweep as it comes.
+    progress : callable
+        Called with a line about each sweep.
+    clock : callable
+        Seconds.
     """
-    results = []
-    for case in cases:
-        variants, errors = _prepare(case, peers)
-        times = {
-            (peer.library, variant): Measurement(variant)
-            for peer in peers
-            for variant in variants.get(peer.library, [])
-        }
-        peak = 0.0
-        for _ in range(rounds):
-            for peer in peers:
-                for variant in variants.get(peer.library, []):
-                    answer = peer.ask(do="time", variant=variant, seconds=seconds / rounds)
-                    times[peer.library, variant].times += answer["times"]
-            peak = max(peak, peers[0].ask(do="peak", seconds=0.01)["flops"])
-        best: dict[str, Measurement] = {}
-        for (library, _), measurement in times.items():
-            if library not in best or measurement.best < best[library].best:
-                best[library] = measurement
-        results.append(Result(case, best, errors, peak))
-        report(results[-1])
-    return results
+    assert peers[0].label == OWN
+    results = [Result(case) for case in cases]
+    sweeping = effort.budget * (0.75 if effort.retime else 1)
+    budget, whole = (Budget(effort.noise, seconds, clock) for seconds in (sweeping, effort.budget))
+    sweeps = 0
+    while True:
+        for result in results:
+            _time(result, peers, effort, verify=sweeps == 0)
+            if sweeps == 0:
+                report(result)
+        sweeps += 1
+        spread = _noise(results)
+        progress(f"sweep {sweeps}: noise {spread:.1%} after {whole.spent:.0f} s")
+        if not budget.wants_more(spread):
+            break
+    if effort.retime:
+        _retime(results, peers, effort, whole)
+    return Run(results, spread, sweeps, whole.spent)

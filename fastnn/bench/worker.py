@@ -1,6 +1,6 @@
 """One peer in a process of its own: reads requests as JSON lines, answers on the same way.
 
-Started by ``runner.py`` as ``python -P -m fastnn.bench.worker LIBRARY THREADS ...``; the only
+Started by ``peer.py`` as ``python -P -m fastnn.bench.worker LIBRARY THREADS ...``; the only
 library that computes here is the one named.
 """
 
@@ -17,12 +17,11 @@ import numpy as np
 
 import fastnn
 
-from .cases import FAMILIES, Case
-from .workloads import Prepared, prepare
-
-#: Largest |difference| / (largest |reference|) that verification accepts, float32: the longest
-#: sum here has some 20,000 terms, each rounded once.
-TOLERANCE = 2e-4
+from . import machine
+from .cases import Case
+from .prepared import Prepared
+from .select import NAMES, select
+from .workloads import prepare
 
 
 def _configure(library: str, threads: int, options: dict[str, str]) -> str:
@@ -30,14 +29,14 @@ def _configure(library: str, threads: int, options: dict[str, str]) -> str:
     if hasattr(os, "sched_setaffinity"):
         allowed = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, allowed[:threads])
-    if library == "fastnn":
+    if library in ("fastnn", "algorithms"):
         fastnn.set_num_threads(threads)
         if "isa" in options:
             fastnn.set_isa(options["isa"])
         fastnn.use_backend(options.get("backend", "native"))
         fastnn.conv_algorithm(options.get("algorithm", "auto"))
         return fastnn.__version__
-    if library == "torch":
+    if library.startswith("torch"):
         import torch
 
         torch.set_num_threads(threads)
@@ -45,27 +44,21 @@ def _configure(library: str, threads: int, options: dict[str, str]) -> str:
     return str(__import__(library).__version__)
 
 
-def _verify(library: str, case: Case, prepared: Prepared) -> float:
+def _verify(case: Case, prepared: Prepared) -> float:
     """Largest relative difference from the reference backend."""
-    with fastnn.use_backend("reference"):
+    with fastnn.use_backend("reference"), fastnn.conv_algorithm("auto"):
         own = prepare("fastnn", _small(case))
         assert own is not None
         expected = own.result()
-    if case != _small(case):
-        small = prepare(library, _small(case))
-        assert small is not None
-        actual = small.result()
-    else:
-        actual = prepared.result()
     worst = 0.0
-    for got, want in zip(actual, expected, strict=True):
+    for got, want in zip(prepared.result(), expected, strict=True):
         scale = max(float(np.abs(want).max(initial=0)), 1e-30)
         worst = max(worst, float(np.abs(got - want).max(initial=0)) / scale)
     return worst
 
 
 def _small(case: Case) -> Case:
-    """The same case with one image: the reference is slow, and images are independent."""
+    """The same case with one image: the reference is slow, and ``result`` is that of one image."""
     if case.kind == "conv":
         return replace(case, params={**case.params, "n": 1})
     return case
@@ -88,48 +81,73 @@ def _time(call: Any, seconds: float) -> list[float]:
     return times
 
 
-def _peak(seconds: float) -> float:
-    """Floating-point operations per second out of registers, the best of several tries."""
-    from fastnn.backends import _native
+class _Server:
+    """Holds one prepared case at a time."""
 
-    best = 0.0
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        begin = time.perf_counter()
-        work = _native.fma_work(2000)
-        best = max(best, work / (time.perf_counter() - begin))
-    return best
+    def __init__(self, library: str, version: str) -> None:
+        self._library, self._version = library, version
+        self._prepared: Prepared | None = None
+        self._cases: dict[tuple[str, str], Case] = {}
 
+    def _case(self, family: str, name: str) -> Case:
+        if not self._cases:
+            self._cases = {(case.family, case.name): case for case in select(list(NAMES))}
+        return self._cases[family, name]
 
-def _serve(library: str, version: str) -> None:
-    cases = {(case.family, case.name): case for family in FAMILIES.values() for case in family}
-    prepared: Prepared | None = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer: dict[str, Any] = {}
-        if request["do"] == "version":
-            answer = {"version": version}
-        elif request["do"] == "prepare":
-            case = cases[request["family"], request["name"]]
-            prepared = prepare(library, case)
-            if prepared is None:
-                answer = {"supported": False}
-            else:
-                error = _verify(library, case, prepared)
-                answer = {"supported": True, "error": error, "variants": list(prepared.variants)}
-        elif request["do"] == "time":
-            assert prepared is not None
-            call = prepared.variants[request["variant"]]
-            answer = {"times": _time(call, request["seconds"])}
-        elif request["do"] == "peak":
-            answer = {"flops": _peak(request["seconds"])}
-        print(json.dumps(answer), flush=True)
+    def _made(self, case: Case) -> Prepared | str | None:
+        """The case, None if the library has no such thing, or why it could not be made."""
+        if self._library != "torch.compile":
+            return prepare(self._library, case)
+        try:
+            return prepare(self._library, case)
+        except Exception as error:  # whatever the compiler raises, it does not work here
+            return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+    def prepare(self, family: str, name: str, verify: bool) -> dict[str, Any]:
+        """Make a case, and verify it."""
+        case = self._case(family, name)
+        self._prepared = None  # frees the one before
+        made = self._made(case)
+        if not isinstance(made, Prepared):
+            return {"supported": False, "why": made or ""}
+        self._prepared = made
+        answer: dict[str, Any] = {"supported": True, "variants": list(made.variants)}
+        if made.chosen is not None:
+            answer["chosen"] = made.chosen
+        if verify:
+            answer["error"] = _verify(case, made)
+        return answer
+
+    def time(self, variant: str, seconds: float) -> dict[str, Any]:
+        """Time one variant of the prepared case."""
+        assert self._prepared is not None
+        return {"times": _time(self._prepared.variants[variant], seconds)}
+
+    def peak(self, seconds: float, dtype: str) -> dict[str, Any]:
+        """Floating-point operations per second out of registers."""
+        return {"flops": machine.peak(dtype, seconds)}
+
+    def machine(self) -> dict[str, Any]:
+        """Peaks and bandwidths."""
+        return machine.probe()
+
+    def version(self) -> dict[str, Any]:
+        """The library's version."""
+        return {"version": self._version}
+
+    def serve(self) -> None:
+        """Answer until the input ends."""
+        for line in sys.stdin:
+            request = json.loads(line)
+            answer = getattr(self, request.pop("do"))(**request)
+            print(json.dumps(answer), flush=True)
 
 
 def main(arguments: list[str]) -> None:
     """``LIBRARY THREADS [key=value ...]``."""
     library, threads, *rest = arguments
-    _serve(library, _configure(library, int(threads), dict(item.split("=", 1) for item in rest)))
+    version = _configure(library, int(threads), dict(item.split("=", 1) for item in rest))
+    _Server(library, version).serve()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+"""One library in a process of its own, asked in lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+__all__ = ["BenchmarkError", "Peer", "PeerTimeoutError", "present"]
+
+#: What else a library needs.
+ALSO = {"onnxruntime": ("onnxruntime", "onnx"), "torch.compile": ("torch",)}
+
+
+class BenchmarkError(RuntimeError):
+    """A peer died, or computed something else than the reference."""
+
+
+class PeerTimeoutError(BenchmarkError):
+    """A peer did not answer in time, and was ended."""
+
+
+def present(library: str) -> bool:
+    """Whether the library can be imported here."""
+    return all(find_spec(name) is not None for name in ALSO.get(library, (library,)))
+
+
+class Peer:
+    """One library in a process of its own.
+
+    Parameters
+    ----------
+    label : str
+        What its figures are called.
+    library : str
+        What ``worker.py`` is to run.
+    options : dict
+        Settings of fastnn.
+    """
+
+    def __init__(self, label: str, library: str, threads: int, options: dict[str, str]) -> None:
+        self.label, self.library = label, library
+        self._command = [sys.executable, "-P", "-m", "fastnn.bench.worker", library, str(threads)]
+        self._command += [f"{key}={value}" for key, value in options.items()]
+        self._environment = dict(os.environ)
+        for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            self._environment[variable] = str(threads)
+        self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self._environment,
+        )
+        self.version: str = self.ask(do="version")["version"]
+
+    def ask(self, timeout: float | None = None, **request: Any) -> dict[str, Any]:
+        """Send one request and wait for the answer.
+
+        Raises
+        ------
+        PeerTimeoutError
+            If there is none within ``timeout`` seconds; the process is replaced by a fresh one.
+        BenchmarkError
+            If the process ended.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            if not select.select([self._process.stdout], [], [], timeout)[0]:
+                self._process.kill()
+                self.close()
+                self._start()
+                raise PeerTimeoutError(f"{self.label} took more than {timeout:g} s")
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise BenchmarkError(f"{self.label} ended while asked to {request}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()

@@ -1,0 +1,100 @@
+"""``fastnn bench`` as a user meets it; small cases, no time is asserted."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fastnn.bench.grid import cells
+from fastnn.bench.peer import BenchmarkError, Peer, PeerTimeoutError, present
+
+COMMAND = [sys.executable, "-P", "-m", "fastnn", "bench"]
+SHORT = ["--seconds", "0.002", "--rounds", "1", "--minutes", "0"]
+
+
+def run(*arguments):
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def peer():
+    made = Peer("fastnn", "fastnn", 1, {})
+    yield made
+    made.close()
+
+
+def test_report_head_table_and_files(tmp_path):
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "md")}
+    options = ["--json", str(files["json"]), "--markdown", str(files["md"])]
+    done = run(
+        "--cases", "gemm:8x8x8,elementwise:relu 16 KB", "--against", "numpy", *options, *SHORT
+    )
+    assert done.returncode == 0, done.stderr
+    for part in ("multiply-add peak", "bandwidth", "Losses first", "Noise: fastnn against itself"):
+        assert part in done.stdout
+    figures = json.loads(files["json"].read_text())
+    assert {level["level"] for level in figures["machine"]["bandwidth"]} == {
+        "L1", "L2", "L3", "memory"
+    }  # fmt: skip
+    assert [each["name"] for each in figures["results"]][1:] == ["relu 16 KB"]
+    assert set(figures["results"][0]["libraries"]) == {"fastnn", "self", "numpy"}
+    assert figures["noise"] >= 0
+    assert files["md"].read_text().startswith("| case | min | median |")
+
+
+@pytest.mark.slow
+def test_shards_of_the_grid_merge_to_a_picture(tmp_path):
+    torch = "torch" if present("torch") else "none"
+    parts = []
+    for i in (1, 200):
+        parts.append(str(tmp_path / f"{i}.json"))
+        shard = ["--cases", "grid", "--shard", f"{i}/{len(cells())}", "--against", torch]
+        done = run(*shard, "--json", parts[-1], *SHORT)
+        assert done.returncode == 0, done.stderr
+        assert str(cells()[i - 1]) in done.stdout
+    whole = tmp_path / "whole.json"
+    done = run("--merge", *parts, "--json", str(whole))
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(whole.read_text())["results"]) == 2
+    if torch == "none":
+        return
+    assert "2 cells against the fastest peer and layout: geometric mean" in done.stdout
+    pytest.importorskip("matplotlib")
+    done = run("--merge", *parts, "--plot", str(tmp_path / "whole.png"))
+    assert (tmp_path / "whole.png").stat().st_size > 10_000, done.stderr
+
+
+def test_every_algorithm_in_turn():
+    last = f"{len(cells())}/{len(cells())}"
+    done = run("--cases", "grid", "--shard", last, "--every-algorithm", *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert "the chosen algorithm is within 10% of the best in" in done.stdout
+    assert "of 1 cells" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--cases", "gird"], "unknown cases 'gird'"),
+        (["--against", "tensorflow"], "unknown peer 'tensorflow'"),
+        (["--cases", "grid", "--shard", "9/4"], "shard i/n"),
+        (["--merge", "/nowhere.json"], "cannot read figures from /nowhere.json"),
+    ],
+)
+def test_mistakes_are_told(arguments, text):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("fastnn bench: ")
+    assert text in done.stderr
+
+
+def test_a_peer_that_does_not_answer_is_replaced(peer):
+    with pytest.raises(PeerTimeoutError, match=r"fastnn took more than 0\.05 s"):
+        peer.ask(timeout=0.05, do="peak", seconds=30, dtype="float32")
+    assert peer.ask(do="version")["version"] == peer.version
+
+
+def test_a_peer_that_dies_is_told(peer):
+    with pytest.raises(BenchmarkError, match="fastnn ended while asked to"):
+        peer.ask(do="time", variant="no case was prepared", seconds=0.1)
