@@ -78,8 +78,7 @@ class Peer:
             self._process.stdin.flush()
             if not select.select([self._process.stdout], [], [], timeout)[0]:
                 self._process.kill()
-                self.close()
-                self._start()
+                self.restart()
                 raise PeerTimeoutError(f"{self.label} took more than {timeout:g} s")
             line = self._process.stdout.readline()
         except BrokenPipeError:
@@ -88,6 +87,11 @@ class Peer:
             raise BenchmarkError(f"{self.label} ended while asked to {request}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def restart(self) -> None:
+        """Go on in a fresh process: other pages of memory, other addresses."""
+        self.close()
+        self._start()
 
     def close(self) -> None:
         """End the process."""

@@ -31,6 +31,10 @@ class Asked(Protocol):
         """Send a request and wait for the answer."""
         ...
 
+    def restart(self) -> None:
+        """Go on in a fresh process."""
+        ...
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -128,6 +132,9 @@ def measure(
 ) -> Run:
     """Verify and time each case, in sweeps over all of them until the noise is low.
 
+    Every sweep runs in fresh processes: where memory happens to lie is a part of the noise, and
+    the shortest time is one of several placements.
+
     Parameters
     ----------
     peers : list of Peer
@@ -155,6 +162,8 @@ def measure(
         progress(f"sweep {sweeps}: noise {spread:.1%} after {whole.spent:.0f} s")
         if not budget.wants_more(spread):
             break
+        for peer in peers:
+            peer.restart()
     if effort.retime:
         _retime(results, peers, effort, whole)
     return Run(results, spread, sweeps, whole.spent)

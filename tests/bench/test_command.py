@@ -95,6 +95,13 @@ def test_a_peer_that_does_not_answer_is_replaced(peer):
     assert peer.ask(do="version")["version"] == peer.version
 
 
+def test_a_restarted_peer_is_another_process_that_answers(peer):
+    before = peer._process.pid
+    peer.restart()
+    assert peer._process.pid != before
+    assert peer.ask(do="peak", seconds=0, dtype="float64")["flops"] > 0
+
+
 def test_a_peer_that_dies_is_told(peer):
     with pytest.raises(BenchmarkError, match="fastnn ended while asked to"):
         peer.ask(do="time", variant="no case was prepared", seconds=0.1)

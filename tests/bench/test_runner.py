@@ -31,6 +31,10 @@ class Recorded:
         self._times = {name: list(values) for name, values in times.items()}
         self._error, self._supported = error, supported
         self.asked = []
+        self.restarts = 0
+
+    def restart(self):
+        self.restarts += 1
 
     def ask(self, timeout=None, **request):
         self.asked.append(request)
@@ -103,6 +107,7 @@ def test_sweeps_are_added_until_the_noise_is_low():
     first = got.results[0].measurements["fastnn"]
     assert (first.best, first.median, len(first.times)) == (1.0, 1.3, 6)
     assert got.seconds == clock.now
+    assert own.restarts == again.restarts == 2  # every sweep in fresh processes
 
 
 def test_sweeps_end_when_the_time_is_spent():
