@@ -9,24 +9,24 @@ FNN_INLINE int FN(conv2d_empty)(const fnn_conv2d_shape *s, fnn_conv2d_pass pass)
 /* One algorithm's entries, as drivers/conv2d.h declares them. */
 typedef struct FN(method) {
     size_t (*workspace)(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass);
-    void (*describe)(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass,
-                     fnn_conv2d_plan *); /* kernel, notes, share and basis */
     void (*forward)(const fnn_ctx *, const fnn_conv2d_shape *, const real *, const real *,
                     const real *, real *, void *);
     void (*backward_data)(const fnn_ctx *, const fnn_conv2d_shape *, const real *, const real *,
                           real *, void *);
     void (*backward_weight)(const fnn_ctx *, const fnn_conv2d_shape *, const real *, const real *,
                             real *, void *);
+    void (*describe)(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass,
+                     fnn_conv2d_plan *); /* kernel, notes, share and basis; NULL: nothing to tell */
 } FN(method);
 
 static const FN(method) FN(methods)[] = {
-    [FNN_DIRECT] = {FN(fnn_conv2d_direct_workspace), FN(fnn_conv2d_direct_describe),
-                    FN(fnn_conv2d_direct_forward), FN(fnn_conv2d_direct_backward_data),
-                    FN(fnn_conv2d_direct_backward_weight)},
-    [FNN_IM2COL] = {FN(fnn_conv2d_im2col_workspace), FN(fnn_conv2d_im2col_describe),
-                    FN(fnn_conv2d_im2col_forward), FN(fnn_conv2d_im2col_backward_data),
-                    FN(fnn_conv2d_im2col_backward_weight)},
-    [FNN_WINOGRAD] = {FN(fnn_conv2d_winograd_workspace), NULL, FN(fnn_conv2d_winograd_forward),
+    [FNN_DIRECT] = {FN(fnn_conv2d_direct_workspace), FN(fnn_conv2d_direct_forward),
+                    FN(fnn_conv2d_direct_backward_data), FN(fnn_conv2d_direct_backward_weight),
+                    FN(fnn_conv2d_direct_describe)},
+    [FNN_IM2COL] = {FN(fnn_conv2d_im2col_workspace), FN(fnn_conv2d_im2col_forward),
+                    FN(fnn_conv2d_im2col_backward_data), FN(fnn_conv2d_im2col_backward_weight),
+                    FN(fnn_conv2d_im2col_describe)},
+    [FNN_WINOGRAD] = {FN(fnn_conv2d_winograd_workspace), FN(fnn_conv2d_winograd_forward),
                       FN(fnn_conv2d_winograd_backward_data),
                       FN(fnn_conv2d_winograd_backward_weight)},
 };
@@ -56,7 +56,7 @@ void FN(fnn_conv2d_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
     }
     const FN(method) *method = &FN(methods)[chosen.algorithm];
     plan->workspace = method->workspace(ctx, shape, pass);
-    method->describe(ctx, shape, pass, plan);
+    if (method->describe) method->describe(ctx, shape, pass, plan);
 }
 
 fnn_status FN(fnn_conv2d_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
