@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``fastnn bench``."""
     parser.add_argument(
         "--cases",
-        default="gemm,conv,train",
+        default="gemm,conv,train,infer",
         help=f"families, separated by commas: {', '.join(NAMES)}; family:text keeps the "
         "cases whose name has that text (default: %(default)s)",
     )
@@ -56,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--noise", type=float, default=0.07, help="sweep again while it is higher (%(default)s)"
     )
-    parser.add_argument("--minutes", type=float, help="no sweep begins after that (20; 40)")
+    parser.add_argument(
+        "--minutes", type=float, help="no sweep ends after that (20; 40; of a shard its share)"
+    )
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--markdown", type=Path, help="write the table, losses first, to this file")
     parser.add_argument("--plot", type=Path, help="draw the ratios into this file")
@@ -99,8 +101,11 @@ def _peers(arguments: argparse.Namespace, options: dict[str, str]) -> list[Peer]
     return peers
 
 
-def _fill_defaults(arguments: argparse.Namespace, only_grid: bool) -> None:
-    for name, value in (GRID if only_grid else USUAL).items():
+def _fill_defaults(arguments: argparse.Namespace, only_grid: bool, share: float) -> None:
+    """What was not said; a shard has its share of the time."""
+    defaults: dict[str, Any] = dict(GRID if only_grid else USUAL)
+    defaults["minutes"] *= share
+    for name, value in defaults.items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
 
@@ -115,9 +120,10 @@ def _options(arguments: argparse.Namespace) -> dict[str, str]:
 def _measure(arguments: argparse.Namespace) -> tuple[Run, dict[str, Any], Table]:
     cases = select(arguments.cases.split(","))
     only_grid = all(case.family == "grid" for case in cases)
+    whole = len(cases)
     if arguments.shard:
         cases = shard(cases, arguments.shard)
-    _fill_defaults(arguments, only_grid)
+    _fill_defaults(arguments, only_grid, len(cases) / whole)
     options = _options(arguments)
     effort = Effort(
         seconds=arguments.seconds,
