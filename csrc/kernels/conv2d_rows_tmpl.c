@@ -97,6 +97,7 @@ FNN_INLINE void FN(conv2d_rows3_body)(int rows, int vectors, const fnn_conv2d_su
                     if (r < rows) acc[r][v] = FN(fma)(w0, xv, acc[r][v]);
                     if (r > 0 && r <= rows) acc[r - 1][v] = FN(fma)(w1, xv, acc[r - 1][v]);
                     if (r > 1) acc[r - 2][v] = FN(fma)(w2, xv, acc[r - 2][v]);
+                    from = FN(after)(from, &acc[r > 1 ? r - 2 : 0][v]);
                 }
             }
         }

@@ -6,6 +6,9 @@
 #define CONV_TILES FNN_CONV2D_TILES_16
 #endif
 
+/* Output channels whose weights are read through one pointer, at offsets that all of them share. */
+#define CONV_SHARE 4
+
 /* Whichever operand has fewer vectors stays in registers while the other one streams. */
 FNN_INLINE void FN(conv2d_tile_step)(int outs, int vectors, const real *x, const real *w,
                                      ptrdiff_t w_out, vec acc[12][12]) {
@@ -25,9 +28,13 @@ FNN_INLINE void FN(conv2d_tile_step)(int outs, int vectors, const real *x, const
         for (int v = 0; v < vectors; v++) held[v] = FN(pin)(FN(load)(x + v * LANES));
         FNN_UNROLL
         for (int o = 0; o < outs; o++) {
-            vec wv = FN(splat)(w[o * w_out]);
+            const vec wv = FN(splat)(w[o % CONV_SHARE * w_out]);
             FNN_UNROLL
-            for (int v = 0; v < vectors; v++) acc[o][v] = FN(fma)(wv, held[v], acc[o][v]);
+            for (int v = 0; v < vectors; v++) {
+                acc[o][v] = FN(fma)(wv, held[v], acc[o][v]);
+                w = FN(after)(w, &acc[o][v]);
+            }
+            if (o % CONV_SHARE == CONV_SHARE - 1 && o + 1 < outs) w += CONV_SHARE * w_out;
         }
     }
 }
@@ -78,3 +85,4 @@ static void FN(conv2d_tile)(const fnn_conv2d_sum *sum, int tile, const real *x, 
 }
 
 #undef CONV_TILES
+#undef CONV_SHARE

@@ -10,6 +10,16 @@ FNN_INLINE vec FN(pin)(vec v) {
 #endif
     return v;
 }
+/* p, whose reads wait for *v: Clang would bring loads forward until registers run out. */
+FNN_INLINE const real *FN(after)(const real *p, vec *v) {
+#if defined(FNN_VREG)
+    __asm__("" : "+r"(p), "+" FNN_VREG(*v));
+#else
+    (void)v;
+#endif
+    return p;
+}
+
 FNN_INLINE vec FN(select)(ivec c, vec a, vec b) { return (vec)((c & (ivec)a) | (~c & (ivec)b)); }
 
 /* Adds the upper half to the lower until one lane is left: the same tree on every ISA of

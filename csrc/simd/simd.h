@@ -17,6 +17,7 @@
  *   select(c, a, b)              lane-wise c ? a : b for a comparison result c
  *   sqrtv(v) sum(v)              square root; sum of lanes in a fixed order
  *   pin(v)                       v, held in a register (no effect on its value)
+ *   after(p, &v)                 p, whose reads are not moved before v is known
  */
 #ifndef FNN_SIMD_H
 #define FNN_SIMD_H

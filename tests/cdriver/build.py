@@ -52,6 +52,13 @@ def accepts(compiler, flag):
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
+def unit_flags(compiler, architecture, isa=None):
+    """What setup.py compiles a unit with: the kernels of an instruction set, or any other."""
+    isas, flags, warnings, optional = setup_constants("ISAS", "FLAGS", "WARNINGS", "OPTIONAL")
+    accepted = [flag for flag in optional if accepts(compiler, flag)]
+    return [*flags, *warnings, *accepted, *(isas[architecture][isa] if isa else [])]
+
+
 def check_exports(target):
     """A unit of kernels may export its table and nothing else.
 
@@ -71,9 +78,9 @@ def compile_driver(compiler, out, *, sanitize="plain", architecture=None, werror
     """Build the driver for an architecture's instruction sets; returns the program's path."""
     native = platform.machine()
     architecture = architecture or native
-    isas, flags, warnings, optional = setup_constants("ISAS", "FLAGS", "WARNINGS", "OPTIONAL")
-    common = [*flags, *warnings, *(flag for flag in optional if accepts(compiler, flag))]
-    common += ["-fPIC", f"-I{ROOT / 'csrc'}", f"-I{HERE}", *SANITIZERS[sanitize]]
+    (isas,) = setup_constants("ISAS")
+    common = [*unit_flags(compiler, architecture), "-fPIC"]
+    common += [f"-I{ROOT / 'csrc'}", f"-I{HERE}", *SANITIZERS[sanitize]]
     if werror:
         common.append("-Werror")
     units = {name: ROOT / f"csrc/isa/{name}.c" for name in reversed(isas[architecture])}
