@@ -332,6 +332,8 @@ class PoolCase(Case):
 POOL = (
     *(PoolCase((1, 2, 4, w)) for w in (2, 3, 8, 15, 16, 17, 32, 33, 64, 65)),
     *(PoolCase((2, 3, 7, w), (3, 3), (1, 1), (1, 1)) for w in (3, 8, 9, 16, 17, 33)),
+    *(PoolCase((2, 3, 7, w), (3, 3), (2, 2)) for w in (3, 4, 15, 16, 17, 18, 33, 34, 35, 67)),
+    PoolCase((2, 2, 5, 33)), PoolCase((1, 2, 70, 9)), PoolCase((1, 2, 71, 12), (3, 3), (2, 2)),
     PoolCase((2, 3, 9, 10), (3, 3), (2, 2), (1, 1)), PoolCase((1, 1, 6, 7), (3, 2), (1, 3)),
     PoolCase((1, 2, 5, 6), (5, 6), (5, 6)), PoolCase((1, 1, 4, 4), (1, 1), (1, 1)),
     PoolCase((1, 1, 4, 4), (1, 1), (3, 2)), PoolCase((3, 17, 6, 6)),
@@ -353,6 +355,8 @@ AVG_POOL = (
     PoolCase((1, 2, 7, 8), (3, 3), (2, 3), (1, 1), (1, 1), True, False),
     PoolCase((1, 2, 7, 8), (3, 3), (2, 2), (1, 1), divisor=5),
     PoolCase((1, 2, 7, 8), (3, 2), (2, 2), ceil_mode=True, divisor=-2),
+    PoolCase((1, 2, 6, 9), divisor=-3),
+    PoolCase((1, 2, 7, 8), (3, 3), (2, 2), divisor=8),
 )
 
 

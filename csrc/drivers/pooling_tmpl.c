@@ -67,7 +67,7 @@ static void FN(pool_backward_task)(void *argument, ptrdiff_t task, int worker) {
         real *dx = job->out + i * in;
         if (job->average)
             job->table->avg_pool_backward(s, dy, dx);
-        else if (job->table->max_pool_backward(out, in, dy, job->saved_index + i * out, dx))
+        else if (job->table->max_pool_backward(s, dy, job->saved_index + i * out, dx))
             __atomic_store_n(&job->bad_index, 1, __ATOMIC_RELAXED);
     }
 }

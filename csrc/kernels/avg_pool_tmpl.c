@@ -30,6 +30,33 @@ FNN_INLINE void FN(avg_vector)(const fnn_pool_shape *s, const real *x, ptrdiff_t
         FN(store_m)(y, sum, FN(mask)(n));
 }
 
+/* Outputs [q0, q1) of the rows [p0, p1), for 2x2 and 3x3 windows all inside the plane. */
+FNN_INLINE void FN(avg_quick_rows)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1,
+                                   ptrdiff_t q0, ptrdiff_t q1, const real *x, ptrdiff_t readable,
+                                   int square, real *y) {
+    const ptrdiff_t reach = FN(taps_reach)(s->w, 2, square);
+    const real divisor = FN(divisor)(s, square, q0), inverse = FN(exact_inverse)(divisor);
+    const vec by = FN(splat)(inverse != 0 ? inverse : divisor);
+    const vmask tail = FN(mask)((q1 - q0) & (LANES - 1));
+    for (ptrdiff_t p = p0; p < p1; p++) {
+        ptrdiff_t corner = (p * s->stride_h - s->pad_h) * s->w + q0 * 2 - s->pad_w;
+        for (ptrdiff_t q = q0; q < q1; q += LANES, corner += 2 * LANES) {
+            vec v[9], sum = FN(zero)();
+            if (FNN_LIKELY(corner + reach <= readable))
+                FN(load_taps)(x + corner, readable - corner, s->w, 2, square, 1, v);
+            else
+                FN(load_taps)(x + corner, readable - corner, s->w, 2, square, 0, v);
+            FNN_UNROLL
+            for (int i = 0; i < square * square; i++) sum += v[i];
+            sum = inverse != 0 ? sum * by : sum / by;
+            if (q + LANES <= q1)
+                FN(store)(y + p * s->q + q, sum);
+            else
+                FN(store_m)(y + p * s->q + q, sum, tail);
+        }
+    }
+}
+
 /* One output, anywhere: the mean of `rows` rows of n taps. */
 FNN_INLINE real FN(avg_single)(const real *x, ptrdiff_t w, ptrdiff_t rows, ptrdiff_t n,
                                real divisor) {
@@ -48,17 +75,31 @@ FNN_INLINE real FN(avg_single)(const real *x, ptrdiff_t w, ptrdiff_t rows, ptrdi
     return FN(sum)(wide) / divisor;
 }
 
+/* Rows [from, to); `step` is a literal as for load_strided, and so is `square`: the size of square
+ * windows of stride 2, or 0. */
 FNN_INLINE void FN(avg_rows)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t to, const real *x,
-                             ptrdiff_t readable, real *y, int step) {
-    ptrdiff_t inner0, inner1;
-    FN(inner_outputs)(s, &inner0, &inner1);
+                             ptrdiff_t readable, real *y, int step, int square) {
+    ptrdiff_t inner0, inner1, full0, full1;
+    FN(inner_columns)(s, &inner0, &inner1);
+    FN(inner_rows)(s, &full0, &full1);
     if (step == 0 && inner1 - inner0 < LANES / 2) inner1 = inner0;
+    full0 = fnn_max(full0, from);
+    full1 = square && inner0 < inner1 ? fnn_min(full1, to) : full0;
+    if (full0 < full1)
+        FN(avg_quick_rows)(s, full0, full1, inner0, inner1, x, readable, square, y);
+    const int sides = inner0 > 0 || inner1 < s->q;
     for (ptrdiff_t p = from; p < to; p++) {
+        const int done = full0 <= p && p < full1;
+        if (done && !sides) continue;
         const ptrdiff_t top = p * s->stride_h - s->pad_h;
         const ptrdiff_t r0 = fnn_max(top, 0), rows = fnn_max(0, fnn_min(top + s->r, s->h) - r0);
         const ptrdiff_t height = FN(tap_count)(top, s->r, s->h, s->pad_h, s->count_include_pad);
         real *out = y + p * s->q;
         for (ptrdiff_t q = 0; q < s->q;) {
+            if (done && q == inner0) {
+                q = inner1;
+                continue;
+            }
             const ptrdiff_t column = q * s->stride_w - s->pad_w;
             const real divisor = FN(divisor)(s, height, q);
             if (q < inner0 || q >= inner1) {
@@ -80,12 +121,17 @@ FNN_INLINE void FN(avg_rows)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t 
 
 static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t from, ptrdiff_t to,
                                       const real *x, ptrdiff_t readable, real *y) {
+    const int square = shape->r == shape->s ? (int)shape->r : 0;
     if (shape->stride_w == 1)
-        FN(avg_rows)(shape, from, to, x, readable, y, 1);
+        FN(avg_rows)(shape, from, to, x, readable, y, 1, 0);
+    else if (shape->stride_w == 2 && square == 2)
+        FN(avg_rows)(shape, from, to, x, readable, y, 2, 2);
+    else if (shape->stride_w == 2 && square == 3)
+        FN(avg_rows)(shape, from, to, x, readable, y, 2, 3);
     else if (shape->stride_w == 2)
-        FN(avg_rows)(shape, from, to, x, readable, y, 2);
+        FN(avg_rows)(shape, from, to, x, readable, y, 2, 0);
     else
-        FN(avg_rows)(shape, from, to, x, readable, y, 0);
+        FN(avg_rows)(shape, from, to, x, readable, y, 0, 0);
 }
 
 /* row[q stride_w + column] += share[q] for the outputs q < n whose tap is inside the row. */
@@ -118,6 +164,10 @@ enum { FN(POOL_CHUNK) = 128 };
 
 static FNN_NOINLINE void FN(avg_pool_backward)(const fnn_pool_shape *s, const real *dy, real *dx) {
     real share[FN(POOL_CHUNK)];
+    if (s->p > 0 && s->q > 0 && FN(spreads_by_vectors)(s)) {
+        FN(spread_means)(s, FN(divisor)(s, s->r, 0), dy, dx);
+        return;
+    }
     __builtin_memset(dx, 0, (size_t)(s->h * s->w) * sizeof(real));
     for (ptrdiff_t p = 0; p < s->p; p++) {
         const ptrdiff_t top = p * s->stride_h - s->pad_h;

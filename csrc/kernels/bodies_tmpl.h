@@ -18,6 +18,7 @@
 #include "kernels/pool_tmpl.c"
 #include "kernels/max_pool_tmpl.c"
 #include "kernels/max_pool_quick_tmpl.c"
+#include "kernels/pool_spread_tmpl.c"
 #include "kernels/avg_pool_tmpl.c"
 #include "kernels/softmax_tmpl.c"
 #include "kernels/softmax_columns_tmpl.c"

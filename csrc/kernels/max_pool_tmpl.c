@@ -139,15 +139,3 @@ static FNN_NOINLINE void FN(max_single)(const FN(max_window) *window, ptrdiff_t 
     window->y[q] = most;
     if (window->index) window->index[q] = (int32_t)at;
 }
-
-static FNN_NOINLINE int FN(max_pool_backward)(ptrdiff_t n, ptrdiff_t size, const real *dy,
-                                              const int32_t *index, real *dx) {
-    __builtin_memset(dx, 0, (size_t)size * sizeof(real));
-    for (ptrdiff_t i = 0; i < n; i++) {
-        if (FNN_LIKELY((uint32_t)index[i] < (size_t)size))
-            dx[index[i]] += dy[i];
-        else if (index[i] != -1)
-            return 1;
-    }
-    return 0;
-}

@@ -12,9 +12,9 @@
 typedef void FN(max_pool_fn)(const fnn_pool_shape *shape, ptrdiff_t from, ptrdiff_t to,
                              const real *x, ptrdiff_t readable, real *y, int32_t *index);
 
-/* dx [size] = 0, then dx[index[i]] += dy[i] for i < n, in that order; -1 is passed over. Returns
- * 0, or 1 as soon as another index is outside [0, size). */
-typedef int FN(max_pool_backward_fn)(ptrdiff_t n, ptrdiff_t size, const real *dy,
+/* One plane: dx [h][w] = 0, then dx[index[i]] += dy[i] for i < p q, in that order; -1 is passed
+ * over. Of the shape only h, w, p and q are read. Returns 0, or 1 as soon as another index is outside [0, h w). */
+typedef int FN(max_pool_backward_fn)(const fnn_pool_shape *shape, const real *dy,
                                      const int32_t *index, real *dx);
 
 /* Rows [from, to) of the output plane: the sum of the taps (dilation is 1), row by row, divided

@@ -16,12 +16,23 @@ FNN_INLINE void FN(inside)(ptrdiff_t start, ptrdiff_t taps, ptrdiff_t dilation, 
     if (*to < *from) *to = *from;
 }
 
-/* The outputs [from, to) of a row whose taps are all inside it. */
-FNN_INLINE void FN(inner_outputs)(const fnn_pool_shape *s, ptrdiff_t *from, ptrdiff_t *to) {
-    const ptrdiff_t room = s->w + s->pad_w - (s->s - 1) * s->dilation_w;
-    *from = fnn_min(s->q, fnn_ceil_div(s->pad_w, s->stride_w));
-    *to = room > 0 ? fnn_min(s->q, fnn_ceil_div(room, s->stride_w)) : 0;
+/* The outputs [from, to) of a line of `outputs` whose windows are all inside it; `reach` is from a
+ * window's first tap to its last. */
+FNN_INLINE void FN(inner_outputs)(ptrdiff_t outputs, ptrdiff_t size, ptrdiff_t pad,
+                                  ptrdiff_t reach, ptrdiff_t stride, ptrdiff_t *from,
+                                  ptrdiff_t *to) {
+    const ptrdiff_t room = size + pad - reach;
+    *from = fnn_min(outputs, FN(steps)(pad, stride));
+    *to = room > 0 ? fnn_min(outputs, FN(steps)(room, stride)) : 0;
     if (*to < *from) *to = *from;
+}
+
+FNN_INLINE void FN(inner_rows)(const fnn_pool_shape *s, ptrdiff_t *from, ptrdiff_t *to) {
+    FN(inner_outputs)(s->p, s->h, s->pad_h, (s->r - 1) * s->dilation_h, s->stride_h, from, to);
+}
+
+FNN_INLINE void FN(inner_columns)(const fnn_pool_shape *s, ptrdiff_t *from, ptrdiff_t *to) {
+    FN(inner_outputs)(s->q, s->w, s->pad_w, (s->s - 1) * s->dilation_w, s->stride_w, from, to);
 }
 
 /* p[0], p[stride], p[2 stride] ..., of which p[0] .. p[left - 1] may be read; lanes beyond are
@@ -44,6 +55,38 @@ FNN_INLINE vec FN(load_strided)(const real *p, ptrdiff_t left, ptrdiff_t stride,
     for (ptrdiff_t i = 0; i < LANES; i++) lane[i] = i * stride < left ? p[i * stride] : 0;
     __builtin_memcpy(&v, lane, sizeof v);
     return v;
+}
+
+/* The taps of LANES windows of `square` x `square`, row by row, from x on in rows w apart: v. The
+ * literal `step` is 1 or 2; `whole` and `left` are as for load_strided. */
+FNN_INLINE void FN(load_taps)(const real *x, ptrdiff_t left, ptrdiff_t w, int step, int square,
+                              int whole, vec v[9]) {
+    FNN_UNROLL
+    for (int r = 0; r < square; r++, x += w, left -= w) {
+        int first = 0;
+        if (step == 2 && whole) { /* two taps of one pair of loads */
+            const vec low = FN(pin)(FN(load)(x)), high = FN(pin)(FN(load)(x + LANES));
+            v[r * square] = FN(even_lanes)(low, high);
+            v[r * square + 1] = FN(odd_lanes)(low, high);
+            first = 2;
+        }
+        FNN_UNROLL
+        for (int k = first; k < square; k++)
+            v[r * square + k] = FN(load_strided)(x + k, left - k, step, step, whole);
+    }
+}
+
+/* How many elements from the first tap on load_taps reads with whole vectors. */
+FNN_INLINE ptrdiff_t FN(taps_reach)(ptrdiff_t w, int step, int square) {
+    const int beyond = step == 2 ? 2 * ((square - 1) / 2) : square - 1;
+    return (square - 1) * w + beyond + step * LANES;
+}
+
+/* 1 / divisor where multiplying by it is dividing, for powers of two; else 0. */
+FNN_INLINE real FN(exact_inverse)(real divisor) {
+    const real inverse = 1 / divisor;
+    const ptrdiff_t whole = divisor >= 1 && divisor <= 65536 ? (ptrdiff_t)divisor : 0;
+    return whole && (real)whole == divisor && (whole & (whole - 1)) == 0 ? inverse : 0;
 }
 
 /* Windows from which one output is done along its rows instead of tap by tap. */

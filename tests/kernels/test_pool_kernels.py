@@ -52,6 +52,34 @@ def test_avg_pool2d(case, isa, dtype):
     assert_close(dx, want, eps(dtype) * (taps + 1) * largest(grad), "gradient")
 
 
+@pytest.mark.parametrize("width", [2, 9, 34])
+@pytest.mark.parametrize("where", ["anywhere", "in the windows", "nowhere"])
+def test_maxima_go_where_the_indices_say(where, width, isa, dtype):
+    """The sizes look like 2x2 windows; the indices need not."""
+    rng = np.random.default_rng(0)
+    size, out = (6, width), (3, width // 2)
+    grad = np.round(rng.standard_normal((2, 3, *out)), 2).astype(dtype)
+    corner = 2 * width * np.arange(3)[:, None] + 2 * np.arange(out[1])
+    shape = grad.shape
+    index = corner + rng.integers(0, 2, shape) + width * rng.integers(0, 2, shape)
+    if where != "in the windows":  # the last plane only, and only its end
+        others = rng.integers(0, 6 * width, out[1]) if where == "anywhere" else -1
+        index[-1, -1, -1] = others
+    grad[0, 0, 0, 0] = -0.0
+    want = np.zeros((6, 6 * width), dtype)
+    for plane, at, g in zip(want, index.reshape(6, -1), grad.reshape(6, -1), strict=True):
+        for i, v in zip(at, g, strict=True):
+            if i >= 0:
+                plane[i] += v
+    dx = native.max_pool2d_backward(grad, index.astype(np.int32), size)
+    assert_exact(dx.reshape(want.shape), want, "gradient")
+    assert not np.signbit(dx[0, 0]).ravel()[index[0, 0, 0, 0]], "0 + -0 is 0"
+    bad = index.astype(np.int32)
+    bad[1, 2, 0, 0] = 6 * width
+    with pytest.raises(IndexError):
+        native.max_pool2d_backward(grad, bad, size)
+
+
 def test_first_of_equals_and_last_nan(isa, dtype):
     case = PoolCase((1, 1, 3, 48), (3, 3), (3, 3))
     x = np.zeros(case.x, dtype)
