@@ -110,7 +110,11 @@ def _plan_layer(name: str, layer: Conv2d, shape: Shape) -> LayerPlan:
     weight = tuple(layer.weight.shape)
     how = (layer.stride, padding, layer.dilation, layer.groups)
     out = window.conv2d_output(x, weight, None, *how)
-    options: dict[str, Any] = {"dtype": layer.weight.dtype.name, "algorithm": settings().algorithm}
+    options: dict[str, Any] = {
+        "dtype": layer.weight.dtype.name,
+        "algorithm": settings().algorithm,
+        "precision": settings().precision,
+    }
     plans = (
         PassPlan(**_native.conv2d_plan(x, weight, *how, which=which, **options)) for which in PASSES
     )

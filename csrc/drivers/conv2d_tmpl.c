@@ -28,7 +28,7 @@ static const FN(method) FN(methods)[] = {
                     FN(fnn_conv2d_im2col_describe)},
     [FNN_WINOGRAD] = {FN(fnn_conv2d_winograd_workspace), FN(fnn_conv2d_winograd_forward),
                       FN(fnn_conv2d_winograd_backward_data),
-                      FN(fnn_conv2d_winograd_backward_weight)},
+                      FN(fnn_conv2d_winograd_backward_weight), FN(fnn_conv2d_winograd_describe)},
 };
 
 /* NULL if the forced algorithm cannot do the shape. */

@@ -133,6 +133,38 @@ size_t FN(fnn_conv2d_winograd_workspace)(const fnn_ctx *ctx, const fnn_conv2d_sh
            (size_t)plan.threads * plan.worker_bytes;
 }
 
+void FN(fnn_conv2d_winograd_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                      fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    const FN(fnn_table) *kernels = FN(table)(ctx);
+    tiling t;
+    ptrdiff_t out;
+    if (pass == FNN_BACKWARD_WEIGHT) {
+        const FN(winograd_weight) plan = FN(winograd_weight_plan)(ctx, shape);
+        t = plan.t, out = plan.out;
+        fnn_conv2d_note(to, "input channels at a time", plan.some);
+    } else {
+        const FN(winograd) plan = FN(winograd_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
+        t = plan.t, out = plan.out;
+        fnn_conv2d_note(to, plan.piecewise ? "weights in pieces of" : "chunk of a sum", plan.chunk);
+    }
+    const ptrdiff_t tiles = t.rows * t.cols, panels = fnn_ceil_div(out, kernels->gemm_nr);
+    to->kernel = "gemm, a product for each position of the transformed tiles";
+    fnn_conv2d_note(to, "tile side", t.m);
+    fnn_conv2d_note(to, "positions", t.side * t.side);
+    fnn_conv2d_note(to, "tiles", t.images * tiles);
+    fnn_conv2d_note(to, "tiles a block", t.tiles);
+    fnn_conv2d_note(to, "blocks", t.blocks);
+    fnn_conv2d_note(to, "panels", panels);
+    fnn_conv2d_note(to, "panel channels", kernels->gemm_nr);
+    fnn_conv2d_note(to, "lanes", kernels->lanes);
+    to->share = (double)(t.out_h * t.out_w) / (double)(tiles * t.m * t.m) * (double)out /
+                (double)(panels * kernels->gemm_nr);
+    to->basis = t.m == 4 ? "at most, of its 36 multiplications where the sum has 144: pixels and "
+                           "channels that fill tiles and panels; transforms left out"
+                         : "at most, of its 16 multiplications where the sum has 36: pixels and "
+                           "channels that fill tiles and panels; transforms left out";
+}
+
 void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                              const real *dy, const real *x, real *dw,
                                              void *workspace) {

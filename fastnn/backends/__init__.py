@@ -22,7 +22,6 @@ __all__ = [
     "Settings",
     "available",
     "conv_algorithm",
-    "conv_algorithms",
     "set_conv_precision",
     "settings",
     "use_backend",
@@ -48,11 +47,6 @@ settings = _settings.get
 def available() -> tuple[str, ...]:
     """Names that :func:`use_backend` accepts."""
     return tuple(_BACKENDS)
-
-
-def conv_algorithms() -> tuple[str, ...]:
-    """Names that :func:`conv_algorithm` accepts; the first lets one be chosen."""
-    return CONV_ALGORITHMS
 
 
 class _Selection:

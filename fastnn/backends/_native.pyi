@@ -60,6 +60,7 @@ def conv2d_plan(
     which: str,
     dtype: str = "float32",
     algorithm: str = "auto",
+    precision: str = "fast",
 ) -> dict[str, Any]: ...
 def max_pool2d(
     x: Array,

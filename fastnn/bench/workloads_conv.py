@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import Padding, Pair, _native, conv_algorithms, settings
+from ..backends import CONV_ALGORITHMS, Padding, Pair, _native, settings
 from .onnx_model import onnx_call
 from .prepared import Array, Prepared, numpy_of, random_array, tensors
 
@@ -138,7 +138,7 @@ def fastnn_each_algorithm(p: Params) -> Prepared | None:
     if p["which"] == "training":
         return None
     variants = {}
-    for name in conv_algorithms():
+    for name in CONV_ALGORITHMS:
         call = _backend_call(p, name)
         try:
             call()

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from fastnn.backends import conv_algorithms
+from fastnn.backends import CONV_ALGORITHMS
 from fastnn.bench import nets, peer, worker, workloads
 from fastnn.bench.cases import FAMILIES, Case, conv_case
 from fastnn.bench.runner import TOLERANCE
@@ -83,7 +83,7 @@ def test_every_algorithm_is_a_variant_and_one_is_chosen(case):
     if case.params["which"] == "training":
         assert prepared is None
         return
-    assert {"auto", "direct", "im2col"} <= set(prepared.variants) <= set(conv_algorithms())
+    assert {"auto", "direct", "im2col"} <= set(prepared.variants) <= set(CONV_ALGORITHMS)
     assert prepared.chosen in prepared.variants
     forward = case.params["which"] == "forward"
     want = prepared.variants["auto"]()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cases import CONV2D
 
-from fastnn.backends import _native, conv_algorithms
+from fastnn.backends import CONV_ALGORITHMS, CONV_PRECISIONS, _native
 
 PASSES = ("forward", "input", "weight")
 
@@ -14,13 +14,14 @@ def plan(case, which, dtype, algorithm="auto"):
     return _native.conv2d_plan(case.x, case.weight, *case.how, which, name, algorithm)
 
 
-@pytest.mark.parametrize("algorithm", conv_algorithms()[1:])
+@pytest.mark.parametrize("algorithm", CONV_ALGORITHMS[1:])
 def test_forced_algorithm_describes_itself(isa, dtype, algorithm):
     lanes = 0
     described = 0
     for case in CONV2D:
         for which in PASSES:
             told = plan(case, which, dtype, algorithm)
+            assert (told["algorithm"] is None) == (not case.suits(algorithm))
             if told["algorithm"] is None or told["reason"] == "nothing to compute":
                 continue
             described += 1
@@ -45,7 +46,7 @@ def test_choice_is_one_of_the_algorithms_and_says_why(isa, dtype):
     for case in CONV2D:
         for which in PASSES:
             told = plan(case, which, dtype)
-            assert told["algorithm"] in conv_algorithms()[1:]
+            assert told["algorithm"] in CONV_ALGORITHMS[1:]
             forced = plan(case, which, dtype, told["algorithm"])
             assert {**forced, "reason": told["reason"]} == told
             reasons.add(told["reason"])
@@ -76,7 +77,19 @@ def test_bad_arguments_are_told():
         _native.conv2d_plan(*shapes, *how, "backward")
     with pytest.raises(ValueError, match="unknown convolution algorithm 'fft'"):
         _native.conv2d_plan(*shapes, *how, "forward", "float32", "fft")
+    with pytest.raises(ValueError, match="unknown convolution precision 'exact'"):
+        _native.conv2d_plan(*shapes, *how, "forward", precision="exact")
     with pytest.raises(ValueError, match=r"impossible convolution: \(1, 3, 8, 8\)"):
         _native.conv2d_plan(shapes[0], (4, 2, 3, 3), *how, "forward")
     with pytest.raises(TypeError, match="int64"):
         _native.conv2d_plan(*shapes, *how, "forward", "int64")
+
+
+def test_precision_decides_the_tile():
+    how = ((1, 64, 56, 56), (64, 64, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1)
+    for which in PASSES:
+        sides = [
+            _native.conv2d_plan(*how, which, "float32", "winograd", precision)["sizes"]["tile side"]
+            for precision in CONV_PRECISIONS
+        ]
+        assert sides == [4, 2]

@@ -9,7 +9,7 @@ cdef object text_of(const char *text):
 
 
 def conv2d_plan(x_shape, weight_shape, stride, padding, dilation, groups, which, dtype="float32",
-                algorithm="auto"):
+                algorithm="auto", precision="fast"):
     """Describe one pass of a convolution over arrays of these shapes.
 
     ``which`` is ``"forward"``, ``"input"`` or ``"weight"`` (the gradients of these). Returns a
@@ -33,7 +33,11 @@ def conv2d_plan(x_shape, weight_shape, stride, padding, dilation, groups, which,
     if algorithm not in ALGORITHMS:
         raise ValueError(f"unknown convolution algorithm {algorithm!r}; choose from "
                          f"{', '.join(ALGORITHMS)}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"unknown convolution precision {precision!r}; choose from "
+                         f"{', '.join(PRECISIONS)}")
     ctx.algorithm = ALGORITHMS[algorithm]
+    ctx.precision = PRECISIONS[precision]
     fill_conv(&shape, np.broadcast_to(zero, x_shape), np.broadcast_to(zero, weight_shape), stride,
               padding, dilation, groups)
     if typenum == cnp.NPY_FLOAT32:
