@@ -57,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--noise", type=float, default=0.07, help="sweep again while it is higher (%(default)s)"
     )
     parser.add_argument(
-        "--minutes", type=float, help="no sweep ends after that (20; 40; of a shard its share)"
+        "--minutes",
+        type=float,
+        help="no sweep begins that would end later (20; 40; of a shard its share)",
     )
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--markdown", type=Path, help="write the table, losses first, to this file")
