@@ -93,6 +93,10 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
     const ptrdiff_t tiles = s->n * fnn_ceil_div(out_h, m) * fnn_ceil_div(out_w, m);
     if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(&f, pass, tiles, strict))
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
+    const ptrdiff_t nr = is_f64 ? ctx->kernels->f64.gemm_nr : ctx->kernels->f32.gemm_nr;
+    /* the weights are copied once, and must meet enough pixels */
+    if (fnn_conv2d_takes_rows(s, pass, lanes, nr) && s->n * pixels >= 128)
+        return (choice){FNN_IM2COL, "rows of pixels and panels of channels that fill register tiles"};
     const char *const columns = why_columns(&f, pass, pixels, s->n);
     if (columns) return (choice){FNN_IM2COL, columns};
     return (choice){FNN_DIRECT, "register tiles: nothing here repays packing columns"};

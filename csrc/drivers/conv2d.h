@@ -163,6 +163,11 @@ FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
 /* Winograd's algorithm: 3x3 windows, neither strided nor dilated. */
 int fnn_conv2d_winograd_can(const fnn_conv2d_shape *shape);
 
+/* Whether im2col reads rows of pixels in place for this pass, instead of packing columns: panels
+ * of `nr` channels of the result and rows of several pixels must be filled. */
+int fnn_conv2d_takes_rows(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass, ptrdiff_t lanes,
+                          ptrdiff_t nr);
+
 /* A size worth telling, for a pass's description. */
 FNN_INLINE void fnn_conv2d_note(fnn_conv2d_plan *plan, const char *name, ptrdiff_t value) {
     if (plan->notes == FNN_PLAN_NOTES) return;

@@ -238,14 +238,26 @@ static void FN(run_columns)(const fnn_ctx *ctx, const FN(columns_plan) *plan, FN
     fnn_parallel(plan->threads, tasks, task, &job);
 }
 
+static int FN(takes_rows)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                          fnn_conv2d_pass pass) {
+    const FN(fnn_table) *kernels = FN(table)(ctx);
+    return fnn_conv2d_takes_rows(shape, pass, kernels->lanes, kernels->gemm_nr);
+}
+
 size_t FN(fnn_conv2d_im2col_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        fnn_conv2d_pass pass) {
+    if (FN(takes_rows)(ctx, shape, pass))
+        return FN(fnn_conv2d_rows_workspace)(ctx, shape, pass == FNN_BACKWARD_DATA);
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, pass);
     return plan.tap_bytes + plan.workers * plan.worker_bytes;
 }
 
 void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                     fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    if (FN(takes_rows)(ctx, shape, pass)) {
+        FN(fnn_conv2d_rows_describe)(ctx, shape, pass == FNN_BACKWARD_DATA, to);
+        return;
+    }
     const FN(fnn_table) *kernels = FN(table)(ctx);
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, pass);
     const ptrdiff_t lanes = kernels->lanes;
@@ -266,6 +278,10 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
 
 void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                    const real *w, const real *bias, real *y, void *workspace) {
+    if (FN(takes_rows)(ctx, shape, FNN_FORWARD)) {
+        FN(fnn_conv2d_rows_run)(ctx, shape, 0, x, w, bias, y, workspace);
+        return;
+    }
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_FORWARD);
     const FN(columns_job) job = {.src = x, .w = w, .bias = bias, .dst = y};
     FN(run_columns)(ctx, &plan, job, shape->n * shape->groups, FN(forward_task), workspace);
@@ -273,6 +289,10 @@ void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
 
 void FN(fnn_conv2d_im2col_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          const real *dy, const real *w, real *dx, void *workspace) {
+    if (FN(takes_rows)(ctx, shape, FNN_BACKWARD_DATA)) {
+        FN(fnn_conv2d_rows_run)(ctx, shape, 1, dy, w, NULL, dx, workspace);
+        return;
+    }
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_BACKWARD_DATA);
     const FN(columns_job) job = {.src = dy, .w = w, .dst = dx};
     FN(run_columns)(ctx, &plan, job, shape->n * shape->groups * plan.blocks, FN(data_task),

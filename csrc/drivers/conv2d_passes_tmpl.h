@@ -27,6 +27,15 @@ void FN(fnn_conv2d_im2col_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_
                                            const real *dy, const real *x, real *dw,
                                            void *workspace);
 
+/* im2col's other form of forward and backward-data: rows of pixels times weights. */
+size_t FN(fnn_conv2d_rows_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                     int backward);
+void FN(fnn_conv2d_rows_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                  int backward, fnn_conv2d_plan *plan);
+void FN(fnn_conv2d_rows_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, int backward,
+                             const real *src, const real *w, const real *bias, real *dst,
+                             void *workspace);
+
 size_t FN(fnn_conv2d_winograd_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        fnn_conv2d_pass pass);
 void FN(fnn_conv2d_winograd_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

@@ -12,7 +12,6 @@ enum {
     WEIGHT_BYTES = 4 << 20,     /* most of U that is kept: beyond, reading it is slower than making it */
     CHUNK = 32,                 /* channels summed before they are added to the result: accuracy */
     SUM_BYTES = 40 * 1024,      /* a task's products in the gradient of the weights: L1 */
-    AHEAD = 8,                  /* input channels whose weights are fetched early */
     GRAIN = 200000              /* multiply-adds worth a second thread */
 };
 
@@ -67,11 +66,13 @@ int fnn_conv2d_winograd_can(const fnn_conv2d_shape *s) {
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_taps_tmpl.h"
 #include "drivers/conv2d_winograd_tmpl.c"
 #include "drivers/conv2d_winograd_weight_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_taps_tmpl.h"
 #include "drivers/conv2d_winograd_tmpl.c"
 #include "drivers/conv2d_winograd_weight_tmpl.c"
 #include "base/real_end.h"

@@ -116,20 +116,11 @@ static size_t FN(winograd_workspace)(const FN(winograd) *plan) {
 static void FN(winograd_collect)(const FN(winograd_job) *job, ptrdiff_t group, ptrdiff_t slab,
                                  real *taps) {
     const FN(winograd) *plan = job->plan;
-    const ptrdiff_t nr = plan->nr, first = slab * nr, outs = fnn_min(nr, plan->out - first);
-    const real *w = job->w + group * plan->in * plan->out * 9 + first * plan->w_out;
-    if (!plan->turned) {
-        job->kernels->conv2d_transpose(outs, plan->in * 9, w, plan->w_out, taps, nr, nr);
-        return;
-    }
-    for (ptrdiff_t c = 0; c < plan->in; c++) {
-        /* short runs far apart: no prefetcher of the processor follows them */
-        const char *next = (const char *)(w + fnn_min(c + AHEAD, plan->in - 1) * plan->w_in);
-        for (size_t i = 0; i < (size_t)outs * 9 * sizeof(real); i += FNN_LINE)
-            __builtin_prefetch(next + i);
-        job->kernels->conv2d_transpose(outs, 9, w + c * plan->w_in, 9, taps + (c * 9 + 8) * nr, -nr,
-                                       nr);
-    }
+    const ptrdiff_t first = slab * plan->nr;
+    FN(collect_taps)(job->kernels,
+                     job->w + group * plan->in * plan->out * 9 + first * plan->w_out, plan->w_out,
+                     plan->w_in, plan->in, fnn_min(plan->nr, plan->out - first), 9, plan->nr, taps,
+                     plan->turned);
 }
 
 static void FN(winograd_weight_task)(void *argument, ptrdiff_t task, int worker) {
