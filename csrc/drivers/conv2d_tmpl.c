@@ -116,19 +116,19 @@ static void FN(bias_task)(void *argument, ptrdiff_t task, int worker) {
     const fnn_conv2d_shape *s = job->shape;
     (void)worker;
     const ptrdiff_t pixels = s->p * s->q, end = s->k * (task + 1) / job->tasks;
-    for (ptrdiff_t k = s->k * task / job->tasks; k < end; k++) {
-        real total = 0;
-        for (ptrdiff_t n = 0; n < s->n; n++)
-            total += job->kernels->conv2d_plane_sum(pixels, job->dy + (n * s->k + k) * pixels);
-        job->db[k] = total;
-    }
+    const ptrdiff_t k = s->k * task / job->tasks;
+    job->kernels->conv2d_channel_sums(s->n, end - k, pixels, s->k * pixels, job->dy + k * pixels,
+                                      job->db + k);
 }
 
 fnn_status FN(fnn_conv2d_backward_bias)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                         const real *dy, real *db) {
     if (shape->k == 0) return FNN_OK;
     const ptrdiff_t count = shape->n * shape->k * shape->p * shape->q;
-    const ptrdiff_t tasks = fnn_max(fnn_min(count / BIAS_GRAIN, shape->k), 1);
+    /* the channels of a task lie side by side, and a page of them keeps the prefetcher going */
+    const ptrdiff_t page = 4096 / (ptrdiff_t)sizeof(real);
+    const ptrdiff_t group = fnn_ceil_div(page, fnn_max(shape->p * shape->q, 1));
+    const ptrdiff_t tasks = fnn_max(fnn_min(count / BIAS_GRAIN, shape->k / group), 1);
     FN(bias_job) job = {FN(table)(ctx), shape, dy, db, tasks};
     const fnn_fpstate state = fnn_fp_flush();
     fnn_parallel(ctx->threads, tasks, FN(bias_task), &job);

@@ -102,5 +102,6 @@ typedef FN(conv2d_columns_fn) FN(conv2d_columns_transposed_fn);
 typedef void FN(conv2d_add_columns_fn)(const fnn_conv2d_columns *columns, ptrdiff_t rows,
                                        ptrdiff_t channels, const real *src, real *planes);
 
-/* The sum of `count` elements. */
-typedef real FN(conv2d_plane_sum_fn)(ptrdiff_t count, const real *x);
+/* y[c] = sum over n < images and i < pixels of x[n image + c pixels + i], for c < channels. */
+typedef void FN(conv2d_channel_sums_fn)(ptrdiff_t images, ptrdiff_t channels, ptrdiff_t pixels,
+                                        ptrdiff_t image, const real *x, real *y);

@@ -135,15 +135,3 @@ static FNN_NOINLINE void FN(conv2d_scatter)(const FN(conv2d_grid) *grid, ptrdiff
         j += grid->pitch - col;
     }
 }
-
-static FNN_NOINLINE real FN(conv2d_plane_sum)(ptrdiff_t count, const real *x) {
-    vec acc[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
-    ptrdiff_t j = 0;
-    for (; j + 4 * LANES <= count; j += 4 * LANES) {
-        FNN_UNROLL
-        for (int v = 0; v < 4; v++) acc[v] += FN(load)(x + j + v * LANES);
-    }
-    for (; j + LANES <= count; j += LANES) acc[0] += FN(load)(x + j);
-    if (j < count) acc[1] += FN(load_m)(x + j, FN(mask)(count - j));
-    return FN(sum)((acc[0] + acc[1]) + (acc[2] + acc[3]));
-}

@@ -18,8 +18,9 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
                                            const int64_t *target, const real *weight,
                                            const FN(loss_terms) *terms, real *loss, real *lse) {
     real most[FN(LOG_ROWS)], sum[FN(LOG_ROWS)], logs[FN(LOG_ROWS)];
-    for (; rows > 0; rows -= FN(LOG_ROWS)) {
-        const ptrdiff_t m = fnn_min(rows, FN(LOG_ROWS));
+    const ptrdiff_t block = FN(row_block)(fnn_max(n, 1));
+    for (; rows > 0; rows -= block) {
+        const ptrdiff_t m = fnn_min(rows, block);
         FN(row_statistics)(m, n, x, most, sum);
         FN(log)(m, sum, logs);
         for (ptrdiff_t i = 0; i < m; i++, x += n) {
@@ -46,18 +47,32 @@ FNN_INLINE real FN(lse_correction)(ptrdiff_t n, const real *x, real lse) {
     return 1 / FN(row_exponentials)(n, x, FN(splat)(lse), NULL)[0];
 }
 
+/* factor exp(x - shift) + less w for `count` (a literal) vectors. */
+FNN_INLINE void FN(some_gradients)(int count, const real *x, const real *weight, vec shift,
+                                   vec factor, vec less, real *dx) {
+    vec e[FN(ROW_GROUP)];
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) e[k] = FN(load)(x + k * LANES) - shift;
+    FN(exp_each)(e, count);
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) {
+        const vec w = weight ? FN(load)(weight + k * LANES) : FN(splat)(1);
+        FN(store)(dx + k * LANES, FN(fma)(w, less, e[k] * factor));
+    }
+}
+
 /* One row of gradients: factor exp(x - shift) - spread w, and hit less at t. */
 FNN_INLINE void FN(row_gradient)(ptrdiff_t n, const real *x, const real *weight, real shift,
                                  real factor, real spread, real hit, int64_t t, real *dx) {
     const vec s = FN(splat)(shift), f = FN(splat)(factor), less = FN(splat)(-spread);
-    vec w = FN(splat)(1);
     ptrdiff_t j = 0;
-    for (; j + LANES <= n; j += LANES) {
-        if (weight) w = FN(load)(weight + j);
-        FN(store)(dx + j, FN(fma)(w, less, FN(exp_bounded)(FN(load)(x + j) - s) * f));
-    }
+    for (; j + FN(ROW_GROUP) * LANES <= n; j += FN(ROW_GROUP) * LANES)
+        FN(some_gradients)(FN(ROW_GROUP), x + j, weight ? weight + j : NULL, s, f, less, dx + j);
+    for (; j + LANES <= n; j += LANES)
+        FN(some_gradients)(1, x + j, weight ? weight + j : NULL, s, f, less, dx + j);
     if (j < n) {
         const vmask m = FN(mask)(n - j);
+        vec w = FN(splat)(1);
         if (weight) w = FN(load_m)(weight + j, m);
         vec d = FN(fma)(w, less, FN(exp_bounded)(FN(load_m)(x + j, m) - s) * f);
         /* a load of dx[t] would wait for the masked store */

@@ -19,7 +19,7 @@ typedef struct FN(quick_windows) {
 } FN(quick_windows);
 
 /* The position of the first tap in LANES windows that equals the largest, relative to the window's
- * corner, given the largest of each row too: the first row that has it, then the first of its taps. */
+ * corner, given the largest of each row too: the first row that has it, then its first tap. */
 FNN_INLINE ivec FN(first_largest)(int square, ptrdiff_t w, const vec v[9], const vec row_most[3],
                                   vec most) {
     const ivec one = (ivec){0} + 1;

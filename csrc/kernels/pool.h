@@ -13,7 +13,8 @@ typedef void FN(max_pool_fn)(const fnn_pool_shape *shape, ptrdiff_t from, ptrdif
                              const real *x, ptrdiff_t readable, real *y, int32_t *index);
 
 /* One plane: dx [h][w] = 0, then dx[index[i]] += dy[i] for i < p q, in that order; -1 is passed
- * over. Of the shape only h, w, p and q are read. Returns 0, or 1 as soon as another index is outside [0, h w). */
+ * over. Of the shape only h, w, p and q are read. Returns 0, or 1 as soon as another index is
+ * outside [0, h w). */
 typedef int FN(max_pool_backward_fn)(const fnn_pool_shape *shape, const real *dy,
                                      const int32_t *index, real *dx);
 

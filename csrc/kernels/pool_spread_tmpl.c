@@ -1,5 +1,5 @@
-/* Gradients of the averages of 2x2 and 3x3 windows and of the maxima of 2x2 windows, of stride 2 and
- * all inside the plane; contracts in kernels/pool.h.
+/* Gradients of the averages of 2x2 and 3x3 windows and of the maxima of 2x2 windows, of stride 2
+ * and all inside the plane; contracts in kernels/pool.h.
  *
  * dx is gathered: each element collects what its windows give it, in their order, and is written
  * once, by whole vectors. Lanes are neighbouring windows j of a row of windows p:
@@ -142,11 +142,12 @@ FNN_INLINE int FN(spread_plane)(FN(spread_job) *job, int square) {
     return 1;
 }
 
-/* Guesses from the sizes that the windows are 2x2; the indices tell. */
+/* Guesses from the sizes that the windows are 2x2; the indices tell. Rows that fill less than half a
+ * vector are quicker one by one: 0. */
 static FNN_NOINLINE int FN(spread_maxima)(const fnn_pool_shape *s, const real *dy,
                                           const int32_t *index, real *dx) {
     FN(spread_job) job = {.shape = s, .dy = dy, .index = index, .dx = dx};
-    return FN(steps_by_two)(s->p, s->h, 2) && FN(steps_by_two)(s->q, s->w, 2) &&
+    return 2 * s->q > LANES && FN(steps_by_two)(s->p, s->h, 2) && FN(steps_by_two)(s->q, s->w, 2) &&
            FN(spread_plane)(&job, 2);
 }
 

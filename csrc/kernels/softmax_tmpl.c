@@ -19,28 +19,36 @@ FNN_INLINE vec FN(row_largest)(ptrdiff_t n, const real *x) {
     return FN(largest)(FN(maximum)(FN(maximum)(m[0], m[1]), FN(maximum)(m[2], m[3])));
 }
 
+/* Vectors of a long row, and short rows, that go in lockstep. */
+enum { FN(ROW_GROUP) = 4, FN(SHORT_ROWS) = FNN_VBYTES == 64 ? FN(EXP_GROUP) : 4 };
+
+/* sum[k % 2] += exp(x[k] - shift) for the vectors k < count (a literal), each also stored to y
+ * unless y is NULL (a literal). */
+FNN_INLINE void FN(some_exponentials)(int count, const real *x, vec shift, real *y, vec sum[2]) {
+    vec e[FN(ROW_GROUP)];
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) e[k] = FN(load)(x + k * LANES) - shift;
+    FN(exp_each)(e, count);
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) {
+        if (y) FN(store)(y + k * LANES, e[k]);
+        sum[k % 2] += e[k];
+    }
+}
+
 /* Every lane: sum of exp(x[j] - shift), each also stored to y unless y is NULL (a literal). */
 FNN_INLINE vec FN(row_exponentials)(ptrdiff_t n, const real *x, vec shift, real *y) {
+    const ptrdiff_t group = FN(ROW_GROUP) * LANES;
     FN(exact_sum) total = {FN(zero)(), FN(zero)()};
     ptrdiff_t j = 0;
     while (j + LANES <= n) {
         const ptrdiff_t end = fnn_min(n, j + 2 * FN(SUM_STEPS) * LANES);
-        vec even = FN(zero)(), odd = FN(zero)();
-        for (; j + 2 * LANES <= end; j += 2 * LANES) {
-            const vec a = FN(exp_bounded)(FN(load)(x + j) - shift);
-            const vec b = FN(exp_bounded)(FN(load)(x + j + LANES) - shift);
-            if (y) FN(store)(y + j, a);
-            if (y) FN(store)(y + j + LANES, b);
-            even += a;
-            odd += b;
-        }
-        if (j + LANES <= end) {
-            const vec a = FN(exp_bounded)(FN(load)(x + j) - shift);
-            if (y) FN(store)(y + j, a);
-            even += a;
-            j += LANES;
-        }
-        FN(add_exactly)(&total, even + odd);
+        vec sum[2] = {FN(zero)(), FN(zero)()};
+        for (; j + group <= end; j += group)
+            FN(some_exponentials)(FN(ROW_GROUP), x + j, shift, y ? y + j : NULL, sum);
+        for (; j + LANES <= end; j += LANES)
+            FN(some_exponentials)(1, x + j, shift, y ? y + j : NULL, sum);
+        FN(add_exactly)(&total, sum[0] + sum[1]);
     }
     if (j < n) {
         const vmask tail = FN(mask)(n - j);
@@ -49,6 +57,33 @@ FNN_INLINE vec FN(row_exponentials)(ptrdiff_t n, const real *x, vec shift, real 
         FN(add_exactly)(&total, FN(select)(FN(lanes_below)(n - j), a, FN(zero)()));
     }
     return FN(sum_everywhere)(FN(rounded)(total));
+}
+
+/* The same for `count` (a literal) rows of n <= LANES elements: every lane of high[i] is the
+ * largest of row i, that of sum[i] the sum of the exponentials e[i]. */
+FNN_INLINE void FN(short_rows)(int count, ptrdiff_t n, const real *x, vec *high, vec *e, vec *sum) {
+    const vmask tail = FN(mask)(n);
+    const ivec live = FN(lanes_below)(n);
+    const vec least = FN(splat)((real)-INFINITY);
+    FNN_UNROLL
+    for (int i = 0; i < count; i++)
+        high[i] = e[i] = FN(select)(live, FN(load_m)(x + i * n, tail), least);
+    FN(fold_each)(high, count, 1);
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) e[i] -= high[i];
+    FN(exp_each)(e, count);
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) sum[i] = e[i];
+    FN(fold_each)(sum, count, 0);
+}
+
+/* Rows whose maxima, sums and logarithms are taken together: neither has to wait for the one
+ * before in its row, and one lane of a vector logarithm costs as much as all of them. */
+enum { FN(LOG_ROWS) = 64 };
+
+/* As many of them as stay in the first cache from pass to pass. */
+FNN_INLINE ptrdiff_t FN(row_block)(ptrdiff_t n) {
+    return fnn_max(1, fnn_min(FN(LOG_ROWS), 16384 / (ptrdiff_t)sizeof(real) / n));
 }
 
 /* y[j] *= f */
@@ -61,53 +96,76 @@ FNN_INLINE void FN(row_scale)(ptrdiff_t n, vec f, real *y) {
     }
 }
 
+/* Softmax of `count` (a literal) rows of n <= LANES elements. */
+FNN_INLINE void FN(softmax_short)(int count, ptrdiff_t n, const real *x, real *y) {
+    const vmask tail = FN(mask)(n);
+    vec high[FN(SHORT_ROWS)], e[FN(SHORT_ROWS)], sum[FN(SHORT_ROWS)];
+    FN(short_rows)(count, n, x, high, e, sum);
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) FN(store_m)(y + i * n, e[i] / sum[i], tail);
+}
+
 static FNN_NOINLINE void FN(softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
-    if (n > LANES) {
-        for (ptrdiff_t i = 0; i < rows; i++, x += n, y += n) {
+    real factor[FN(LOG_ROWS)]; /* the maximum, then one over the sum */
+    ptrdiff_t i = 0;
+    if (n == 0) return;
+    if (n <= LANES) {
+        for (; i + FN(SHORT_ROWS) <= rows; i += FN(SHORT_ROWS))
+            FN(softmax_short)(FN(SHORT_ROWS), n, x + i * n, y + i * n);
+        for (; i < rows; i++) FN(softmax_short)(1, n, x + i * n, y + i * n);
+        return;
+    }
+    if (n < 16 * LANES) { /* the processor's queues hold a row and the start of the next */
+        for (; i < rows; i++, x += n, y += n) {
             const vec sum = FN(row_exponentials)(n, x, FN(row_largest)(n, x), y);
             FN(row_scale)(n, FN(splat)(1) / sum, y);
         }
         return;
     }
-    const vmask tail = FN(mask)(n);
-    const ivec live = FN(lanes_below)(n);
-    for (ptrdiff_t i = 0; i < rows; i++, x += n, y += n) {
-        const vec v = FN(select)(live, FN(load_m)(x, tail), FN(splat)((real)-INFINITY));
-        const vec e = FN(exp_bounded)(v - FN(largest)(v));
-        FN(store_m)(y, e / FN(sum_everywhere)(e), tail);
+    const ptrdiff_t block = FN(row_block)(n);
+    for (; rows > 0; rows -= block, x += block * n, y += block * n) {
+        const ptrdiff_t m = fnn_min(rows, block);
+        for (i = 0; i < m; i++) factor[i] = FN(row_largest)(n, x + i * n)[0];
+        for (i = 0; i < m; i++) {
+            const vec high = FN(splat)(factor[i]);
+            factor[i] = 1 / FN(row_exponentials)(n, x + i * n, high, y + i * n)[0];
+        }
+        for (i = 0; i < m; i++) FN(row_scale)(n, FN(splat)(factor[i]), y + i * n);
     }
 }
 
-/* Maximum of each row and sum of the exponentials of what is below it. */
+/* Maximum of `count` (a literal) rows of n <= LANES elements and the sum of the exponentials of
+ * what is below it. */
+FNN_INLINE void FN(short_statistics)(int count, ptrdiff_t n, const real *x, real *most,
+                                     real *sum) {
+    vec high[FN(SHORT_ROWS)], e[FN(SHORT_ROWS)], all[FN(SHORT_ROWS)];
+    FN(short_rows)(count, n, x, high, e, all);
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) {
+        most[i] = high[i][0];
+        sum[i] = all[i][0];
+    }
+}
+
+/* The same for any number of any rows, best no more than row_block. */
 FNN_INLINE void FN(row_statistics)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *most,
                                    real *sum) {
+    ptrdiff_t i = 0;
     if (n > LANES) {
-        for (ptrdiff_t i = 0; i < rows; i++, x += n) {
-            const vec high = FN(row_largest)(n, x);
-            most[i] = high[0];
-            sum[i] = FN(row_exponentials)(n, x, high, NULL)[0];
-        }
+        for (; i < rows; i++) most[i] = FN(row_largest)(n, x + i * n)[0];
+        for (i = 0; i < rows; i++)
+            sum[i] = FN(row_exponentials)(n, x + i * n, FN(splat)(most[i]), NULL)[0];
         return;
     }
-    const vmask tail = FN(mask)(n);
-    const ivec live = FN(lanes_below)(n);
-    for (ptrdiff_t i = 0; i < rows; i++, x += n) {
-        const vec v = FN(select)(live, FN(load_m)(x, tail), FN(splat)((real)-INFINITY));
-        const vec high = FN(largest)(v);
-        most[i] = high[0];
-        sum[i] = FN(sum_everywhere)(FN(exp_bounded)(v - high))[0];
-    }
+    for (; i + FN(SHORT_ROWS) <= rows; i += FN(SHORT_ROWS))
+        FN(short_statistics)(FN(SHORT_ROWS), n, x + i * n, most + i, sum + i);
+    for (; i < rows; i++) FN(short_statistics)(1, n, x + i * n, most + i, sum + i);
 }
-
-/* Rows whose logarithms are taken together: one lane of a vector logarithm costs as much as
- * all of them. */
-enum { FN(LOG_ROWS) = 64 };
 
 static FNN_NOINLINE void FN(log_softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
     real most[FN(LOG_ROWS)], sum[FN(LOG_ROWS)], logs[FN(LOG_ROWS)];
     if (n == 0) return;
-    /* few enough to be in the first cache when the second pass comes */
-    const ptrdiff_t block = fnn_max(1, fnn_min(FN(LOG_ROWS), 4096 / n));
+    const ptrdiff_t block = FN(row_block)(n);
     for (; rows > 0; rows -= block, x += block * n, y += block * n) {
         const ptrdiff_t m = fnn_min(rows, block);
         FN(row_statistics)(m, n, x, most, sum);

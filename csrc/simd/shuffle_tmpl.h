@@ -90,37 +90,41 @@ FNN_INLINE vec FN(slide)(vec a, vec b) {
 #endif
 }
 
-/* Every lane: the largest lane of v; a NaN may or may not win. */
-FNN_INLINE vec FN(largest)(vec v) {
+/* One step of a fold, of `count` (a literal) vectors in lockstep. */
+#define FOLD_STEP(b)                                                        \
+    FNN_UNROLL                                                              \
+    for (int i = 0; i < count; i++) {                                       \
+        const vec other = FLIP(v[i], b);                                    \
+        v[i] = maximal ? FN(maximum)(v[i], other) : v[i] + other;           \
+    }
+
+/* Every lane of v[i]: its largest lane (a NaN may or may not win), or the sum of its lanes by
+ * halves; `maximal` is a literal. */
+FNN_INLINE void FN(fold_each)(vec *v, int count, int maximal) {
 #if LANE_COUNT > 8
-    v = FN(maximum)(v, FLIP(v, 8));
+    FOLD_STEP(8)
 #endif
 #if LANE_COUNT > 4
-    v = FN(maximum)(v, FLIP(v, 4));
+    FOLD_STEP(4)
 #endif
 #if LANE_COUNT > 2
-    v = FN(maximum)(v, FLIP(v, 2));
+    FOLD_STEP(2)
 #endif
 #if LANE_COUNT > 1
-    v = FN(maximum)(v, FLIP(v, 1));
+    FOLD_STEP(1)
+#else
+    (void)v, (void)count, (void)maximal;
 #endif
+}
+#undef FOLD_STEP
+
+FNN_INLINE vec FN(largest)(vec v) {
+    FN(fold_each)(&v, 1, 1);
     return v;
 }
 
-/* Every lane: the sum of the lanes of v, by halves. */
 FNN_INLINE vec FN(sum_everywhere)(vec v) {
-#if LANE_COUNT > 8
-    v += FLIP(v, 8);
-#endif
-#if LANE_COUNT > 4
-    v += FLIP(v, 4);
-#endif
-#if LANE_COUNT > 2
-    v += FLIP(v, 2);
-#endif
-#if LANE_COUNT > 1
-    v += FLIP(v, 1);
-#endif
+    FN(fold_each)(&v, 1, 0);
     return v;
 }
 

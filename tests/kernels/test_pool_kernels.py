@@ -52,7 +52,7 @@ def test_avg_pool2d(case, isa, dtype):
     assert_close(dx, want, eps(dtype) * (taps + 1) * largest(grad), "gradient")
 
 
-@pytest.mark.parametrize("width", [2, 9, 34])
+@pytest.mark.parametrize("width", [2, 9, 20, 34])
 @pytest.mark.parametrize("where", ["anywhere", "in the windows", "nowhere"])
 def test_maxima_go_where_the_indices_say(where, width, isa, dtype):
     """The sizes look like 2x2 windows; the indices need not."""
