@@ -100,6 +100,9 @@ class Conv2dCase(Case):
 
 
 SAME3 = (1, 1, 1, 1)
+SAME5 = (2, 2, 2, 2)
+SQUARE = ((1, 1), (2, 2))
+WIDTHS = (1, 2, 3, 5, 8, 9, 14, 15, 16, 17, 18, 28, 31, 32, 33, 34, 35, 47, 49, 64, 66)
 
 
 def _conv2d() -> tuple[Conv2dCase, ...]:
@@ -160,6 +163,33 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         ),
         C((1, 6, 8, 9), 6, (5, 5), (1, 2), (2, 2, 2, 2), (1, 1), 6),
         C((1, 4, 8, 9), 4, (3, 3), (1, 1), (2, 2, 2, 2), (2, 2), 4),
+        # planes in place: rows and columns around every tile, each side of the padding
+        *(C((1, 2, 5, w), 2, (3, 3), s, SAME3, groups=2) for w in WIDTHS for s in SQUARE),
+        *(C((1, 2, 6, w), 2, (5, 5), s, SAME5, groups=2) for w in WIDTHS for s in SQUARE),
+        *(
+            C((1, 2, h, 20), 2, kernel, s, padding, groups=2)
+            for h in (1, 2, 3, 4, 6, 7, 8, 9, 14, 15, 17)
+            for kernel, padding in (((3, 3), SAME3), ((5, 5), SAME5))
+            for s in SQUARE
+        ),
+        *(
+            C((2, 3, 9, w), 3 * m, kernel, s, padding, groups=3)
+            for m, w in ((1, 35), (2, 21), (3, 11))
+            for kernel in ((3, 3), (5, 5))
+            for s in SQUARE
+            for padding in (
+                (0, 0, 0, 0), (2, 2, 2, 2), (1, 0, 2, 1), (0, 2, 1, 0), (2, 1, 0, 2), (5, 6, 7, 5)
+            )
+        ),
+        *(
+            C((2, c, 10, 19), k, kernel, s, (1, 1, 1, 1), groups=groups)
+            for c, k, groups in ((4, 4, 2), (8, 8, 2), (6, 12, 3), (16, 16, 2), (4, 32, 4))
+            for kernel in ((3, 3), (5, 5))
+            for s in SQUARE
+        ),
+        C((1, 2, 61, 130), 2, padding=SAME3, groups=2),
+        C((1, 2, 70, 40), 2, (5, 5), (2, 2), SAME5, groups=2, bias=False),
+        C((1, 8, 40, 70), 8, (3, 3), (2, 2), SAME3, groups=2),
         # reductions over the cut
         C((1, KC + 1, 2, 9), 3, (1, 1)),
         C((1, 43, 4, 9), 15, padding=SAME3),

@@ -16,7 +16,7 @@ Call = tuple[str, Callable[..., Any], tuple[Array, ...]]
 class Sizes:
     """m x k x n for products, rows x length for everything that works along an axis."""
 
-    conv: Conv2dCase
+    conv: tuple[Conv2dCase, ...]
     pool: PoolCase
     m: int
     k: int
@@ -27,13 +27,20 @@ class Sizes:
 
 #: Odd everywhere, with tails in each direction.
 SMALL = Sizes(
-    Conv2dCase((2, 4, 7, 19), 6, (3, 3), (1, 2), (1, 0, 2, 1), (1, 1), 2),
+    (
+        Conv2dCase((2, 4, 7, 19), 6, (3, 3), (1, 2), (1, 0, 2, 1), (1, 1), 2),
+        Conv2dCase((2, 3, 9, 19), 6, padding=(1, 0, 2, 1), groups=3),
+    ),
     PoolCase((2, 3, 7, 19), (3, 3), (2, 2), (1, 1)),
     13, 19, 33, 9, 19,
 )  # fmt: skip
 #: Enough work that every operation may be shared out among threads.
 LARGE = Sizes(
-    Conv2dCase((5, 16, 29, 31), 33, padding=(1, 1, 1, 1)),
+    (
+        Conv2dCase((5, 16, 29, 31), 33, padding=(1, 1, 1, 1)),
+        Conv2dCase((2, 3, 301, 303), 3, padding=(1, 1, 1, 1), groups=3),
+        Conv2dCase((2, 33, 61, 63), 33, (5, 5), (2, 2), (2, 2, 2, 2), groups=33),
+    ),
     PoolCase((16, 17, 29, 31), (3, 3), (2, 2), (1, 1)),
     203, 397, 211, 2003, 131,
 )  # fmt: skip
@@ -51,7 +58,8 @@ def calls(backend: Any, dtype: Any, sizes: Sizes) -> Iterator[Call]:
         return np.asarray(rng.standard_normal(shape), dtype)
 
     yield from _products(backend, normal, sizes)
-    yield from _convolutions(backend, dtype, sizes.conv)
+    for case in sizes.conv:
+        yield from _convolutions(backend, dtype, case)
     yield from _poolings(backend, dtype, sizes.pool)
     yield from _elementwise(backend, normal, sizes)
     yield from _along_an_axis(backend, normal, sizes)
@@ -78,12 +86,12 @@ def _convolutions(backend: Any, dtype: Any, case: Conv2dCase) -> Iterator[Call]:
         if not case.suits(algorithm):
             continue
         yield (
-            f"conv2d {algorithm}",
+            f"conv2d {algorithm} {case}",
             lambda *a, by=algorithm: backend.conv2d(*a, *case.how, by),
             (x, weight, bias),
         )
         yield (
-            f"conv2d_backward {algorithm}",
+            f"conv2d_backward {algorithm} {case}",
             lambda *a, by=algorithm: backend.conv2d_backward(*a, *case.how, (True,) * 3, by),
             (grad, x, weight),
         )

@@ -26,6 +26,13 @@ FNN_INLINE ptrdiff_t fnn_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 FNN_INLINE ptrdiff_t fnn_ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 FNN_INLINE ptrdiff_t fnn_round_up(ptrdiff_t a, ptrdiff_t b) { return fnn_ceil_div(a, b) * b; }
 
+/* x, of which the compiler knows nothing: it would make a copy of a loop for each outcome of a test
+ * that does not change inside. */
+FNN_INLINE ptrdiff_t fnn_opaque(ptrdiff_t x) {
+    __asm__("" : "+r"(x));
+    return x;
+}
+
 /* Bytes rounded up to whole lines, so that consecutive workspace parts stay aligned. */
 FNN_INLINE size_t fnn_lines(size_t bytes) { return (bytes + FNN_LINE - 1) & ~(size_t)(FNN_LINE - 1); }
 

@@ -87,6 +87,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
                         .wide = ctx->kernels->f32.conv2d_registers == 32};
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
+    if (fnn_conv2d_depthwise_suits(ctx, s, pass))
+        return (choice){FNN_DIRECT, "groups of few channels: planes are read where they lie"};
     const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;
     const ptrdiff_t out_h = pass == FNN_BACKWARD_DATA ? s->h : s->p;
     const ptrdiff_t out_w = pass == FNN_BACKWARD_DATA ? s->w : s->q;

@@ -31,10 +31,17 @@ static const FN(method) FN(methods)[] = {
                       FN(fnn_conv2d_winograd_backward_weight), FN(fnn_conv2d_winograd_describe)},
 };
 
+/* `direct` for groups of few channels. */
+static const FN(method) FN(depthwise) = {
+    FN(fnn_conv2d_depthwise_workspace), FN(fnn_conv2d_depthwise_forward),
+    FN(fnn_conv2d_depthwise_backward_data), FN(fnn_conv2d_depthwise_backward_weight),
+    FN(fnn_conv2d_depthwise_describe)};
+
 /* NULL if the forced algorithm cannot do the shape. */
 static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          fnn_conv2d_pass pass) {
     const fnn_algorithm choice = fnn_conv2d_choice(ctx, shape, pass, !FNN_REAL_IS_F32);
+    if (choice == FNN_DIRECT && fnn_conv2d_depthwise_suits(ctx, shape, pass)) return &FN(depthwise);
     return choice == FNN_AUTO ? NULL : &FN(methods)[choice];
 }
 
@@ -54,7 +61,7 @@ void FN(fnn_conv2d_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
         plan->reason = "nothing to compute";
         return;
     }
-    const FN(method) *method = &FN(methods)[chosen.algorithm];
+    const FN(method) *method = FN(find_method)(ctx, shape, pass);
     plan->workspace = method->workspace(ctx, shape, pass);
     if (method->describe) method->describe(ctx, shape, pass, plan);
 }

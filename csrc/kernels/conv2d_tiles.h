@@ -58,4 +58,22 @@ typedef struct fnn_conv2d_columns {
     ptrdiff_t channel, x_row, cols; /* strides of channels and rows; pixels per row */
 } fnn_conv2d_columns;
 
+/* Windows of size x size pixels (3 or 5), `stride` apart (1 or 2), over planes as they lie in
+ * memory: output row p, column q reads input row p*stride - top + r, column q*stride - left + s
+ * for r, s < size; what is outside of the plane counts as 0. The padding may be negative. */
+typedef struct fnn_conv2d_window {
+    int size, stride;
+    ptrdiff_t in_rows, in_cols, out_rows, out_cols;
+    ptrdiff_t top, left;
+} fnn_conv2d_window;
+
+/* The planes that a window kernel reads and writes, and its weights: `planes` results, each a sum
+ * over `channels` planes. Strides count elements. */
+typedef struct fnn_conv2d_walk {
+    ptrdiff_t planes, channels;
+    ptrdiff_t src_plane, src_channel, dst_plane;
+    ptrdiff_t w_plane, w_channel;
+    ptrdiff_t bias_plane;
+} fnn_conv2d_walk;
+
 #endif

@@ -9,3 +9,6 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #include "kernels/conv2d_weight_tmpl.c"
 #include "kernels/conv2d_dot3_tmpl.c"
 #include "kernels/conv2d_columns_tmpl.c"
+#include "kernels/conv2d_window_tmpl.c"
+#include "kernels/conv2d_spread_tmpl.c"
+#include "kernels/conv2d_window_weight_tmpl.c"

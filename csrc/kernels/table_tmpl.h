@@ -3,6 +3,7 @@
 #include "kernels/gemm.h"
 #include "kernels/conv2d.h"
 #include "kernels/winograd.h"
+#include "kernels/conv2d_window.h"
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
 #include "kernels/pool.h"

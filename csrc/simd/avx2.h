@@ -15,6 +15,12 @@ FNN_INLINE vmask_f32 mask_f32(ptrdiff_t n) {
 }
 FNN_INLINE vec_f32 load_m_f32(const float *p, vmask_f32 m) { return _mm256_maskload_ps(p, m); }
 FNN_INLINE void store_m_f32(float *p, vec_f32 v, vmask_f32 m) { _mm256_maskstore_ps(p, m, v); }
+typedef vmask_f32 vspan_f32;
+FNN_INLINE vspan_f32 span_f32(ptrdiff_t lo, ptrdiff_t hi) {
+    return _mm256_andnot_si256(mask_f32(lo), mask_f32(hi));
+}
+FNN_INLINE vec_f32 load_span_f32(const float *p, vspan_f32 s) { return load_m_f32(p, s); }
+FNN_INLINE vec_f32 keep_f32(vec_f32 v, vspan_f32 s) { return (vec_f32)((__m256i)v & s); }
 FNN_INLINE vec_f32 splat_f32(float x) { return _mm256_set1_ps(x); }
 FNN_INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm256_fmadd_ps(a, b, c); }
 FNN_INLINE vec_f32 maximum_f32(vec_f32 a, vec_f32 b) { return _mm256_max_ps(a, b); }
@@ -27,6 +33,12 @@ FNN_INLINE vmask_f64 mask_f64(ptrdiff_t n) {
 }
 FNN_INLINE vec_f64 load_m_f64(const double *p, vmask_f64 m) { return _mm256_maskload_pd(p, m); }
 FNN_INLINE void store_m_f64(double *p, vec_f64 v, vmask_f64 m) { _mm256_maskstore_pd(p, m, v); }
+typedef vmask_f64 vspan_f64;
+FNN_INLINE vspan_f64 span_f64(ptrdiff_t lo, ptrdiff_t hi) {
+    return _mm256_andnot_si256(mask_f64(lo), mask_f64(hi));
+}
+FNN_INLINE vec_f64 load_span_f64(const double *p, vspan_f64 s) { return load_m_f64(p, s); }
+FNN_INLINE vec_f64 keep_f64(vec_f64 v, vspan_f64 s) { return (vec_f64)((__m256i)v & s); }
 FNN_INLINE vec_f64 splat_f64(double x) { return _mm256_set1_pd(x); }
 FNN_INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm256_fmadd_pd(a, b, c); }
 FNN_INLINE vec_f64 maximum_f64(vec_f64 a, vec_f64 b) { return _mm256_max_pd(a, b); }

@@ -5,12 +5,29 @@
 
 #include "simd/simd.h"
 
+/* the instruction wants a literal, also where nothing is inlined into a constant */
+#define FNN_SLIDE(a, b, k, bits)                                                              \
+    (k == 1   ? _mm512_alignr_epi##bits((__m512i)b, (__m512i)a, 1)                            \
+     : k == 2 ? _mm512_alignr_epi##bits((__m512i)b, (__m512i)a, 2)                            \
+     : k == 3 ? _mm512_alignr_epi##bits((__m512i)b, (__m512i)a, 3)                            \
+     : k == 4 ? _mm512_alignr_epi##bits((__m512i)b, (__m512i)a, 4)                            \
+              : (__m512i)a)
+
 typedef __mmask16 vmask_f32;
 FNN_INLINE vmask_f32 mask_f32(ptrdiff_t n) { return (vmask_f32)((1u << n) - 1); }
 FNN_INLINE vec_f32 load_m_f32(const float *p, vmask_f32 m) { return _mm512_maskz_loadu_ps(m, p); }
 FNN_INLINE void store_m_f32(float *p, vec_f32 v, vmask_f32 m) { _mm512_mask_storeu_ps(p, m, v); }
+typedef vmask_f32 vspan_f32;
+FNN_INLINE vspan_f32 span_f32(ptrdiff_t lo, ptrdiff_t hi) {
+    return (vspan_f32)(mask_f32(hi) & ~mask_f32(lo));
+}
+FNN_INLINE vec_f32 load_span_f32(const float *p, vspan_f32 s) { return load_m_f32(p, s); }
+FNN_INLINE vec_f32 keep_f32(vec_f32 v, vspan_f32 s) { return _mm512_maskz_mov_ps(s, v); }
 FNN_INLINE vec_f32 splat_f32(float x) { return _mm512_set1_ps(x); }
 FNN_INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm512_fmadd_ps(a, b, c); }
+FNN_INLINE vec_f32 slide_f32(vec_f32 a, vec_f32 b, int k) {
+    return (vec_f32)FNN_SLIDE(a, b, k, 32);
+}
 FNN_INLINE vec_f32 maximum_f32(vec_f32 a, vec_f32 b) { return _mm512_max_ps(a, b); }
 FNN_INLINE vec_f32 sqrtv_f32(vec_f32 v) { return _mm512_sqrt_ps(v); }
 FNN_INLINE float sum_f32(vec_f32 v) { return _mm512_reduce_add_ps(v); }
@@ -19,8 +36,17 @@ typedef __mmask8 vmask_f64;
 FNN_INLINE vmask_f64 mask_f64(ptrdiff_t n) { return (vmask_f64)((1u << n) - 1); }
 FNN_INLINE vec_f64 load_m_f64(const double *p, vmask_f64 m) { return _mm512_maskz_loadu_pd(m, p); }
 FNN_INLINE void store_m_f64(double *p, vec_f64 v, vmask_f64 m) { _mm512_mask_storeu_pd(p, m, v); }
+typedef vmask_f64 vspan_f64;
+FNN_INLINE vspan_f64 span_f64(ptrdiff_t lo, ptrdiff_t hi) {
+    return (vspan_f64)(mask_f64(hi) & ~mask_f64(lo));
+}
+FNN_INLINE vec_f64 load_span_f64(const double *p, vspan_f64 s) { return load_m_f64(p, s); }
+FNN_INLINE vec_f64 keep_f64(vec_f64 v, vspan_f64 s) { return _mm512_maskz_mov_pd(s, v); }
 FNN_INLINE vec_f64 splat_f64(double x) { return _mm512_set1_pd(x); }
 FNN_INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm512_fmadd_pd(a, b, c); }
+FNN_INLINE vec_f64 slide_f64(vec_f64 a, vec_f64 b, int k) {
+    return (vec_f64)FNN_SLIDE(a, b, k, 64);
+}
 FNN_INLINE vec_f64 maximum_f64(vec_f64 a, vec_f64 b) { return _mm512_max_pd(a, b); }
 FNN_INLINE vec_f64 sqrtv_f64(vec_f64 v) { return _mm512_sqrt_pd(v); }
 FNN_INLINE double sum_f64(vec_f64 v) { return _mm512_reduce_add_pd(v); }

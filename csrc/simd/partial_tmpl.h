@@ -18,3 +18,25 @@ FNN_INLINE void FN(store_m)(real *p, vec v, vmask n) {
     else if (LANES > 1)
         __builtin_memcpy(p, &v, (size_t)n * sizeof(real));
 }
+
+typedef struct vspan {
+    int lo, hi;
+} vspan;
+
+FNN_INLINE vspan FN(span)(ptrdiff_t lo, ptrdiff_t hi) { return (vspan){(int)lo, (int)hi}; }
+
+/* Out of line: it would be the larger part of every body, and runs at the ends of rows only. */
+static FNN_NOINLINE FNN_UNUSED vec FN(load_part)(const real *p, vspan s) {
+    vec v = {0};
+    for (int i = s.lo; i < s.hi; i++) v[i] = p[i];
+    return v;
+}
+
+FNN_INLINE vec FN(load_span)(const real *p, vspan s) {
+    return s.lo == 0 && s.hi == LANES ? FN(load)(p) : FN(load_part)(p, s);
+}
+
+FNN_INLINE vec FN(keep)(vec v, vspan s) {
+    for (int i = 0; i < LANES; i++) v[i] = i >= s.lo && i < s.hi ? v[i] : 0;
+    return v;
+}

@@ -11,11 +11,16 @@
  *   load(p) store(p, v)          any element-aligned address
  *   mask(n)                      the first n lanes, 0 <= n <= LANES
  *   load_m(p, m) store_m(p,v,m)  only the lanes of m touch memory; others load as 0
+ *   span(lo, hi)                 the lanes lo <= i < hi, a vspan; 0 <= lo, hi <= LANES
+ *   load_span(p, s)              lane i from p[i] where i is in s; others load as 0
+ *   keep(v, s)                   v in the lanes of s, 0 in the others
  *   splat(x) zero()              all lanes x, or 0
  *   fma(a, b, c)                 a * b + c
  *   maximum(a, b)                a > b ? a : b, b where either is NaN
  *   select(c, a, b)              lane-wise c ? a : b for a comparison result c
  *   sqrtv(v) sum(v)              square root; sum of lanes in a fixed order
+ *   slide(a, b, k)               lanes k .. of a, then the first k of b; k a literal up to 4; only
+ *                                where a vector is a whole cache line (FNN_VBYTES == FNN_LINE)
  *   pin(v)                       v, held in a register (no effect on its value)
  *   after(p, &v)                 p, whose reads are not moved before v is known
  */
@@ -38,6 +43,7 @@ enum { LANES_f32 = sizeof(vec_f32) / sizeof(float), LANES_f64 = sizeof(vec_f64) 
 #define ivec FN(ivec)
 #define LANES FN(LANES)
 #define vmask FN(vmask)
+#define vspan FN(vspan)
 
 #include "base/real_f32.h"
 #include "simd/generic_tmpl.h"

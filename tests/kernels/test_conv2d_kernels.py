@@ -109,6 +109,26 @@ def test_special_values_reach_their_outputs(special, isa, algorithm, dtype):
     assert (np.isfinite(got) == ~touched).all()
 
 
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("at", [(0, 0), (4, 17), (10, 18), (0, 18), (10, 0)])
+def test_special_values_reach_their_taps(at, size, stride, special, isa, algorithm, dtype):
+    """Depthwise, where vectors end beside pixels that no window holds: in x and in dy."""
+    for width, pad in ((19, (1, 0, 1, 0)), (19, (0, 0, 0, 0)), (34, (0, 2, 0, 2))):
+        case = Conv2dCase((2, 2, 11, width), 2, (size,) * 2, (stride,) * 2, pad, groups=2)
+        x, weight, bias, grad = case.arrays(dtype)
+        x[(1, 1, *at)] = special
+        wanted = reference.conv2d(x, weight, bias, *case.how)
+        got = native.conv2d(x, weight, bias, *case.how, algorithm)
+        assert (np.isfinite(got) == np.isfinite(wanted)).all()
+        needs = (True, True, False)
+        wanted = reference.conv2d_backward(grad, x, weight, *case.how, needs)
+        got = native.conv2d_backward(grad, x, weight, *case.how, needs, algorithm)
+        assert (np.isfinite(got[0]) == np.isfinite(wanted[0])).all()
+        assert (np.isfinite(got[1]) == np.isfinite(wanted[1])).all()
+
+
 def test_unknown_algorithm():
     x, weight, bias, _ = Conv2dCase((1, 2, 3, 4), 3, (1, 1)).arrays(np.float32)
     with pytest.raises(ValueError, match="fft"):

@@ -1,0 +1,213 @@
+/* The three passes by the kernels of kernels/conv2d_window.h, for one element type.
+ *
+ * Forward and backward-data are the same plan: every group turns `in` source planes into `out`
+ * result planes. Backward-data of stride 1 is the same with the windows turned by half a turn. Tasks
+ * are runs of groups of one image, or bands of rows of one group. Workspace:
+ *
+ *   worker   backward-data, stride 1   the windows of a task's groups, turned
+ *            weight                    [FOLD gradients of windows][tap] vectors of partial sums */
+
+typedef struct FN(depthwise_plan) {
+    fnn_conv2d_window window;
+    int spread;                          /* conv2d_spread instead of conv2d_window */
+    ptrdiff_t images, groups, in, out;   /* channels per group */
+    ptrdiff_t src_plane, dst_plane, rows; /* rows of a result */
+    ptrdiff_t taps, w_in, w_out;         /* strides of the weights */
+    int turn;
+    ptrdiff_t run, runs, bands, block;   /* groups of a task; bands of rows; rows of a call */
+    size_t worker_bytes;
+} FN(depthwise_plan);
+
+typedef struct FN(depthwise_job) {
+    const FN(depthwise_plan) *plan;
+    const FN(fnn_table) *kernels;
+    const real *src, *w, *bias;
+    real *dst;
+    char *workers;
+} FN(depthwise_job);
+
+static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_conv2d_shape *s, int backward) {
+    const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, taps = s->r * s->s;
+    FN(depthwise_plan) plan = {.window = conv2d_window(s), .images = s->n, .groups = s->groups,
+                               .in = c, .out = k, .src_plane = s->h * s->w,
+                               .dst_plane = s->p * s->q, .rows = s->p, .taps = taps,
+                               .w_in = taps, .w_out = c * taps};
+    if (backward) {
+        plan.in = k, plan.out = c, plan.w_in = c * taps, plan.w_out = taps;
+        plan.src_plane = s->p * s->q, plan.dst_plane = s->h * s->w, plan.rows = s->h;
+        plan.spread = s->stride_h == 2;
+        plan.turn = !plan.spread;
+        if (plan.turn) {
+            plan.window = (fnn_conv2d_window){
+                .size = (int)s->r, .stride = 1, .in_rows = s->p, .in_cols = s->q,
+                .out_rows = s->h, .out_cols = s->w, .top = s->r - 1 - s->pad_top,
+                .left = s->s - 1 - s->pad_left};
+        }
+    }
+    const ptrdiff_t work = fnn_max(plan.in * plan.out * taps * s->p * s->q, 1);
+    plan.run = fnn_min(fnn_ceil_div(GRAIN, work), plan.groups);
+    plan.runs = fnn_ceil_div(plan.groups, plan.run);
+    plan.bands = fnn_max(fnn_min(work / (2 * GRAIN), plan.rows / 32), 1);
+    const ptrdiff_t row = plan.in * plan.src_plane / fnn_max(plan.rows, 1) * (ptrdiff_t)sizeof(real);
+    plan.block = plan.out > 1 && plan.in > 1 ? fnn_max(BLOCK_BYTES / fnn_max(row, 1), 8) / 8 * 8
+                                             : plan.rows;
+    if (plan.turn)
+        plan.worker_bytes =
+            fnn_lines((size_t)(plan.run * c * k * taps) * sizeof(real));
+    return plan;
+}
+
+FNN_INLINE void FN(call_window)(const FN(depthwise_job) *job, const fnn_conv2d_walk *walk,
+                                ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
+                                const real *bias, real *dst) {
+    const fnn_conv2d_window *window = &job->plan->window;
+    if (job->plan->spread)
+        job->kernels->conv2d_spread(window, walk, first, last, src, w, dst);
+    else
+        job->kernels->conv2d_window(window, walk, first, last, src, w, bias, dst);
+}
+
+/* Rows first .. last of groups g .. g + count of one image. If either side has one channel the
+ * groups are the kernel's planes, else the results of a group, a block of rows at a time. */
+static void FN(depthwise_groups)(const FN(depthwise_job) *job, ptrdiff_t image, ptrdiff_t g,
+                                 ptrdiff_t count, ptrdiff_t first, ptrdiff_t last,
+                                 const real *w) {
+    const FN(depthwise_plan) *plan = job->plan;
+    const ptrdiff_t in = plan->in, out = plan->out, at = image * plan->groups + g;
+    const real *src = job->src + at * in * plan->src_plane;
+    const ptrdiff_t w_group = in * out * plan->taps;
+    const real *bias = job->bias ? job->bias + g * out : NULL;
+    real *dst = job->dst + at * out * plan->dst_plane;
+    fnn_conv2d_walk walk = {.channels = in, .src_channel = plan->src_plane,
+                            .w_channel = plan->w_in};
+    if (in == 1 || out == 1) {
+        walk.planes = count, walk.src_plane = in * plan->src_plane;
+        walk.dst_plane = out * plan->dst_plane, walk.bias_plane = out;
+        walk.w_plane = w_group;
+        for (ptrdiff_t k = 0; k < out; k++)
+            FN(call_window)(job, &walk, first, last, src, w + k * plan->w_out,
+                            bias ? bias + k : NULL, dst + k * plan->dst_plane);
+        return;
+    }
+    walk.planes = out, walk.dst_plane = plan->dst_plane, walk.w_plane = plan->w_out;
+    walk.bias_plane = 1;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        for (ptrdiff_t row = first; row < last; row += plan->block)
+            FN(call_window)(job, &walk, row, fnn_min(row + plan->block, last), src, w, bias, dst);
+        src += in * plan->src_plane;
+        dst += out * plan->dst_plane;
+        w += w_group;
+        if (bias) bias += out;
+    }
+}
+
+static void FN(depthwise_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(depthwise_job) *job = argument;
+    const FN(depthwise_plan) *plan = job->plan;
+    const ptrdiff_t band = task % plan->bands, run = task / plan->bands % plan->runs;
+    const ptrdiff_t g = plan->groups * run / plan->runs;
+    const ptrdiff_t count = plan->groups * (run + 1) / plan->runs - g;
+    const ptrdiff_t w_group = plan->in * plan->out * plan->taps;
+    const real *w = job->w + g * w_group;
+    if (plan->turn) {
+        real *turned = (real *)(job->workers + (size_t)worker * plan->worker_bytes);
+        for (ptrdiff_t i = 0; i < count * w_group; i += plan->taps)
+            for (ptrdiff_t t = 0; t < plan->taps; t++) turned[i + t] = w[i + plan->taps - 1 - t];
+        w = turned;
+    }
+    FN(depthwise_groups)(job, task / (plan->bands * plan->runs), g, count,
+                         plan->rows * band / plan->bands, plan->rows * (band + 1) / plan->bands,
+                         w);
+}
+
+static void FN(depthwise_run)(const fnn_ctx *ctx, const FN(depthwise_plan) *plan, const real *src,
+                              const real *w, const real *bias, real *dst, char *workspace) {
+    FN(depthwise_job) job = {plan, FN(table)(ctx), src, w, bias, dst, workspace};
+    const ptrdiff_t tasks = plan->images * plan->runs * plan->bands;
+    fnn_parallel(ctx->threads, tasks, FN(depthwise_task), &job);
+}
+
+void FN(fnn_conv2d_depthwise_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                      const real *x, const real *w, const real *bias, real *y,
+                                      void *workspace) {
+    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 0);
+    FN(depthwise_run)(ctx, &plan, x, w, bias, y, workspace);
+}
+
+void FN(fnn_conv2d_depthwise_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                            const real *dy, const real *w, real *dx,
+                                            void *workspace) {
+    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 1);
+    FN(depthwise_run)(ctx, &plan, dy, w, NULL, dx, workspace);
+}
+
+typedef struct FN(depthwise_weight_job) {
+    const fnn_conv2d_shape *shape;
+    const FN(fnn_table) *kernels;
+    const real *dy, *x;
+    real *dw;
+    ptrdiff_t tasks;
+    size_t worker_bytes;
+    char *workers;
+} FN(depthwise_weight_job);
+
+/* A run of windows (output channel, input channel of its group): they are neighbours in dw. */
+static void FN(depthwise_weight_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(depthwise_weight_job) *job = argument;
+    const fnn_conv2d_shape *s = job->shape;
+    const fnn_conv2d_window window = conv2d_window(s);
+    const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, taps = s->r * s->s;
+    const ptrdiff_t x_plane = s->h * s->w, dy_plane = s->p * s->q, lanes = job->kernels->lanes;
+    const ptrdiff_t end = s->k * c * (task + 1) / job->tasks;
+    real *sums = (real *)(job->workers + (size_t)worker * job->worker_bytes);
+    for (ptrdiff_t i = s->k * c * task / job->tasks; i < end; i += FOLD) {
+        const ptrdiff_t some = fnn_min(end - i, FOLD);
+        for (ptrdiff_t j = i; j < i + some; j++) {
+            const ptrdiff_t out = j / c, in = out / k * c + j % c;
+            job->kernels->conv2d_window_weight(&window, s->n, s->c * x_plane, s->k * dy_plane,
+                                               job->x + in * x_plane, job->dy + out * dy_plane,
+                                               sums + (j - i) * taps * lanes);
+        }
+        job->kernels->conv2d_fold(some * taps, sums, lanes, job->dw + i * taps);
+    }
+}
+
+FNN_INLINE size_t FN(depthwise_worker_bytes)(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
+    return fnn_lines((size_t)(FOLD * s->r * s->s * FN(table)(ctx)->lanes) * sizeof(real));
+}
+
+size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                          fnn_conv2d_pass pass) {
+    const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
+    if (pass == FNN_BACKWARD_WEIGHT) return workers * FN(depthwise_worker_bytes)(ctx, shape);
+    return workers * FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA).worker_bytes;
+}
+
+void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                              const real *dy, const real *x, real *dw,
+                                              void *workspace) {
+    const ptrdiff_t windows = shape->k * (shape->c / shape->groups);
+    const ptrdiff_t work = fnn_max(shape->n * shape->p * shape->q * shape->r * shape->s, 1);
+    FN(depthwise_weight_job) job = {
+        .shape = shape, .kernels = FN(table)(ctx), .dy = dy, .x = x, .dw = dw,
+        .tasks = fnn_ceil_div(windows, fnn_min(fnn_ceil_div(GRAIN, work), windows)),
+        .worker_bytes = FN(depthwise_worker_bytes)(ctx, shape), .workers = workspace};
+    fnn_parallel(ctx->threads, job.tasks, FN(depthwise_weight_task), &job);
+}
+
+void FN(fnn_conv2d_depthwise_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    const ptrdiff_t lanes = FN(table)(ctx)->lanes, row = pass == FNN_BACKWARD_DATA ? shape->w : shape->q;
+    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA);
+    to->kernel = pass == FNN_BACKWARD_WEIGHT ? "conv2d_window_weight"
+                 : plan.spread               ? "conv2d_spread"
+                                             : "conv2d_window";
+    fnn_conv2d_note(to, "groups", shape->groups);
+    if (pass != FNN_BACKWARD_WEIGHT) {
+        fnn_conv2d_note(to, "groups a task", plan.run);
+        fnn_conv2d_note(to, "bands", plan.bands);
+    }
+    fnn_conv2d_note(to, "lanes", lanes);
+    to->share = (double)row / (double)fnn_round_up(row, lanes);
+    to->basis = "at most: lanes that a row fills; loads and memory left out";
+}

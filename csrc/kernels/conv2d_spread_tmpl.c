@@ -1,0 +1,132 @@
+/* The adjoint of a window of stride 2: tap (r, s) of source pixel (p, q) goes to padded pixel
+ * (2p + r, 2q + s), so each row and column of taps has a parity of its own. A tile is some padded
+ * rows by one vector of even and one of odd padded columns, which are woven together when they are
+ * stored. Contract in kernels/conv2d_window.h.
+ *
+ *   tile, size 3:                     even columns (taps 0, 2)     odd columns (tap 1)
+ *     padded row 2p     (taps 0, 2)   src rows p, p-1              src rows p, p-1
+ *     padded row 2p + 1 (tap 1)       src row p                    src row p               */
+
+#if CONV_REGISTERS == 32
+#define SPREAD_ROWS 8
+#else
+#define SPREAD_ROWS 4
+#endif
+
+/* Where a vector of each parity starts, and which lanes each column of taps finds in the source. */
+typedef struct FN(spread_column) {
+    int odd; /* the first stored column is an odd padded one */
+    ptrdiff_t src[5];
+    vspan span[5];
+} FN(spread_column);
+
+/* Of the two vectors that start at column v of the result. */
+FNN_INLINE int FN(spread_set)(const fnn_conv2d_window *window, ptrdiff_t v,
+                              FN(spread_column) *column) {
+    const ptrdiff_t padded = v + window->left;
+    int inside = 1;
+    column->odd = (int)(padded & 1);
+    for (int s = 0; s < window->size; s++) {
+        /* an odd start puts the first even column one further */
+        const ptrdiff_t pair = (padded - column->odd) / 2 + (s & 1 ? 0 : column->odd);
+        const ptrdiff_t q = pair - s / 2, rest = window->out_cols - q;
+        column->src[s] = q;
+        column->span[s] = FN(span)(fnn_max(fnn_min(-q, LANES), 0), fnn_max(fnn_min(rest, LANES), 0));
+        inside &= q >= 0 && rest >= LANES;
+    }
+    return inside;
+}
+
+FNN_INLINE void FN(spread_store)(int odd, ptrdiff_t cols, const vec acc[2], real *dst) {
+    vec lower, upper;
+    if (odd)
+        FN(interleave)(acc[1], acc[0], &lower, &upper);
+    else
+        FN(interleave)(acc[0], acc[1], &lower, &upper);
+    if (cols >= 2 * LANES) {
+        FN(store)(dst, lower);
+        FN(store)(dst + LANES, upper);
+        return;
+    }
+    FN(store_m)(dst, lower, FN(mask)(fnn_min(cols, LANES)));
+    if (cols > LANES) FN(store_m)(dst + LANES, upper, FN(mask)(cols - LANES));
+}
+
+/* dst is the tile's place in the result's row 0; `padded` its first padded row, an even one. */
+FNN_INLINE void FN(spread_tile)(int size, int edge, const fnn_conv2d_window *window,
+                                const fnn_conv2d_walk *walk, const FN(spread_column) *column,
+                                ptrdiff_t padded, ptrdiff_t first, ptrdiff_t last, const real *src,
+                                const real *w, real *dst) {
+    vec acc[8][2];
+    const ptrdiff_t cols = window->out_cols, row = padded / 2 - size / 2;
+    FNN_UNROLL
+    for (int i = 0; i < SPREAD_ROWS; i++) acc[i][0] = acc[i][1] = FN(zero)();
+    for (ptrdiff_t c = walk->channels; c > 0; c--, src += walk->src_channel, w += walk->w_channel) {
+        FNN_UNROLL
+        for (int s = 0; s < size; s++) {
+            vec held[5];
+            FNN_UNROLL
+            for (int r = 0; r < size; r++) held[r] = FN(splat)(w[r * size + s]);
+            const real *from = src + row * cols + column->src[s];
+            FNN_UNROLL
+            for (int j = 0; j < SPREAD_ROWS / 2 + size / 2; j++, from += cols) {
+                if (edge && (size_t)(row + j) >= (size_t)window->out_rows) continue;
+                const vec x = edge ? FN(load_span)(from, column->span[s]) : FN(load)(from);
+                FNN_UNROLL
+                for (int r = 0; r < size; r++) {
+                    const int i = 2 * (j - size / 2) + r;
+                    if (i < 0 || i >= SPREAD_ROWS) continue;
+                    acc[i][s & 1] = FN(fma)(held[r], x, acc[i][s & 1]);
+                }
+            }
+        }
+    }
+    const ptrdiff_t top = padded - window->top, wide = edge ? window->in_cols : 2 * LANES;
+    FNN_UNROLL
+    for (int i = 0; i < SPREAD_ROWS; i++)
+        if (!edge || (top + i >= first && top + i < last))
+            FN(spread_store)(column->odd, wide, acc[i], dst + (top + i) * window->in_cols);
+}
+
+/* The padded rows padded .. padded + SPREAD_ROWS of one plane. */
+FNN_INLINE void FN(spread_rows)(int size, const fnn_conv2d_window *window,
+                                const fnn_conv2d_walk *walk, ptrdiff_t padded, ptrdiff_t first,
+                                ptrdiff_t last, const real *src, const real *w, real *dst) {
+    const ptrdiff_t row = padded / 2 - size / 2, top = padded - window->top;
+    const int inside = row >= 0 && row + SPREAD_ROWS / 2 + size / 2 <= window->out_rows &&
+                       top >= first && top + SPREAD_ROWS <= last;
+    FN(spread_column) column;
+    for (ptrdiff_t v = 0; v < window->in_cols; v += 2 * LANES) {
+        const ptrdiff_t at = fnn_max(fnn_min(v, window->in_cols - 2 * LANES), 0);
+        if (FN(spread_set)(window, at, &column) && inside && window->in_cols >= 2 * LANES)
+            FN(spread_tile)(size, 0, window, walk, &column, padded, first, last, src, w, dst + at);
+        else
+            FN(spread_tile)(size, 1, window, walk, &column, padded, first, last, src, w, dst + at);
+    }
+}
+
+#define X(SIZE)                                                                                  \
+    static FNN_NOINLINE void FN(conv2d_spread_##SIZE)(                                           \
+        const fnn_conv2d_window *window, const fnn_conv2d_walk *walk, ptrdiff_t padded,          \
+        ptrdiff_t first, ptrdiff_t last, const real *src, const real *w, real *dst) {            \
+        FN(spread_rows)(SIZE, window, walk, padded, first, last, src, w, dst);                   \
+    }
+X(3)
+X(5)
+#undef X
+
+static void FN(conv2d_spread)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
+                              ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
+                              real *dst) {
+    const ptrdiff_t start = (first + window->top) & ~(ptrdiff_t)1;
+    for (ptrdiff_t j = 0; j < walk->planes; j++) {
+        for (ptrdiff_t padded = start; padded - window->top < last; padded += SPREAD_ROWS)
+            (window->size == 5 ? FN(conv2d_spread_5) : FN(conv2d_spread_3))(
+                window, walk, padded, first, last, src, w, dst);
+        src += walk->src_plane;
+        w += walk->w_plane;
+        dst += walk->dst_plane;
+    }
+}
+
+#undef SPREAD_ROWS

@@ -1,0 +1,35 @@
+/* Contracts of the conv2d kernels that read and write planes in place, without padded copies (a
+ * template: included once per element type). fnn_conv2d_window and fnn_conv2d_walk stand in
+ * kernels/conv2d_tiles.h. No element outside of the planes is touched; rows are dense. */
+
+/* Rows [first, last) of the result planes j < walk->planes:
+ *
+ *   dst[j*dst_plane + p*out_cols + q] = bias[j*bias_plane] + sum over channels c, taps r, s of
+ *       w[j*w_plane + c*w_channel + r*size + s] *
+ *       src[j*src_plane + c*src_channel + (p*stride - top + r)*in_cols + q*stride - left + s]
+ *
+ * without the taps outside of the source plane. bias may be NULL. The order of the sum does not
+ * depend on the rows asked for. */
+typedef void FN(conv2d_window_fn)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
+                                  ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
+                                  const real *bias, real *dst);
+
+/* The adjoint for a stride of 2: `src` are planes of out_rows x out_cols, and
+ *
+ *   dst[j*dst_plane + h*in_cols + v] = sum over channels c, taps r, s of
+ *       w[j*w_plane + c*w_channel + r*size + s] *
+ *       src[j*src_plane + c*src_channel + p*out_cols + q]
+ *
+ * where h = 2p - top + r, v = 2q - left + s; for rows first <= h < last. */
+typedef void FN(conv2d_spread_fn)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
+                                  ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
+                                  real *dst);
+
+/* The gradient of one window, as vectors of partial sums g[tap][LANES], over `images` planes of x
+ * (in_rows x in_cols) and of dy (out_rows x out_cols):
+ *
+ *   g[r*size + s] = sum over n, p, q of dy[n*dy_image + p*out_cols + q] *
+ *                   x[n*x_image + (p*stride - top + r)*in_cols + q*stride - left + s]  */
+typedef void FN(conv2d_window_weight_fn)(const fnn_conv2d_window *window, ptrdiff_t images,
+                                         ptrdiff_t x_image, ptrdiff_t dy_image, const real *x,
+                                         const real *dy, real *g);
