@@ -178,7 +178,12 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
             for kernel in ((3, 3), (5, 5))
             for s in SQUARE
             for padding in (
-                (0, 0, 0, 0), (2, 2, 2, 2), (1, 0, 2, 1), (0, 2, 1, 0), (2, 1, 0, 2), (5, 6, 7, 5)
+                (0, 0, 0, 0),
+                (2, 2, 2, 2),
+                (1, 0, 2, 1),
+                (0, 2, 1, 0),
+                (2, 1, 0, 2),
+                (5, 6, 7, 5),
             )
         ),
         *(
@@ -219,6 +224,8 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         *(C((2, c, 9, 10), k, padding=SAME3) for c, k in ((31, 33), (33, 31), (65, 16), (16, 65))),
         C((1, 130, 6, 5), 70, padding=(2, 2, 2, 2)),
         C((2, 34, 5, 6), 36, padding=SAME3, groups=2),
+        # one channel on either side
+        *(C((2, c, 9, w), k, padding=SAME3) for c, k, w in ((5, 1, 16), (1, 4, 31), (3, 1, 7))),
         # rows of pixels read in place: strides either way, beyond the kernel, taps apart, groups
         C((2, 17, 11, 13), 33, (3, 3), (2, 2), SAME3),
         C((1, 20, 9, 15), 25, (5, 5), (1, 2), (2, 3, 2, 1), (2, 1)),

@@ -66,7 +66,7 @@ FNN_INLINE void FN(next_windows)(const FN(spread_job) *job, int square, ptrdiff_
         row->here *= FN(splat)(job->inverse);
     else
         row->here /= FN(splat)(job->divisor);
-    if (square == 3) row->left = FN(slide)(before, row->here);
+    if (square == 3) row->left = FN(precede)(before, row->here);
 }
 
 /* Adds a row of windows to the columns 2j and 2j + 1 of one row of dx, whose positions are `to`

@@ -13,7 +13,7 @@
 #define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
 #define ZIP_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define ZIP_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#define SLIDE 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+#define PRECEDE 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
 #define FLIPPED(b)                                                                              \
     0 ^ b, 1 ^ b, 2 ^ b, 3 ^ b, 4 ^ b, 5 ^ b, 6 ^ b, 7 ^ b, 8 ^ b, 9 ^ b, 10 ^ b, 11 ^ b, 12 ^ b, \
         13 ^ b, 14 ^ b, 15 ^ b
@@ -22,21 +22,21 @@
 #define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15
 #define ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
 #define ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
-#define SLIDE 7, 8, 9, 10, 11, 12, 13, 14
+#define PRECEDE 7, 8, 9, 10, 11, 12, 13, 14
 #define FLIPPED(b) 0 ^ b, 1 ^ b, 2 ^ b, 3 ^ b, 4 ^ b, 5 ^ b, 6 ^ b, 7 ^ b
 #elif LANE_COUNT == 4
 #define EVEN_LANES 0, 2, 4, 6
 #define ODD_LANES 1, 3, 5, 7
 #define ZIP_LOW 0, 4, 1, 5
 #define ZIP_HIGH 2, 6, 3, 7
-#define SLIDE 3, 4, 5, 6
+#define PRECEDE 3, 4, 5, 6
 #define FLIPPED(b) 0 ^ b, 1 ^ b, 2 ^ b, 3 ^ b
 #elif LANE_COUNT == 2
 #define EVEN_LANES 0, 2
 #define ODD_LANES 1, 3
 #define ZIP_LOW 0, 2
 #define ZIP_HIGH 1, 3
-#define SLIDE 1, 2
+#define PRECEDE 1, 2
 #define FLIPPED(b) 0 ^ b, 1 ^ b
 #endif
 
@@ -81,12 +81,12 @@ FNN_INLINE void FN(interleave)(vec a, vec b, vec *low, vec *high) {
 }
 
 /* The last lane of a and all of b but its last. */
-FNN_INLINE vec FN(slide)(vec a, vec b) {
+FNN_INLINE vec FN(precede)(vec a, vec b) {
 #if LANE_COUNT == 1
     (void)b;
     return a;
 #else
-    return SHUFFLE2(a, b, SLIDE);
+    return SHUFFLE2(a, b, PRECEDE);
 #endif
 }
 
@@ -152,7 +152,7 @@ FNN_INLINE ivec FN(lanes_below)(ptrdiff_t n) { return FN(lane_numbers)(1) < (FN(
 #undef ODD_LANES
 #undef ZIP_LOW
 #undef ZIP_HIGH
-#undef SLIDE
+#undef PRECEDE
 #undef FLIPPED
 #undef SHUFFLE2
 #undef FLIP
