@@ -1,9 +1,11 @@
-"""Builds the one extension: the C core once per instruction set, bound by Cython.
+"""Builds the extension: the C core once per instruction set, bound by Cython; and the modules
+that every operation passes through, compiled from their Python source.
 
 Everything else about the package stands in pyproject.toml.
 """
 
 import platform
+import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,15 +63,25 @@ DEPENDS = relative(
 )
 
 
+# Python sources that are compiled as they stand, with what the .pxd beside each knows of its
+# types. Not for free-threaded Pythons, where attributes of compiled classes are no safe meeting
+# place of threads: there they stay Python.
+COMPILED = ["_engine", "ops._op", "optim._plan", "tensor"]
+if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    COMPILED = []
+
+
 class BuildExt(build_ext):
     """Compiles the C core with its own flags and links the objects into the extension."""
 
     def build_extension(self, ext):
+        if ext.name != CORE:
+            return super().build_extension(ext)
         target = self.get_ext_fullpath(ext.name)
         if self.force or newer_group([*ext.sources, *ext.depends, "setup.py"], target, "newer"):
             self.force = True  # whatever changed, everything is compiled and linked again
             ext.extra_objects = self._compile_core()
-        super().build_extension(ext)
+        return super().build_extension(ext)
 
     def _compile_core(self):
         optional = [flag for flag in OPTIONAL if self._accepts(flag)]
@@ -104,18 +116,39 @@ class BuildExt(build_ext):
         return True
 
 
-extension = Extension(
-    "fastnn.backends._native",
-    ["fastnn/backends/_native.pyx"],
-    include_dirs=["csrc", numpy.get_include()],
-    define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
-    extra_compile_args=["-std=gnu11", "-O2", "-g0", "-fvisibility=hidden", "-pthread"],
-    extra_link_args=["-pthread"],
-    libraries=["m"],
-    depends=DEPENDS,
-)
+CORE = "fastnn.backends._native"
+COMPILE_ARGS = ["-std=gnu11", "-O2", "-g0", "-fvisibility=hidden", "-pthread"]
+
+extensions = [
+    Extension(
+        CORE,
+        ["fastnn/backends/_native.pyx"],
+        include_dirs=["csrc", numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        extra_compile_args=COMPILE_ARGS,
+        extra_link_args=["-pthread"],
+        libraries=["m"],
+        depends=DEPENDS,
+    )
+]
+for module in COMPILED:
+    path = f"fastnn/{module.replace('.', '/')}"
+    extensions.append(
+        Extension(
+            f"fastnn.{module}",
+            [f"{path}.py"],
+            extra_compile_args=COMPILE_ARGS,
+            depends=relative((ROOT / "fastnn").rglob("*.pxd")),
+        )
+    )
 
 setup(
-    ext_modules=cythonize([extension], build_dir="build/cython", language_level=3),
+    ext_modules=cythonize(
+        extensions,
+        build_dir="build/cython",
+        language_level=3,
+        # annotations are for readers and mypy; Cython has the .pxd
+        compiler_directives={"annotation_typing": False},
+    ),
     cmdclass={"build_ext": BuildExt},
 )

@@ -50,7 +50,8 @@ class _Mode:
     def __exit__(self, *exc: object) -> None:
         grad, inference = self._before.pop()
         set_grad_mode(grad)
-        set_inference_mode(inference)
+        if self._modes[1] is not None:
+            set_inference_mode(inference)
 
     def __call__(self, function: _F) -> _F:
         """Run ``function``, or each step of a generator, in this mode."""

@@ -2,6 +2,9 @@
 
 A Tensor is an ndarray with a place in a graph.  Its operators and methods are the free
 functions of :mod:`fastnn.functions`, attached there; here is only its state.
+
+This module is compiled: ``tensor.pxd`` says what is known of its types.  After a change here
+build again; without its compiled form it runs as it stands, only slower.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import numpy as np
 
 from . import dtypes
 from ._engine import Node, grad_enabled, sequence
-from .backends import Array, settings
+from .backends import Array, Settings, settings
 from .ops._op import Op
 from .ops.view import AS_STRIDED, Geometry
 
@@ -25,27 +28,10 @@ else:
 __all__ = ["Tensor", "apply", "apply_all", "bump", "record", "refresh", "wrap"]
 
 
-class Tensor(Methods):
-    """A NumPy array that can record what is computed from it.
+class TensorState:
+    """What a tensor consists of."""
 
-    Parameters
-    ----------
-    data : Tensor, ndarray or nested sequence of numbers
-        A tensor or an array is shared, not copied; anything else becomes an array of the
-        default floating type.
-    """
-
-    __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "_data",
-        "_edge",
-        "_grad",
-        "_hooks",
-        "_requires_grad",
-        "_version",
-        "_view",
-    )
+    __slots__ = ("_data", "_edge", "_grad", "_hooks", "_requires_grad", "_version", "_view")
 
     #: The elements.
     _data: Array
@@ -59,6 +45,19 @@ class Tensor(Methods):
     _version: list[int]
     #: Of a view that the graph knows: its base, and the version at which its edge was made.
     _view: tuple[Tensor, int] | None
+
+
+class Tensor(TensorState, Methods):
+    """A NumPy array that can record what is computed from it.
+
+    Parameters
+    ----------
+    data : Tensor, ndarray or nested sequence of numbers
+        A tensor or an array is shared, not copied; anything else becomes an array of the
+        default floating type.
+    """
+
+    __slots__ = ("__dict__", "__weakref__")
 
     __hash__ = object.__hash__
 
@@ -147,7 +146,6 @@ class Tensor(Methods):
 
 
 _new_tensor = Tensor.__new__
-_new_node = Node.__new__
 
 
 def wrap(array: Array) -> Tensor:
@@ -165,6 +163,9 @@ def bump(t: Tensor) -> None:
     t._version[0] += 1
 
 
+# -- operations -------------------------------------------------------------------------------
+
+
 def apply(op: Op, tensors: tuple[Any, ...], *params: Any) -> Tensor:
     """Compute ``op``; record it if grad mode is on and an input requires grad.
 
@@ -172,74 +173,134 @@ def apply(op: Op, tensors: tuple[Any, ...], *params: Any) -> Tensor:
 
     ``tensors`` are its tensor inputs, None for an absent one; ``params`` its other arguments.
     """
+    # the usual numbers of inputs are spelled out: a loop costs more than a small operation
+    count = len(tensors)
+    if count == 2:
+        return _apply_to_two(op, tensors, params)
+    if count == 1:
+        return _apply_to_one(op, tensors, params)
+    if count == 3 and tensors[1] is not None:
+        return _apply_to_three(op, tensors, params)
+    return _apply_to_many(op, tensors, params)
+
+
+def apply_all(op: Op, tensors: tuple[Any, ...], *params: Any) -> tuple[Tensor, ...]:
+    """:func:`apply` for an op whose forward returns a tuple of arrays."""
+    return cast(tuple[Tensor, ...], apply(op, tensors, *params))
+
+
+def _apply_to_one(op: Op, tensors: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
     now = settings()
-    if len(tensors) == 1:
-        (a,) = tensors
-        if a._view is not None:
-            refresh(a)
-        out, saved = op.forward(now, a._data, *params)
-        if not a._requires_grad or not grad_enabled():
-            return _unrecorded(op, a, out)
-        needs: tuple[bool, ...] = _TRUE
-        targets: tuple[Any, ...] = (a._edge or a,)
-    elif len(tensors) == 2:
-        a, b = tensors
-        if a._view is not None:
-            refresh(a)
-        if b._view is not None:
-            refresh(b)
-        out, saved = op.forward(now, a._data, b._data, *params)
-        if a._requires_grad:
-            if not grad_enabled():
-                return _unrecorded(op, a, out)
-            if b._requires_grad:
-                needs = _TRUE_TRUE
-                targets = (a._edge or a, b._edge or b)
-            else:
-                needs = _TRUE_FALSE
-                targets = (a._edge or a, None)
-        elif b._requires_grad and grad_enabled():
-            needs = _FALSE_TRUE
-            targets = (None, b._edge or b)
-        else:
-            return _unrecorded(op, a, out)
-    elif len(tensors) == 3:
-        a, b, c = tensors
-        if a._view is not None:
-            refresh(a)
-        x = y = None
-        need_b = need_c = False
-        if b is not None:
-            if b._view is not None:
-                refresh(b)
-            x = b._data
-            need_b = b._requires_grad
-        if c is not None:
-            if c._view is not None:
-                refresh(c)
-            y = c._data
-            need_c = c._requires_grad
-        out, saved = op.forward(now, a._data, x, y, *params)
-        needs = (a._requires_grad, need_b, need_c)
-        if True not in needs or not grad_enabled():
-            return _unrecorded(op, a, out)
-        targets = (
-            (a._edge or a) if a._requires_grad else None,
-            (b._edge or b) if need_b else None,
-            (c._edge or c) if need_c else None,
-        )
-    else:
-        for t in tensors:
-            if t is not None and t._view is not None:
-                refresh(t)
-        out, saved = op.forward(now, *[None if t is None else t._data for t in tensors], *params)
-        needs = tuple([t is not None and t._requires_grad for t in tensors])
-        if True not in needs or not grad_enabled():
-            return _unrecorded(op, tensors[0], out)
-        targets = tuple(
-            [(t._edge or t) if need else None for t, need in zip(tensors, needs, strict=True)]
-        )
-    return _recorded(op, tensors, needs, targets, saved, out, now)
+    a = tensors[0]
+    if a._view is not None:
+        refresh(a)
+    x = a._data
+    out, saved = op.forward(now, x, *params) if params else op.forward(now, x)
+    if not a._requires_grad or not grad_enabled():
+        return _unrecorded(op, a, out)
+    return _recorded(op, tensors, _TRUE, (a._edge or a,), saved, out, now)
+
+
+_TRUE = (True,)
+
+
+def _apply_to_two(op: Op, tensors: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
+    now = settings()
+    a = tensors[0]
+    b = tensors[1]
+    if a._view is not None:
+        refresh(a)
+    if b._view is not None:
+        refresh(b)
+    x = a._data
+    y = b._data
+    out, saved = op.forward(now, x, y, *params) if params else op.forward(now, x, y)
+    need_a = a._requires_grad
+    need_b = b._requires_grad
+    if not (need_a or need_b) or not grad_enabled():
+        return _unrecorded(op, a, out)
+    targets = ((a._edge or a) if need_a else None, (b._edge or b) if need_b else None)
+    return _recorded(op, tensors, (need_a, need_b), targets, saved, out, now)
+
+
+def _apply_to_three(op: Op, tensors: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
+    """The last one may be None: a bias, the weights of the classes."""
+    now = settings()
+    a = tensors[0]
+    b = tensors[1]
+    c = tensors[2]
+    if a._view is not None:
+        refresh(a)
+    if b._view is not None:
+        refresh(b)
+    z = None
+    need_c = False
+    if c is not None:
+        if c._view is not None:
+            refresh(c)
+        z = c._data
+        need_c = c._requires_grad
+    x = a._data
+    y = b._data
+    out, saved = op.forward(now, x, y, z, *params) if params else op.forward(now, x, y, z)
+    need_a = a._requires_grad
+    need_b = b._requires_grad
+    if not (need_a or need_b or need_c) or not grad_enabled():
+        return _unrecorded(op, a, out)
+    targets = (
+        (a._edge or a) if need_a else None,
+        (b._edge or b) if need_b else None,
+        (c._edge or c) if need_c else None,
+    )
+    return _recorded(op, tensors, (need_a, need_b, need_c), targets, saved, out, now)
+
+
+def _apply_to_many(op: Op, tensors: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
+    now = settings()
+    needs = _needs(tensors)
+    arrays = [None if t is None else t._data for t in tensors]
+    out, saved = op.forward(now, *arrays, *params)
+    if True not in needs or not grad_enabled():
+        return _unrecorded(op, tensors[0], out)
+    return _recorded(op, tensors, needs, _targets(tensors), saved, out, now)
+
+
+def record(
+    op: Op, tensors: tuple[Tensor | None, ...], saved: Any, result: Tensor, now: Any
+) -> Node | None:
+    """Return a node for ``op`` as if it had just been computed; None if no input needs one."""
+    needs = _needs(tensors)
+    if True not in needs:
+        return None
+    node = _node(op, needs, _targets(tensors), saved, now)
+    node.versions = _versions(op, tensors, needs, result._version, result._data)
+    return node
+
+
+def _needs(tensors: tuple[Any, ...]) -> tuple[bool, ...]:
+    for t in tensors:
+        if t is not None and t._view is not None:
+            refresh(t)
+    return tuple([t is not None and t._requires_grad for t in tensors])
+
+
+def _targets(tensors: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([(t._edge or t) if t is not None and t._requires_grad else None for t in tensors])
+
+
+def _node(
+    op: Op, needs: tuple[bool, ...], targets: tuple[Any, ...], saved: Any, now: Settings
+) -> Node:
+    node = Node()
+    node.op = op
+    node.saved = saved
+    node.settings = now
+    node.needs = needs
+    node.targets = targets
+    node.outputs = 0
+    node.hooks = None
+    node.seq = sequence()
+    return node
 
 
 def _recorded(
@@ -249,84 +310,22 @@ def _recorded(
     targets: tuple[Any, ...],
     saved: Any,
     out: Any,
-    now: Any,
+    now: Settings,
 ) -> Tensor:
     """Make the node of an op just computed, and its result."""
-    node = _new_node(Node)
-    node.op = op
-    node.saved = saved
-    node.settings = now
-    node.needs = needs
-    node.targets = targets
-    node.outputs = 0
-    node.hooks = None
-    node.seq = sequence()
+    node = _node(op, needs, targets, saved, now)
     if type(out) is tuple:
         return _several(op, tensors, out, node)
-    result = _new_tensor(Tensor)
-    result._data = out
+    result = wrap(out)
     result._edge = node
     result._requires_grad = True
-    result._grad = result._hooks = result._view = None
     if op.view:
-        result._version = version = tensors[0]._version
-        base = tensors[0]._view
-        result._view = (tensors[0] if base is None else base[0], version[0])
-    else:
-        result._version = version = [0]
-    # the usual cases of _versions, spelled out for speed
-    reads = op.checks[needs]
-    if not reads:
-        node.versions = ((version, version[0], out, -1),) if op.saves_output else ()
-    elif len(reads) == 2 and not op.saves_output:
-        i, j = reads
-        t, u = tensors[i], tensors[j]
-        if t is None or u is None:
-            node.versions = _versions(op, tensors, needs, version, out)
-        else:
-            node.versions = (
-                (t._version, t._version[0], t._data, i),
-                (u._version, u._version[0], u._data, j),
-            )
-    else:
-        node.versions = _versions(op, tensors, needs, version, out)
+        source = tensors[0]
+        base = source._view
+        result._version = source._version
+        result._view = (source if base is None else base[0], source._version[0])
+    node.versions = _versions(op, tensors, needs, result._version, out)
     return result
-
-
-_TRUE = (True,)
-_TRUE_TRUE = (True, True)
-_TRUE_FALSE = (True, False)
-_FALSE_TRUE = (False, True)
-
-
-def apply_all(op: Op, tensors: tuple[Any, ...], *params: Any) -> tuple[Tensor, ...]:
-    """:func:`apply` for an op whose forward returns a tuple of arrays."""
-    return cast(tuple[Tensor, ...], apply(op, tensors, *params))
-
-
-def record(
-    op: Op, tensors: tuple[Tensor | None, ...], saved: Any, result: Tensor, now: Any
-) -> Node | None:
-    """Return a node for ``op`` as if it had just been computed; None if no input needs one."""
-    for t in tensors:
-        if t is not None and t._view is not None:
-            refresh(t)
-    needs = tuple([t is not None and t._requires_grad for t in tensors])
-    if True not in needs:
-        return None
-    node = _new_node(Node)
-    node.op = op
-    node.saved = saved
-    node.settings = now
-    node.needs = needs
-    node.targets = tuple(
-        [(t._edge or t) if t is not None and t._requires_grad else None for t in tensors]
-    )
-    node.outputs = 0
-    node.hooks = None
-    node.seq = sequence()
-    node.versions = _versions(op, tensors, needs, result._version, result._data)
-    return node
 
 
 def _versions(
@@ -362,14 +361,9 @@ def _several(op: Op, tensors: tuple[Any, ...], outs: tuple[Array, ...], node: No
 def _unrecorded(op: Op, source: Tensor, out: Any) -> Tensor:
     if type(out) is tuple:
         return cast(Tensor, tuple([_unrecorded(op, source, each) for each in out]))
-    result = _new_tensor(Tensor)
-    result._data = out
-    result._edge = result._grad = result._hooks = result._view = None
-    result._requires_grad = False
+    result = wrap(out)
     if op.view:
         _share(result, source)
-    else:
-        result._version = [0]
     return result
 
 

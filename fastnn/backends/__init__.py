@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from . import native, reference
 from .interface import CONV_ALGORITHMS, CONV_PRECISIONS, Array, Backend, Padding, Pair
+from .native import is_alike, is_classification, is_linear, is_product
 
 __all__ = [
     "CONV_ALGORITHMS",
@@ -22,6 +23,10 @@ __all__ = [
     "Settings",
     "available",
     "conv_algorithm",
+    "is_alike",
+    "is_classification",
+    "is_linear",
+    "is_product",
     "set_conv_precision",
     "settings",
     "use_backend",

@@ -20,6 +20,7 @@ name = "native"
 
 include "binding/declarations.pxi"
 include "binding/arrays.pxi"
+include "binding/checks.pxi"
 include "binding/control.pxi"
 include "binding/probe.pxi"
 include "binding/linear.pxi"

@@ -24,10 +24,23 @@ except ImportError as error:
         "package, or build in place with `pip install -e .`"
     ) from error
 
-__all__ = ["backend", "thread_reason"]
+__all__ = [
+    "backend",
+    "is_alike",
+    "is_classification",
+    "is_linear",
+    "is_product",
+    "thread_reason",
+]
 
 #: The compiled module itself has the interface's functions.
 backend: Backend = _native
+
+# Questions about arrays, whatever the backend.
+is_product = _native.is_product
+is_linear = _native.is_linear
+is_classification = _native.is_classification
+is_alike = _native.is_alike
 
 
 def _threads_from_environment() -> tuple[int, str] | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._engine import reaching, run
-from ..backends import Array, settings
+from ..backends import Array, is_alike, settings
 from ..ops._op import quiet
 from ..tensor import Tensor, bump, wrap
 
@@ -141,7 +141,7 @@ def _store(t: Tensor, grad: Array, borrowed: bool) -> None:
     """Add ``grad`` to ``t.grad``; a ``borrowed`` array may be in use elsewhere."""
     old = t._grad
     if old is None:
-        if borrowed or not grad.flags.carray:  # contiguous, aligned and writeable
+        if borrowed or not is_alike(grad, t._data):  # contiguous, aligned and writeable
             grad = grad.copy()
         t._grad = wrap(grad)
     else:

@@ -13,6 +13,7 @@ import numpy as np
 from .._shapes import addmm as addmm_shape
 from .._shapes import matmul as matmul_shape
 from .._shapes import mm as mm_shape
+from ..backends import is_product
 from ..ops import linalg as ops
 from ..ops._op import Op
 from ..tensor import Tensor, apply, wrap
@@ -58,6 +59,8 @@ def matmul_operator(self: Tensor, other: Any) -> Tensor:
             return UNSUPPORTED
         other = wrap(other)
     a, b = self._data, other._data
+    if is_product(a, b):
+        return apply(ops.MM, (self, other))
     matmul_shape(a.shape, b.shape)
     if a.ndim == 2 and b.ndim == 2:
         op = ops.MM
@@ -93,6 +96,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices; errors as :func:`matmul`, and for other shapes."""
+    try:
+        if is_product(input._data, mat2._data):
+            return apply(ops.MM, (input, mat2))
+    except AttributeError:
+        pass  # not a tensor
     a, b = require_tensor(input, "mm"), require_tensor(mat2, "mm", "mat2", 2)
     mm_shape(a._data.shape, b._data.shape)
     return _product(ops.MM, a, b)

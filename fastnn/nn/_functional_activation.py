@@ -44,7 +44,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """
     try:
         return in_place(input, relu) if inplace else apply(RELU, (input,))
-    except AttributeError:
+    except (AttributeError, TypeError):
         require_tensor(input, "relu")
         raise
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from .. import _shapes_window as window
 from .._shapes import linear as linear_shape
-from ..backends import Array, Pair
+from ..backends import Array, Pair, is_linear
 from ..functions._operands import require_tensor, scalar_name
 from ..ops.conv import CONV2D, CONV2D_UNBATCHED
 from ..ops.linear import ADDMM, LINEAR_ND, LINEAR_ND_UNBIASED, LINEAR_VECTOR_UNBIASED, MM
@@ -58,18 +58,20 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         b = None if bias is None else bias._data
     except AttributeError:
         _refuse("linear", input, weight, bias)
-    linear_shape(x.shape, w.shape, None if b is None else b.shape)
-    dtype = w.dtype
-    if x.dtype != dtype or (b is not None and b.dtype != dtype):
-        _mixed_linear(x, w, b)
-    if dtype.kind != "f":
-        product = input.matmul(weight.transpose(0, 1))
-        return product if bias is None else product + bias
-    if x.ndim == 2:
-        return apply(MM, (input, weight)) if bias is None else apply(ADDMM, (input, weight, bias))
-    if bias is not None:
-        return apply(LINEAR_ND, (input, weight, bias))
-    return apply(LINEAR_VECTOR_UNBIASED if x.ndim == 1 else LINEAR_ND_UNBIASED, (input, weight))
+    if not is_linear(x, w, b):
+        linear_shape(x.shape, w.shape, None if b is None else b.shape)
+        dtype = w.dtype
+        if x.dtype != dtype or (b is not None and b.dtype != dtype):
+            _mixed_linear(x, w, b)
+        if dtype.kind != "f":
+            product = input.matmul(weight.transpose(0, 1))
+            return product if bias is None else product + bias
+        if x.ndim != 2:
+            if bias is not None:
+                return apply(LINEAR_ND, (input, weight, bias))
+            op = LINEAR_VECTOR_UNBIASED if x.ndim == 1 else LINEAR_ND_UNBIASED
+            return apply(op, (input, weight))
+    return apply(MM, (input, weight)) if bias is None else apply(ADDMM, (input, weight, bias))
 
 
 def _refuse(name: str, *tensors: object) -> NoReturn:

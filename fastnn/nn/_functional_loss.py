@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _shapes
-from ..backends import Array
+from ..backends import Array, is_classification
 from ..functions._operands import cast, pair, require_tensor, scalar_name
 from ..ops import loss as ops
 from ..ops.activation import LOG_SOFTMAX
@@ -93,6 +93,8 @@ def cross_entropy(
     y = require_tensor(target, "cross_entropy_loss", "target", 2)._data
     if label_smoothing and not 0.0 < label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if weight is None and not label_smoothing and is_classification(x, y):
+        return apply(ops.CROSS_ENTROPY, (input, target, None), ignore_index, 0.0, reduction)
     if x.shape == y.shape:
         _check_probabilities(y, ignore_index)
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)

@@ -1,4 +1,8 @@
-"""The record that describes one differentiable primitive, and helpers its rules share."""
+"""The record that describes one differentiable primitive, and helpers its rules share.
+
+This module is compiled: ``_op.pxd`` says what is known of its types.  After a change here
+build again; without its compiled form it runs as it stands, only slower.
+"""
 
 from __future__ import annotations
 

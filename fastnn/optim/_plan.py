@@ -4,6 +4,9 @@ Collecting the arrays of a small network takes longer than updating them.  A pla
 kept from step to step and only checked: every tensor, array and state entry has to be the very
 object that was planned, which holds until someone loads a state, replaces a parameter's data
 or gives a gradient to a parameter that had none.
+
+This module is compiled: ``_plan.pxd`` says what is known of its types.  After a change here
+build again; without its compiled form it runs as it stands, only slower.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import Array
+from ..backends import Array, is_alike
 from ..tensor import Tensor, bump, wrap
 
 State = dict[str, Any]
@@ -225,7 +228,7 @@ class Plan:
             if param._data is not array or not (new or states.get(param) is state):
                 return False
             grad = tensor._data
-            if grad.dtype is not array.dtype or grad.shape != array.shape or not grad.flags.carray:
+            if not is_alike(grad, array):
                 grad = _usable(grad, array)
             grads.append(grad)
         if not new:

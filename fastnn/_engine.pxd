@@ -1,0 +1,23 @@
+# The types that Cython may rely on in _engine.py.
+
+cimport cython
+
+
+cdef class Node:
+    cdef object __weakref__
+    cdef public object hooks
+    cdef public tuple needs
+    cdef public object op
+    cdef public Py_ssize_t outputs
+    cdef public object saved
+    cdef public object seq
+    cdef public object settings
+    cdef public tuple targets
+    cdef public tuple versions
+
+
+@cython.locals(
+    pending=dict, leaves=dict, borrowed=set, heap=list, fresh=bint, held=Node, node=Node, i=Py_ssize_t,
+    needs=tuple, counter=list,
+)
+cdef tuple _walk(tuple edges, tuple grads, bint retain, accumulate, set wanted, dict capture)

@@ -1,0 +1,15 @@
+# The types that Cython may rely on in _op.py.
+
+
+cdef class Op:
+    cdef public object backward
+    cdef public object checks
+    cdef public object forward
+    cdef public bint frees
+    cdef public bint fresh
+    cdef public object name
+    cdef public object node_name
+    cdef public tuple saves
+    cdef public bint saves_output
+    cdef public object uses
+    cdef public bint view

@@ -1,0 +1,60 @@
+# The types that Cython may rely on in tensor.py.
+
+cimport cython
+
+from ._engine cimport Node
+from .ops._op cimport Op
+
+
+cdef class TensorState:
+    cdef public object _data
+    cdef public object _edge
+    cdef public object _grad
+    cdef public object _hooks
+    cdef public bint _requires_grad
+    cdef public list _version
+    cdef public tuple _view
+
+
+cdef object _new_tensor
+
+@cython.locals(t=TensorState)
+cpdef wrap(array)
+
+cpdef bump(TensorState t)
+
+@cython.locals(a=TensorState)
+cdef _apply_to_one(Op op, tuple tensors, tuple params)
+
+@cython.locals(a=TensorState, b=TensorState, need_a=bint, need_b=bint)
+cdef _apply_to_two(Op op, tuple tensors, tuple params)
+
+@cython.locals(a=TensorState, b=TensorState, c=TensorState, need_a=bint, need_b=bint, need_c=bint)
+cdef _apply_to_three(Op op, tuple tensors, tuple params)
+
+cdef _apply_to_many(Op op, tuple tensors, tuple params)
+
+@cython.locals(t=TensorState)
+cdef tuple _needs(tuple tensors)
+
+@cython.locals(t=TensorState)
+cdef tuple _targets(tuple tensors)
+
+cdef Node _node(Op op, tuple needs, tuple targets, saved, now)
+
+@cython.locals(node=Node, result=TensorState, source=TensorState, base=tuple)
+cdef _recorded(Op op, tuple tensors, tuple needs, tuple targets, saved, out, now)
+
+@cython.locals(found=list, t=TensorState, counter=list)
+cdef tuple _versions(Op op, tuple tensors, tuple needs, list version, out)
+
+cdef _several(Op op, tuple tensors, tuple outs, Node node)
+
+@cython.locals(result=TensorState)
+cdef _unrecorded(Op op, TensorState source, out)
+
+@cython.locals(base=tuple)
+cdef _share(TensorState view, TensorState source)
+
+@cython.locals(base=TensorState)
+cpdef refresh(TensorState t)
