@@ -290,6 +290,8 @@ GEMM = (
       for m, n, k in ((1, 300, 70), (300, 1, 70), (200, 200, 1), (1, 1, 1000), (257, 3, 31))
       for flags in FLAGS),
     GemmCase(150, 130, 2 * KC + 5),
+    # what one call of the kernel does, and what it does no more
+    *(GemmCase(m, n, k) for m, n, k in ((192, 64, 42), (193, 32, 20), (64, 64, 128), (9, 65, 40))),
     # few rows by many columns of a transposed right side
     *(GemmCase(m, 301, k, False, True) for m, k in ((8, 40), (16, 90), (31, 200), (32, 130))),
     # nothing to sum, nothing to compute
@@ -329,6 +331,8 @@ LINEAR = (
     *(LinearCase(m, 10, n) for m in (1, 6, 7, 14, 15, 64) for n in (1, 5, 8, 10, 16, 17, 33)),
     *(LinearCase(13, k, 9) for k in (1, 2, 15, 16, 17, KC + 1)),
     *(LinearCase(m, k, 333) for m, k in ((16, 70), (32, 130))),
+    # many rows by few columns, for tiles of dot products of either width, with their tails
+    *(LinearCase(m, k, n) for m, k in ((22, 130), (64, 200)) for n in (3, 4, 5, 9, 10, 13, 14)),
     *(LinearCase(*sizes, bias=False) for sizes in ((1, 10, 5), (7, 31, 17), (64, 128, 96))),
     *(LinearCase(*sizes) for sizes in ((0, 4, 5), (3, 0, 5), (3, 4, 0), (0, 0, 0), (2, 400, 2))),
 )

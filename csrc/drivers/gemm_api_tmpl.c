@@ -4,12 +4,27 @@ FNN_INLINE int FN(empty)(const fnn_gemm_shape *s) {
     return s->m <= 0 || s->n <= 0 || s->batch <= 0;
 }
 
+/* The whole product by one call of the kernel: see is_one_call. */
+static void FN(one_call)(const FN(fnn_table) *t, const fnn_gemm_shape *s, const real *a,
+                         const real *b, const real *bias, real *c) {
+    const FN(gemm_operands) g = {.m = s->m, .n = s->n, .k = s->k,
+                                 .a = a, .a_rs = s->a_rs, .a_ks = s->a_cs,
+                                 .b = b, .b_ks = s->b_rs, .b_ps = t->gemm_nr,
+                                 .c = c, .c_rs = s->c_rs,
+                                 .bias_column = s->bias == FNN_BIAS_PER_COLUMN ? bias : NULL,
+                                 .bias_row = s->bias == FNN_BIAS_PER_ROW ? bias : NULL,
+                                 .accumulate = s->accumulate, .relu = s->relu};
+    const fnn_fpstate state = fnn_fp_flush();
+    t->gemm_block(&g);
+    fnn_fp_set(state);
+}
+
 size_t FN(fnn_gemm_workspace)(const fnn_ctx *ctx, const fnn_gemm_shape *shape) {
     plan p;
     fnn_gemm_shape room;
     way how;
     int exchanged;
-    if (FN(empty)(shape)) return 0;
+    if (FN(empty)(shape) || FN(is_one_call)(shape, FN(table)(ctx))) return 0;
     shape = FN(normal)(shape, FN(table)(ctx), &room, &how, &exchanged);
     FN(make_plan)(ctx, shape, how, &p);
     return FN(plan_bytes)(ctx, &p);
@@ -22,8 +37,12 @@ fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const r
     int exchanged;
     FN(job) job;
     if (FN(empty)(shape)) return FNN_OK;
-    job.ctx = ctx;
     job.table = FN(table)(ctx);
+    if (FN(is_one_call)(shape, job.table)) {
+        FN(one_call)(job.table, shape, a, b, bias, c);
+        return FNN_OK;
+    }
+    job.ctx = ctx;
     job.shape = FN(normal)(shape, job.table, &room, &how, &exchanged);
     job.a = exchanged ? b : a;
     job.b = exchanged ? a : b;

@@ -33,6 +33,15 @@ FNN_INLINE way FN(way_of)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
                : IN_PLACE;
 }
 
+/* Is one call of the kernel on the operands as they lie the whole product? Then there is nothing
+ * to plan, which would take as long as the product of 8 x 8 matrices. */
+FNN_INLINE int FN(is_one_call)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+    return s->batch == 1 && s->b_cs == 1 && s->n > 1 && s->n <= 2 * t->gemm_nr &&
+           s->k <= t->gemm_kc && s->m <= 192 && s->m * s->n * s->k < 2 * GRAIN &&
+           (t->gemm_masked || s->n % t->gemm_nr == 0) && !s->b_packed &&
+           FN(way_of)(s, t) == IN_PLACE;
+}
+
 /* The same product with the operands' places exchanged: rows of the result are columns. */
 FNN_INLINE void FN(exchange)(fnn_gemm_shape *s) {
     const fnn_gemm_shape o = *s;

@@ -181,7 +181,7 @@ static FNN_NOINLINE void FN(conv2d_fold)(ptrdiff_t count, const real *x, ptrdiff
         const ptrdiff_t some = fnn_min(count - i, LANES);
         for (int j = 0; j < LANES; j++)
             v[j] = j < some ? FN(load)(x + (i + j) * x_step) : FN(zero)();
-        const vec sums = FN(sum_each)(v);
+        const vec sums = FN(sum_each)(v, LANES);
         FN(store_m)(y + i, sums, FN(mask)(some));
     }
 }

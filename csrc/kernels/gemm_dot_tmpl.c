@@ -58,7 +58,7 @@ FNN_INLINE void FN(gemm_dot_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdi
         FNN_UNROLL
         for (int l = 0; l < LANES; l++)
             x[l] = t + l < rows * cols ? acc[(t + l) / cols][(t + l) % cols] : FN(zero)();
-        FN(store)(sums + t, FN(sum_each)(x));
+        FN(store)(sums + t, FN(sum_each)(x, rows * cols - t < LANES ? rows * cols - t : LANES));
     }
     const ptrdiff_t count = g->n - j < cols ? g->n - j : cols;
     if (count == cols && !(g->accumulate || g->bias_column || g->bias_row || g->relu))
@@ -71,39 +71,48 @@ FNN_INLINE void FN(gemm_dot_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdi
 }
 
 #define GEMM_DOT_INSTANCE(rows, cols)                                                              \
-    static FNN_NOINLINE void FN(gemm_dot_##rows)(const FN(gemm_operands) *g, ptrdiff_t i,          \
-                                                 ptrdiff_t j) {                                    \
+    static FNN_NOINLINE void FN(gemm_dot_##rows##x##cols)(const FN(gemm_operands) *g, ptrdiff_t i, \
+                                                          ptrdiff_t j) {                           \
         FN(gemm_dot_tile)(g, i, j, rows, cols);                                                    \
     }
 GEMM_DOT_INSTANCES(GEMM_DOT_INSTANCE)
+GEMM_DOT_WIDE_INSTANCES(GEMM_DOT_INSTANCE)
 #undef GEMM_DOT_INSTANCE
 
-static const struct {
+typedef struct FN(gemm_dot_kind) {
     void (*tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j);
     int cols;
-} FN(gemm_dots)[GEMM_DOT_ROWS + 1] = {
-#define GEMM_DOT_INSTANCE(rows, cols) [rows] = {FN(gemm_dot_##rows), cols},
-    GEMM_DOT_INSTANCES(GEMM_DOT_INSTANCE)
-#undef GEMM_DOT_INSTANCE
-};
+} FN(gemm_dot_kind);
 
-/* Rows i0 .. by tiles, against columns j0 .. j1. */
-FNN_INLINE void FN(gemm_dot_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t rows,
-                                    ptrdiff_t j0, ptrdiff_t j1) {
-    for (ptrdiff_t j = j0; j < j1; j += FN(gemm_dots)[rows].cols) FN(gemm_dots)[rows].tile(g, i, j);
+#define GEMM_DOT_INSTANCE(rows, cols) [rows] = {FN(gemm_dot_##rows##x##cols), cols},
+/* by rows; more rows go with columns that divide those of fewer rows */
+static const FN(gemm_dot_kind) FN(gemm_dots)[GEMM_DOT_ROWS + 1] = {
+    GEMM_DOT_INSTANCES(GEMM_DOT_INSTANCE)};
+/* one more column where a tile has few: for numbers of columns that fit better */
+static const FN(gemm_dot_kind) FN(gemm_wide_dots)[GEMM_DOT_ROWS + 1] = {
+    GEMM_DOT_WIDE_INSTANCES(GEMM_DOT_INSTANCE)};
+#undef GEMM_DOT_INSTANCE
+
+/* Rows i .. by tiles, against columns j0 .. j1. */
+FNN_INLINE void FN(gemm_dot_stripe)(const FN(gemm_operands) *g, const FN(gemm_dot_kind) *kind,
+                                    ptrdiff_t i, ptrdiff_t j0, ptrdiff_t j1) {
+    for (ptrdiff_t j = j0; j < j1; j += kind->cols) kind->tile(g, i, j);
 }
 
 static void FN(gemm_dot)(const FN(gemm_operands) *g) {
     const ptrdiff_t tiles = (g->m + GEMM_DOT_ROWS - 1) / GEMM_DOT_ROWS;
     if (tiles == 0) return;
     const ptrdiff_t rows = g->m / tiles, more = g->m - rows * tiles;
-    /* the larger operand passes by once, and its tile stays in L1 while all of the other does;
-     * fewer rows go with more columns, a multiple of those of more rows */
+    /* the larger operand passes by once, and its tile stays in L1 while all of the other does */
     const ptrdiff_t cols = g->m > g->n ? g->n : FN(gemm_dots)[rows].cols;
+    const ptrdiff_t narrow = FN(gemm_dots)[GEMM_DOT_ROWS].cols;
+    const int wide = g->m > g->n && (g->n + narrow) / (narrow + 1) < (g->n + narrow - 1) / narrow;
     for (ptrdiff_t j = 0; j < g->n; j += cols)
         for (ptrdiff_t t = 0, i = 0; t < tiles; t++) {
             const ptrdiff_t some = rows + (t < more);
-            FN(gemm_dot_stripe)(g, i, some, j, g->n - j < cols ? g->n : j + cols);
+            const FN(gemm_dot_kind) *kind = &FN(gemm_dots)[some];
+            if (wide && FN(gemm_wide_dots)[some].tile) kind = &FN(gemm_wide_dots)[some];
+            FN(gemm_dot_stripe)(g, kind, i, j, g->n - j < cols ? g->n : j + cols);
             i += some;
         }
 }

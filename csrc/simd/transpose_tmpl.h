@@ -1,7 +1,8 @@
 /* Square transposition in registers and the sums of many vectors, for one element type.
  *
  *   transpose(x)   x[i] lane j becomes x[j] lane i, for LANES vectors
- *   sum_each(x)    lane i is the sum of the lanes of x[i], in a fixed order; overwrites x */
+ *   sum_each(x, n) lane i < n is the sum of the lanes of x[i], in a fixed order; overwrites x. n is
+ *                  a literal, and the vectors from n on are zero */
 
 /* out[l] = element I_l of a followed by b; the indices are literals. */
 #if !defined(FNN_SHUFFLE)
@@ -100,20 +101,20 @@ FNN_INLINE void FN(transpose)(vec x[LANES]) {
 }
 
 /* The same tree as transpose, but each pair of halves is added at once. */
-FNN_INLINE vec FN(sum_each)(vec x[LANES]) {
+FNN_INLINE vec FN(sum_each)(vec x[LANES], int n) {
 #if LANES_ > 1
     enum { INNER = 16 / sizeof(real) };
     FNN_UNROLL
-    for (int r = 0; r < LANES; r += 2)
+    for (int r = 0; r < n; r += 2)
         x[r] = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_LO) + FNN_SHUFFLE(x[r], x[r + 1], UNPACK_HI);
 #if FNN_REAL_IS_F32
     FNN_UNROLL
-    for (int r = 0; r < LANES; r += 4)
+    for (int r = 0; r < n; r += 4)
         x[r] = FNN_SHUFFLE(x[r], x[r + 2], PAIRS_LO) + FNN_SHUFFLE(x[r], x[r + 2], PAIRS_HI);
 #endif
 #if defined(HALVES_LO)
     FNN_UNROLL
-    for (int r = 0; r < LANES; r += 2 * INNER)
+    for (int r = 0; r < n; r += 2 * INNER)
         x[r] = FNN_SHUFFLE(x[r], x[r + INNER], HALVES_LO) +
                FNN_SHUFFLE(x[r], x[r + INNER], HALVES_HI);
 #endif
@@ -121,6 +122,8 @@ FNN_INLINE vec FN(sum_each)(vec x[LANES]) {
     x[0] = FNN_SHUFFLE(x[0], x[2 * INNER], QUARTERS_LO) +
            FNN_SHUFFLE(x[0], x[2 * INNER], QUARTERS_HI);
 #endif
+#else
+    (void)n;
 #endif
     return x[0];
 }
