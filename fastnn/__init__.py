@@ -238,6 +238,9 @@ from .functions.sorting import (
     sort,
     topk,
 )
+from .nn.prepack import (
+    prepack,
+)
 from .random import (
     Generator,
     initial_seed,
@@ -419,6 +422,7 @@ __all__ = [
     "outer",
     "permute",
     "pow",
+    "prepack",
     "printoptions",
     "prod",
     "promote_types",

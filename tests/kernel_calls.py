@@ -74,6 +74,11 @@ def _products(backend: Any, normal: Any, sizes: Sizes) -> Iterator[Call]:
     yield "matmul vector", backend.matmul, (normal(1, k), normal(k, n))
     yield "linear", backend.linear, (normal(m, k), normal(n, k), normal(n))
     yield (
+        "linear_packed",
+        lambda x, weight, bias: backend.linear_packed(x, backend.pack_linear(weight), bias),
+        (normal(m, k), normal(n, k), normal(n)),
+    )
+    yield (
         "linear_backward",
         lambda *a: backend.linear_backward(*a, (True, True, True)),
         (normal(m, n), normal(m, k), normal(n, k)),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .interface import Array, Padding, Pair
+from .interface import Array, PackedWeight, Padding, Pair
 
 name: str
 
@@ -31,6 +31,8 @@ def linear(x: Array, weight: Array, bias: Array | None) -> Array: ...
 def linear_backward(
     grad: Array, x: Array, weight: Array, needs: tuple[bool, bool, bool]
 ) -> tuple[Array | None, Array | None, Array | None]: ...
+def pack_linear(weight: Array) -> PackedWeight: ...
+def linear_packed(x: Array, packed: PackedWeight, bias: Array | None) -> Array: ...
 def conv2d(
     x: Array,
     weight: Array,

@@ -25,6 +25,8 @@ Array = NDArray[Any]
 Pair = tuple[int, int]
 #: (top, bottom, left, right)
 Padding = tuple[int, int, int, int]
+#: What ``pack_linear`` makes: known to the backend that made it, and to nobody else.
+PackedWeight = Any
 
 #: What ``algorithm`` may be; ``winograd`` does 3x3 windows without stride or dilation.
 CONV_ALGORITHMS = ("auto", "direct", "im2col", "winograd")
@@ -51,6 +53,14 @@ class Backend(Protocol):
         self, grad: Array, x: Array, weight: Array, needs: tuple[bool, bool, bool]
     ) -> tuple[Array | None, Array | None, Array | None]:
         """Gradients of :meth:`linear` in (x, weight, bias); None where ``needs`` is False."""
+        ...
+
+    def pack_linear(self, weight: Array) -> PackedWeight:
+        """A copy of a (N, I) weight, laid out for :meth:`linear_packed`."""
+        ...
+
+    def linear_packed(self, x: Array, packed: PackedWeight, bias: Array | None) -> Array:
+        """:meth:`linear` with the weight that ``packed`` was made of, as it was then."""
         ...
 
     # -- convolution ---------------------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import reference_windows as windows
-from .interface import CONV_ALGORITHMS, CONV_PRECISIONS, Array, Padding, Pair
+from .interface import CONV_ALGORITHMS, CONV_PRECISIONS, Array, PackedWeight, Padding, Pair
 
 __all__ = ["Reference", "backend"]
 
@@ -58,6 +58,14 @@ class Reference:
                 _new(np.matmul(grad.T, x)) if needs[1] else None,
                 _new(np.sum(grad, axis=0)) if needs[2] else None,
             )
+
+    def pack_linear(self, weight: Array) -> PackedWeight:
+        """Copy it."""
+        return np.array(weight, order="C")
+
+    def linear_packed(self, x: Array, packed: PackedWeight, bias: Array | None) -> Array:
+        """``x @ packed.T + bias``."""
+        return self.linear(x, packed, bias)
 
     # -- convolution ---------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import pytest
 from cases import GEMM, LINEAR
 from compare import assert_products, in_float64, poison
 
+from fastnn import runtime
 from fastnn.backends import native as native_module
 from fastnn.backends.reference import backend as reference
 
@@ -27,6 +28,42 @@ def test_matmul(case, isa, dtype):
     assert got.dtype == dtype
     assert got.flags.c_contiguous
     assert_products(got, want, case.k, a, b)
+
+
+@pytest.mark.parametrize("case", LINEAR, ids=str)
+def test_linear_packed(case, isa, dtype):
+    x, weight, bias, _ = arrays = case.arrays(dtype)
+    want = reference.linear(*in_float64(*arrays[:3]))
+    packed = native.pack_linear(np.asfortranarray(weight) if case.rows % 2 else weight)
+    poison(native, dtype, want.shape)
+    got = native.linear_packed(x, packed, bias)
+    assert got.dtype == dtype
+    assert got.flags.c_contiguous
+    assert_products(got, want, case.inputs, x, weight, bias)
+
+
+def test_packed_weight_belongs_to_its_instruction_set():
+    x, weight = np.ones((3, 40), np.float32), np.ones((50, 40), np.float32)
+    chosen = runtime.get_isa()
+    packed = native.pack_linear(weight)
+    try:
+        for isa in runtime.isa_available():
+            runtime.set_isa(isa)
+            np.testing.assert_array_equal(native.linear_packed(x, packed, None), x @ weight.T)
+    finally:
+        runtime.set_isa(chosen)
+
+
+@pytest.mark.parametrize(
+    ("x", "error"),
+    [(np.ones((3, 4), np.float32), ValueError), (np.ones((3, 5)), TypeError),
+     (np.ones(5, np.float32), ValueError)],
+)  # fmt: skip
+def test_packed_weight_refuses(x, error):
+    with pytest.raises(error):
+        native.linear_packed(x, native.pack_linear(np.ones((2, 5), np.float32)), None)
+    with pytest.raises(TypeError):
+        native.linear_packed(np.ones((3, 5), np.float32), np.ones((2, 5), np.float32), None)
 
 
 @pytest.mark.parametrize("case", LINEAR, ids=str)

@@ -48,6 +48,8 @@ cdef extern from "fastnn.h" nogil:
     int FNN_MAX_THREADS
     int fnn_pool_workers()
 
+    void *fnn_alloc(size_t bytes)
+    void fnn_free(void *block)
     void *fnn_acquire(size_t bytes, size_t *capacity)
     void fnn_recycle(void *block, size_t capacity)
     void fnn_release_all()
@@ -71,6 +73,13 @@ cdef extern from "fastnn.h" nogil:
                             const float *b, const float *bias, float *c, void *workspace)
     fnn_status fnn_gemm_f64(const fnn_ctx *, const fnn_gemm_shape *, const double *a,
                             const double *b, const double *bias, double *c, void *workspace)
+
+    size_t fnn_gemm_packed_size_f32(const fnn_ctx *, ptrdiff_t n, ptrdiff_t k)
+    size_t fnn_gemm_packed_size_f64(const fnn_ctx *, ptrdiff_t n, ptrdiff_t k)
+    fnn_status fnn_gemm_pack_b_f32(const fnn_ctx *, ptrdiff_t n, ptrdiff_t k, const float *b,
+                                   ptrdiff_t b_rs, ptrdiff_t b_cs, float *packed)
+    fnn_status fnn_gemm_pack_b_f64(const fnn_ctx *, ptrdiff_t n, ptrdiff_t k, const double *b,
+                                   ptrdiff_t b_rs, ptrdiff_t b_cs, double *packed)
 
     ctypedef struct fnn_conv2d_shape:
         ptrdiff_t n, c, h, w, k, r, s, p, q

@@ -7,10 +7,9 @@ cdef inline void set_strides(cnp.ndarray array, ptrdiff_t *rows, ptrdiff_t *colu
     columns[0] = cnp.PyArray_STRIDE(array, ndim - 1) // item
 
 
-cdef int run_gemm(fnn_gemm_shape *shape, int typenum, const char *a, const char *b,
+cdef int run_gemm(fnn_ctx ctx, fnn_gemm_shape *shape, int typenum, const char *a, const char *b,
                   const void *bias, char *c) except -1:
     """One driver call; strides and sizes are in ``shape``."""
-    cdef fnn_ctx ctx = context()
     cdef fnn_status status
     cdef PyThreadState *state
     cdef void *workspace
@@ -35,6 +34,14 @@ cdef cnp.ndarray multiply(cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs, cnp.nda
                           ptrdiff_t b_rs, ptrdiff_t b_cs, Py_ssize_t m, Py_ssize_t n,
                           Py_ssize_t k, object bias, int typenum):
     """op(a) op(b) + bias for two matrices given by strides."""
+    return multiply_by(context(), a, a_rs, a_cs, cnp.PyArray_BYTES(b), b_rs, b_cs, False, m, n, k,
+                       bias, typenum)
+
+
+cdef cnp.ndarray multiply_by(fnn_ctx ctx, cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs,
+                             const char *b, ptrdiff_t b_rs, ptrdiff_t b_cs, bint b_packed,
+                             Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, object bias, int typenum):
+    """The same for a right side in memory, which may be packed."""
     cdef fnn_gemm_shape shape
     cdef cnp.npy_intp dims[2]
     cdef cnp.ndarray c, offset
@@ -45,18 +52,18 @@ cdef cnp.ndarray multiply(cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs, cnp.nda
     shape.a_rs, shape.a_cs, shape.a_bs = a_rs, a_cs, 0
     shape.b_rs, shape.b_cs, shape.b_bs = b_rs, b_cs, 0
     shape.c_rs, shape.c_bs = n, 0
-    shape.accumulate = shape.relu = shape.b_packed = 0
+    shape.accumulate = shape.relu = 0
+    shape.b_packed = b_packed
     shape.bias = FNN_NO_BIAS
     if bias is None:
-        run_gemm(&shape, typenum, cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b), NULL,
-                 cnp.PyArray_BYTES(c))
+        run_gemm(ctx, &shape, typenum, cnp.PyArray_BYTES(a), b, NULL, cnp.PyArray_BYTES(c))
         return c
     shape.bias = FNN_BIAS_PER_COLUMN
     offset = dense(bias, typenum)
     if cnp.PyArray_SIZE(offset) != n:
         raise ValueError(f"bias has {cnp.PyArray_SIZE(offset)} elements, not {n}")
-    run_gemm(&shape, typenum, cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b),
-             cnp.PyArray_DATA(offset), cnp.PyArray_BYTES(c))
+    run_gemm(ctx, &shape, typenum, cnp.PyArray_BYTES(a), b, cnp.PyArray_DATA(offset),
+             cnp.PyArray_BYTES(c))
     return c
 
 
@@ -132,8 +139,8 @@ cdef matmul_batched(a, b, int typenum):
         for i in range(ndim - 3):
             a_offset += <Py_ssize_t>index[i] * cnp.PyArray_STRIDE(x, i)
             b_offset += <Py_ssize_t>index[i] * cnp.PyArray_STRIDE(y, i)
-        run_gemm(&shape, typenum, cnp.PyArray_BYTES(x) + a_offset, cnp.PyArray_BYTES(y) + b_offset,
-                 NULL, out)
+        run_gemm(context(), &shape, typenum, cnp.PyArray_BYTES(x) + a_offset,
+                 cnp.PyArray_BYTES(y) + b_offset, NULL, out)
         out += shape.batch * shape.c_bs * item
     return c
 
@@ -185,3 +192,69 @@ def linear_backward(grad, x, weight, needs):
     if needs[2]:
         db = sum_axis(dense(g, typenum), 1, m, n, 1.0, typenum, 1, cnp.PyArray_DIMS(g) + 1)
     return dx, dw, db
+
+
+@cython.final
+cdef class PackedWeight:
+    """A (N, I) weight in the panels that one instruction set reads; it never changes."""
+
+    cdef void *panels
+    cdef const fnn_kernels *kernels
+    cdef Py_ssize_t outputs, inputs
+    cdef int typenum
+
+    def __cinit__(self, cnp.ndarray weight, ptrdiff_t rs, ptrdiff_t cs, int typenum):
+        cdef fnn_ctx ctx = context()
+        cdef size_t bytes
+        self.kernels = ctx.kernels
+        self.outputs, self.inputs = cnp.PyArray_DIM(weight, 0), cnp.PyArray_DIM(weight, 1)
+        self.typenum = typenum
+        if typenum == cnp.NPY_FLOAT32:
+            bytes = fnn_gemm_packed_size_f32(&ctx, self.outputs, self.inputs) * sizeof(float)
+        else:
+            bytes = fnn_gemm_packed_size_f64(&ctx, self.outputs, self.inputs) * sizeof(double)
+        self.panels = fnn_alloc(max(bytes, 1))
+        if self.panels == NULL:
+            raise MemoryError(f"cannot allocate {bytes} bytes for a packed weight")
+        if typenum == cnp.NPY_FLOAT32:
+            fnn_gemm_pack_b_f32(&ctx, self.outputs, self.inputs,
+                                <const float *>cnp.PyArray_DATA(weight), cs, rs,
+                                <float *>self.panels)
+        else:
+            fnn_gemm_pack_b_f64(&ctx, self.outputs, self.inputs,
+                                <const double *>cnp.PyArray_DATA(weight), cs, rs,
+                                <double *>self.panels)
+
+    def __dealloc__(self):
+        fnn_free(self.panels)
+
+
+def pack_linear(weight):
+    """See :meth:`fastnn.backends.interface.Backend.pack_linear`."""
+    cdef int typenum = float_type(weight)
+    cdef cnp.ndarray w
+    cdef ptrdiff_t rs, cs
+    require_matrix(weight)
+    w = matrices(weight, typenum)
+    set_strides(w, &rs, &cs)
+    return PackedWeight.__new__(PackedWeight, w, rs, cs, typenum)
+
+
+def linear_packed(x, packed, bias):
+    """See :meth:`fastnn.backends.interface.Backend.linear_packed`."""
+    cdef PackedWeight weight = packed
+    cdef int typenum = float_type(x)
+    cdef cnp.ndarray a
+    cdef ptrdiff_t a_rs, a_cs
+    cdef fnn_ctx ctx = context()
+    if typenum != weight.typenum:
+        wrong_type(x, weight.typenum)
+    require_matrix(x)
+    a = matrices(x, typenum)
+    if cnp.PyArray_DIM(a, 1) != weight.inputs:
+        raise ValueError(f"a matrix of shape {x.shape} cannot be multiplied with a packed weight "
+                         f"of {weight.inputs} inputs and {weight.outputs} outputs")
+    set_strides(a, &a_rs, &a_cs)
+    ctx.kernels = weight.kernels  # the panels are theirs, whatever was chosen since
+    return multiply_by(ctx, a, a_rs, a_cs, <const char *>weight.panels, 0, 0, True,
+                       cnp.PyArray_DIM(a, 0), weight.outputs, weight.inputs, bias, typenum)

@@ -1,0 +1,110 @@
+"""Layers whose weights are packed once, for inference."""
+
+from __future__ import annotations
+
+import copy
+from typing import cast
+
+from .._engine import grad_enabled
+from ..backends import is_linear, settings
+from ..tensor import Tensor, wrap
+from . import functional as F
+from .linear import Linear
+from .module import Module
+
+__all__ = ["PackedLinear", "prepack"]
+
+
+class PackedLinear(Linear):
+    """A Linear layer with its weight laid out as the product reads it.
+
+    It shares its parameters, hooks and name with the layer it was made of.
+
+    Parameters
+    ----------
+    linear : Linear
+        The layer.
+    """
+
+    def __init__(self, linear: Linear) -> None:
+        self.__setstate__(linear.__dict__)
+        self._backend = settings().backend
+        self._packed = self._backend.pack_linear(self.weight._data)
+        self._source = self.weight._data
+        self._source_version = self.weight._version[0]
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., in_features) -> (..., out_features).
+
+        Raises
+        ------
+        RuntimeError
+            In grad mode, and after a change of the weight; else as ``functional.linear``.
+        """
+        if grad_enabled():
+            raise RuntimeError(
+                f"{self} is prepacked for inference and records nothing: call it inside "
+                "no_grad() or inference_mode(), or use the module that was given to prepack()"
+            )
+        weight = self.weight
+        if weight._data is not self._source or weight._version[0] != self._source_version:
+            raise RuntimeError(
+                f"the weight of {self} has changed since it was packed: it is at version "
+                f"{weight._version[0]}, packed was version {self._source_version}"
+                f"{'' if weight._data is self._source else ' of other memory'}. "
+                "Call prepack() again"
+            )
+        bias = self.bias
+        if isinstance(input, Tensor):
+            x, b = input._data, None if bias is None else bias._data
+            if is_linear(x, weight._data, b):
+                return wrap(self._backend.linear_packed(x, self._packed, b))
+            if x.ndim != 2 and x.shape[-1:] == (self.in_features,) and self.in_features:
+                rows = x.reshape(-1, self.in_features)
+                if is_linear(rows, weight._data, b):
+                    y = self._backend.linear_packed(rows, self._packed, b)
+                    return wrap(y.reshape(*x.shape[:-1], self.out_features))
+        return F.linear(input, weight, bias)  # which knows what is wrong
+
+
+def prepack(module: Module) -> Module:
+    """Make a copy of a module for inference, with the weights of its Linear layers packed.
+
+    A product with a packed weight is spared the rearrangement of the weight that others make
+    every time.  The copy shares all parameters and buffers with ``module``, which stays as it
+    is, and may be called inside ``no_grad()`` or ``inference_mode()`` only.  It is good until a
+    weight changes; then it raises, and has to be made anew.
+
+    Parameters
+    ----------
+    module : Module
+        A Linear layer, or any module with Linear layers somewhere inside.
+
+    Returns
+    -------
+    Module
+        Of the same type, but for Linear layers, which become :class:`PackedLinear`.
+
+    Raises
+    ------
+    TypeError
+        If ``module`` is no Module.
+    """
+    if not isinstance(module, Module):
+        raise TypeError(f"prepack() expects a Module, but got {type(module).__name__}")
+    return _twin(module, {})
+
+
+def _twin(module: Module, known: dict[Module, Module]) -> Module:
+    """Copy a module and what is below it, each once."""
+    twin = known.get(module)
+    if twin is None:
+        # a subclass with a forward of its own may do anything with its weight
+        if type(module) in (Linear, PackedLinear):
+            twin = PackedLinear(cast(Linear, module))
+        else:
+            twin = copy.copy(module)
+        known[module] = twin
+        for name, child in module._modules.items():
+            twin._modules[name] = None if child is None else _twin(child, known)
+    return twin
