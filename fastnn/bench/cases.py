@@ -142,6 +142,33 @@ def _elementwise(op: str, label: str, count: int) -> Case:
     return Case("elementwise", f"{op} {label}", "elementwise", params, 0.0, reads, 4.0 * count)
 
 
+SIZES = (("16 KB", 4096), ("1 MB", 1 << 18), ("16 MB", 1 << 22))
+#: Floats read and written for each element: pooling and the loss forward and backward (a map of
+#: 2x2 or 3x3 windows and its positions are a quarter of the input), then the optimisers' steps.
+STREAMS: tuple[tuple[str, dict[str, int | str], float, float], ...] = (
+    ("pool", {"op": "max", "k": 2}, 1.5, 1.5),
+    ("pool", {"op": "max", "k": 3}, 1.5, 1.5),
+    ("pool", {"op": "mean", "k": 2}, 1.25, 1.25),
+    ("pool", {"op": "mean", "k": 3}, 1.25, 1.25),
+    ("loss", {"op": "cross-entropy"}, 2, 1),
+    ("optim", {"op": "SGD"}, 2, 1),
+    ("optim", {"op": "SGD momentum"}, 3, 2),
+    ("optim", {"op": "Adam"}, 4, 3),
+)
+
+
+def _streams() -> list[Case]:
+    cases = []
+    for kind, how, reads, writes in STREAMS:
+        window = f" pool {how['k']}x{how['k']}/2" if kind == "pool" else ""
+        for label, count in SIZES:
+            name = f"{how['op']}{window} {label}"
+            params = {**how, "count": count}
+            bytes_ = (4.0 * reads * count, 4.0 * writes * count)
+            cases.append(Case("elementwise", name, kind, params, 0.0, *bytes_))
+    return cases
+
+
 def _net(task: str, net: str, batch: int) -> Case:
     flops = nets.step_flops(net, batch) if task == "train" else nets.forward_flops(net, batch)
     params: dict[str, int | str] = {"task": task, "net": net, "batch": batch}
@@ -159,9 +186,8 @@ FAMILIES: dict[str, list[Case]] = {
     ],
     "conv": [*_few_channels(), *_resnet()],
     "elementwise": [
-        _elementwise(op, label, count)
-        for op in ("relu", "add", "exp", "softmax")
-        for label, count in (("16 KB", 4096), ("1 MB", 1 << 18), ("16 MB", 1 << 22))
+        *(_elementwise(op, *size) for op in ("relu", "add", "exp", "softmax") for size in SIZES),
+        *_streams(),
     ],
     "train": [_net("train", net, 64) for net in nets.INPUT_SHAPES],
     "infer": [_net("infer", net, batch) for net in nets.INPUT_SHAPES for batch in (1, 64)],

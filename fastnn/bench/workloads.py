@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from .cases import Case
 from .prepared import Array, Prepared, numpy_of, random_array, tensors
 from .workloads_conv import fastnn_conv, fastnn_each_algorithm, onnxruntime_conv, torch_conv
 from .workloads_net import compiled_net, fastnn_net, onnxruntime_net, torch_net
+from .workloads_stream import loss_step, optimiser_step, pool_step
 
 __all__ = ["prepare"]
 
@@ -74,6 +76,10 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("fastnn", "elementwise"): _like_torch("fastnn", _torch_like_elementwise),
     ("torch", "elementwise"): _like_torch("torch", _torch_like_elementwise),
     ("numpy", "elementwise"): _numpy_elementwise,
+    **{(torch, "pool"): _like_torch(torch, pool_step) for torch in ("fastnn", "torch")},
+    **{(torch, "loss"): _like_torch(torch, loss_step) for torch in ("fastnn", "torch")},
+    ("fastnn", "optim"): _like_torch("fastnn", optimiser_step),
+    ("torch", "optim"): _like_torch("torch", partial(optimiser_step, fused=True)),
     ("fastnn", "conv"): fastnn_conv,
     ("algorithms", "conv"): fastnn_each_algorithm,
     ("torch", "conv"): torch_conv,
