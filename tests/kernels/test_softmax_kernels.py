@@ -99,3 +99,11 @@ def test_labels_out_of_range(label, isa, dtype):
     target = np.array([1, label, -100, 3])
     with pytest.raises(IndexError, match=rf"^Target {label} is out of bounds\.$"):
         native.cross_entropy(np.zeros((4, 12), dtype), target, None, -100, 0.0, "mean")
+
+
+def test_large_unweighted_loss_runs_without_the_interpreter_lock():
+    """Work enough to release the lock, and no weights: nothing may ask Python for an error."""
+    logits = np.zeros((4096, 64), np.float32)
+    loss, _, count = native.cross_entropy(logits, np.zeros(4096, np.int64), None, -100, 0.0, "mean")
+    assert count == 4096
+    assert abs(float(loss) - np.log(64)) < 1e-5

@@ -99,7 +99,7 @@ cdef int fill_loss(fnn_cross_entropy_shape *shape, cnp.ndarray logits, cnp.ndarr
     return 0
 
 
-cdef inline const void *data_or_null(cnp.ndarray array):
+cdef inline const void *data_or_null(cnp.ndarray array) noexcept:  # called without the GIL
     if array is None:
         return NULL
     return cnp.PyArray_DATA(array)
