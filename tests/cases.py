@@ -192,6 +192,9 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
             for kernel in ((3, 3), (5, 5))
             for s in SQUARE
         ),
+        # one output channel of many inputs
+        C((2, 9, 6, 19), 1, padding=SAME3),
+        C((1, 34, 6, 19), 2, padding=SAME3, groups=2),
         C((1, 2, 61, 130), 2, padding=SAME3, groups=2),
         C((1, 2, 70, 40), 2, (5, 5), (2, 2), SAME5, groups=2, bias=False),
         C((1, 8, 40, 70), 8, (3, 3), (2, 2), SAME3, groups=2),

@@ -1,8 +1,8 @@
 /* The three passes by the kernels of kernels/conv2d_window.h, for one element type.
  *
  * Forward and backward-data are the same plan: every group turns `in` source planes into `out`
- * result planes. Backward-data of stride 1 is the same with the windows turned by half a turn. Tasks
- * are runs of groups of one image, or bands of rows of one group. Workspace:
+ * result planes. Backward-data of stride 1 is the same with the windows turned by half a turn.
+ * Tasks are runs of groups of one image, or bands of rows of one group. Workspace:
  *
  *   worker   backward-data, stride 1   the windows of a task's groups, turned
  *            weight                    [FOLD gradients of windows][tap] vectors of partial sums */
@@ -13,7 +13,7 @@ typedef struct FN(depthwise_plan) {
     ptrdiff_t images, groups, in, out;   /* channels per group */
     ptrdiff_t src_plane, dst_plane, rows; /* rows of a result */
     ptrdiff_t taps, w_in, w_out;         /* strides of the weights */
-    int turn;
+    int turn;                            /* half a turn of the windows */
     ptrdiff_t run, runs, bands, block;   /* groups of a task; bands of rows; rows of a call */
     size_t worker_bytes;
 } FN(depthwise_plan);
@@ -48,12 +48,12 @@ static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_conv2d_shape *s, int
     plan.run = fnn_min(fnn_ceil_div(GRAIN, work), plan.groups);
     plan.runs = fnn_ceil_div(plan.groups, plan.run);
     plan.bands = fnn_max(fnn_min(work / (2 * GRAIN), plan.rows / 32), 1);
-    const ptrdiff_t row = plan.in * plan.src_plane / fnn_max(plan.rows, 1) * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t row =
+        plan.in * plan.src_plane / fnn_max(plan.rows, 1) * (ptrdiff_t)sizeof(real);
     plan.block = plan.out > 1 && plan.in > 1 ? fnn_max(BLOCK_BYTES / fnn_max(row, 1), 8) / 8 * 8
                                              : plan.rows;
     if (plan.turn)
-        plan.worker_bytes =
-            fnn_lines((size_t)(plan.run * c * k * taps) * sizeof(real));
+        plan.worker_bytes = fnn_lines((size_t)(plan.run * c * k * taps) * sizeof(real));
     return plan;
 }
 

@@ -31,7 +31,8 @@ FNN_INLINE int FN(spread_set)(const fnn_conv2d_window *window, ptrdiff_t v,
         const ptrdiff_t pair = (padded - column->odd) / 2 + (s & 1 ? 0 : column->odd);
         const ptrdiff_t q = pair - s / 2, rest = window->out_cols - q;
         column->src[s] = q;
-        column->span[s] = FN(span)(fnn_max(fnn_min(-q, LANES), 0), fnn_max(fnn_min(rest, LANES), 0));
+        column->span[s] =
+            FN(span)(fnn_max(fnn_min(-q, LANES), 0), fnn_max(fnn_min(rest, LANES), 0));
         inside &= q >= 0 && rest >= LANES;
     }
     return inside;

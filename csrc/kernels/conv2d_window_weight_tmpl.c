@@ -15,7 +15,7 @@ enum {
 /* Where a vector of dy stands: the lanes that it has, and those of x that are inside of its row. */
 typedef struct FN(weight_place) {
     vspan live;
-    FN(window_spans) spans;
+    const FN(window_spans) *spans; /* found once for both ends: it costs as much as some rows */
     ptrdiff_t x_next, dy_next; /* to what the next image reads, if that is worth fetching */
 } FN(weight_place);
 
@@ -24,11 +24,12 @@ typedef struct FN(weight_place) {
  * beside the last column is nobody's. */
 FNN_INLINE void FN(window_weight_row)(int size, int stride, int first, int count, int masked, int r,
                                       unsigned rows, const FN(weight_place) *place,
-                                      const real *from, const vec d[5], vec acc[5][5]) {
-    const FN(window_line) line = FN(window_read)(stride, masked, from, place->spans.tap[0]);
+                                      const vspan span[3], const real *from, const vec d[5],
+                                      vec acc[5][5]) {
+    const FN(window_line) line = FN(window_read)(stride, masked, from, span);
     FNN_UNROLL
     for (int s = first; s < first + count; s++) {
-        vec xv = FN(window_tap)(stride, masked, s, &line, from, place->spans.tap[s]);
+        vec xv = FN(window_tap)(stride, masked, s, &line, from, place->spans->tap[s]);
         xv = FN(pin)(masked ? FN(keep)(xv, place->live) : xv);
         FNN_UNROLL
         for (int t = 0; r + t * stride < size; t++)
@@ -60,7 +61,7 @@ FNN_INLINE void FN(window_weight_edge)(int size, int stride, int first, int coun
             const ptrdiff_t row = p * stride - window->top + r;
             if ((size_t)row < (size_t)window->in_rows)
                 FN(window_weight_row)(size, stride, first, count, masked, r, rows, place,
-                                      x + row * window->in_cols, d, acc);
+                                      place->spans->tap[0], x + row * window->in_cols, d, acc);
         }
     }
 }
@@ -76,32 +77,31 @@ FNN_INLINE void FN(window_weight_column)(int size, int stride, int first, int co
     const ptrdiff_t from = fnn_max(fnn_max(depth - 1, p0), top > 0 ? fnn_ceil_div(top, stride) : 0);
     const ptrdiff_t lo = fnn_min(from, p1);
     const ptrdiff_t hi = fnn_max(fnn_min(fnn_min(window->out_rows, p1), whole), lo);
-    const FN(weight_place) place = *at;
+    const vspan live = at->live;
+    const vspan span[3] = {at->spans->tap[0][0], at->spans->tap[0][1], at->spans->tap[0][2]};
     vec d[5];
     FNN_UNROLL
     for (int t = 0; t < depth; t++) {
         const ptrdiff_t row = p0 - 1 - t;
         d[t] = (size_t)row < (size_t)window->out_rows
-                   ? FN(window_weight_dy)(masked, place.live, dy + row * out_cols)
+                   ? FN(window_weight_dy)(masked, live, dy + row * out_cols)
                    : FN(zero)();
     }
-    FN(window_weight_edge)(size, stride, first, count, masked, window, &place, p0, lo, x, dy, d,
-                           acc);
+    FN(window_weight_edge)(size, stride, first, count, masked, window, at, p0, lo, x, dy, d, acc);
     const real *x_row = x + (lo * stride - top) * in_cols, *dy_row = dy + lo * out_cols;
     for (ptrdiff_t p = lo; p < hi; p++, dy_row += out_cols) {
         FNN_UNROLL
         for (int t = depth - 1; t > 0; t--) d[t] = d[t - 1];
-        d[0] = FN(window_weight_dy)(masked, place.live, dy_row);
+        d[0] = FN(window_weight_dy)(masked, live, dy_row);
         FNN_UNROLL
         for (int r = 0; r < stride; r++, x_row += in_cols)
-            FN(window_weight_row)(size, stride, first, count, masked, r, ~0u, &place, x_row, d,
+            FN(window_weight_row)(size, stride, first, count, masked, r, ~0u, at, span, x_row, d,
                                   acc);
-        __builtin_prefetch(dy_row + place.dy_next);
+        __builtin_prefetch(dy_row + at->dy_next);
         FNN_UNROLL
-        for (int r = 0; r < stride; r++) __builtin_prefetch(x_row + place.x_next - r * in_cols);
+        for (int r = 0; r < stride; r++) __builtin_prefetch(x_row + at->x_next - r * in_cols);
     }
-    FN(window_weight_edge)(size, stride, first, count, masked, window, &place, hi, p1, x, dy, d,
-                           acc);
+    FN(window_weight_edge)(size, stride, first, count, masked, window, at, hi, p1, x, dy, d, acc);
 }
 
 /* Columns first .. first + count of the window. */
@@ -114,6 +114,10 @@ FNN_INLINE void FN(window_weight_sum)(int size, int stride, int first, int count
     const ptrdiff_t steps = window->out_rows + (size + stride - 1) / stride - 1;
     const ptrdiff_t row_bytes = (stride * window->in_cols + cols) * (ptrdiff_t)sizeof(real);
     const ptrdiff_t band = fnn_max(FN(weight_bytes) / row_bytes, 8);
+    const ptrdiff_t last = (cols - 1) / LANES * LANES;
+    FN(window_spans) ends[2], other;
+    FN(window_set_spans)(window, 0, &ends[0]);
+    FN(window_set_spans)(window, last, &ends[1]);
     FNN_UNROLL
     for (int r = 0; r < size; r++) {
         FNN_UNROLL
@@ -126,7 +130,8 @@ FNN_INLINE void FN(window_weight_sum)(int size, int stride, int first, int count
             const ptrdiff_t end = fnn_min(p + band, steps);
             for (ptrdiff_t q = 0; q < cols; q += LANES) {
                 const ptrdiff_t col = q * stride - window->left, lanes = fnn_min(cols - q, LANES);
-                FN(weight_place) place = {.live = FN(span)(0, lanes), .x_next = fetch ? x_image : 0,
+                FN(weight_place) place = {.live = FN(span)(0, lanes), .spans = &ends[q > 0],
+                                          .x_next = fetch ? x_image : 0,
                                           .dy_next = fetch ? dy_image : 0};
                 if (lanes == LANES && col >= 0 &&
                     col + FN(window_reach)(size, stride) <= window->in_cols) {
@@ -134,7 +139,10 @@ FNN_INLINE void FN(window_weight_sum)(int size, int stride, int first, int count
                                              x + col, dy + q, acc);
                     continue;
                 }
-                FN(window_set_spans)(window, q, &place.spans);
+                if (q > 0 && q < last) {
+                    FN(window_set_spans)(window, q, &other);
+                    place.spans = &other;
+                }
                 FN(window_weight_column)(size, stride, first, count, 1, window, &place, p, end,
                                          x + col, dy + q, acc);
             }
