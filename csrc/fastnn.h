@@ -25,7 +25,9 @@ typedef enum fnn_status {
     FNN_BAD_INDEX    /* a label is out of range; its value is in the shape's `bad_index` */
 } fnn_status;
 
-typedef enum fnn_algorithm { FNN_AUTO, FNN_DIRECT, FNN_IM2COL, FNN_WINOGRAD } fnn_algorithm;
+typedef enum fnn_algorithm {
+    FNN_AUTO, FNN_DIRECT, FNN_IM2COL, FNN_BATCH, FNN_WINOGRAD
+} fnn_algorithm;
 typedef enum fnn_precision { FNN_FAST, FNN_STRICT } fnn_precision;
 
 typedef struct fnn_ctx {

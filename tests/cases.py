@@ -212,6 +212,17 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((2, 0, 5, 6), 4, padding=SAME3),
         C((2, 0, 5, 6), 4, bias=False),
         C((0, 0, 5, 6), 4),
+        # batches around the images that fit a vector, each with a rest or without
+        *(C((n, 2, 4, 5), 3, padding=SAME3) for n in (4, 7, 8, 9, 15, 16, 17, 33)),
+        C((17, 3, 9, 8), 4, stride=(2, 2), padding=(2, 0, 1, 3)),
+        C((16, 2, 7, 9), 5, (5, 5), padding=(0, 2, 3, 1)),
+        C((18, 1, 11, 17), 1, (5, 5), padding=(2, 2, 2, 2)),
+        C((16, 4, 6, 33), 1, padding=SAME3),
+        C((16, 2, 9, 10), 3, (3, 2), (2, 3), (1, 2, 0, 1), (2, 3)),
+        C((17, 1, 8, 20), 7, (3, 3), (2, 2), (2, 2, 2, 2), (2, 2)),
+        C((16, 6, 5, 7), 9, padding=SAME3, groups=3),
+        C((33, 4, 3, 3), 12, (1, 1), groups=2),
+        C((19, 40, 3, 4), 30, padding=SAME3),
         # layers of networks, with few channels, many, and a small image
         C((4, 3, 12, 12), 8),
         C((2, 16, 14, 14), 32, padding=SAME3),

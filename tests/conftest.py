@@ -53,7 +53,7 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
         _native.set_isa(before)
 
 
-@pytest.fixture(params=["direct", "im2col"])
+@pytest.fixture(params=["direct", "im2col", "batch"])
 def algorithm(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each convolution algorithm that does every shape, forced while the test runs."""
     with conv_algorithm(request.param):
@@ -61,7 +61,7 @@ def algorithm(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(
-    params=[("direct", "fast"), ("im2col", "fast"), ("winograd", "fast"), ("winograd", "strict")],
+    params=[("direct", "fast"), ("im2col", "fast"), ("batch", "fast"), ("winograd", "fast"), ("winograd", "strict")],
     ids=lambda way: way[0] if way[1] == "fast" else "-".join(way),
 )
 def way(request: pytest.FixtureRequest) -> tuple[str, str]:

@@ -20,7 +20,11 @@ def conv2d_cases(draw, largest_image=20):
         least = max(covered - padding[2 * i] - padding[2 * i + 1], 1)
         size.append(draw(st.integers(least, max(largest_image, least))))
     return Conv2dCase(
-        (draw(st.integers(0, 3)), groups * draw(st.integers(1, 5)), *size),
+        (
+            draw(st.integers(0, 3) | st.sampled_from((8, 15, 17))),
+            groups * draw(st.integers(1, 5)),
+            *size,
+        ),
         groups * draw(st.integers(1, 6)),
         kernel,
         draw(st.tuples(steps, steps)),

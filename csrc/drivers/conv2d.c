@@ -48,11 +48,27 @@ static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_
                    ? "few pixels, and many channels" : NULL;
     default:
         if (f->pointwise) return fnn_min(c, k) >= lanes ? pointwise : NULL;
-        if (f->short_sum) return k >= 4 * lanes ? few_in : NULL;
+        if (f->short_sum) return k >= 16 * lanes ? few_in : NULL;
         return (f->strided || f->narrow) && c * k >= lanes * lanes &&
                        (pixels >= 128 || images == 1 || c * k >= 64 * lanes * lanes)
                    ? (f->strided ? strided : narrow) : NULL;
     }
+}
+
+/* Images side by side lose no lanes at the ends of rows and need no phases, but every element of
+ * both maps is turned; the weights must stay in the L1 cache. Fitted to all three algorithms'
+ * times over the problems that README.md names. */
+static int prefers_batch(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes) {
+    const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, pixels = s->p * s->q;
+    const ptrdiff_t images = fnn_round_up(s->n, lanes), whole = fnn_round_up(s->q, lanes);
+    if (lanes == 1 || s->r * s->s == 1 || c > 32 || k > 64 || 4 * s->n < 3 * images) return 0;
+    const ptrdiff_t turned = c * s->h * s->w + k * pixels;
+    const ptrdiff_t products = c * k * s->r * s->s * pixels / fnn_max(turned, 1); /* for each */
+    if (s->stride_h > 1 || s->stride_w > 1 || s->q <= lanes) return products >= 4;
+    if (4 * s->q <= 3 * whole) return products >= 6;
+    if (products < 12) return 0;
+    if (pass == FNN_BACKWARD_DATA && c == 1) return 1;
+    return s->q < whole && (whole <= 2 * lanes || pass == FNN_BACKWARD_WEIGHT);
 }
 
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must
@@ -70,7 +86,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
     switch (ctx->algorithm) {
     case FNN_AUTO: break;
     case FNN_DIRECT:
-    case FNN_IM2COL: return (choice){ctx->algorithm, "forced"}; /* these do every shape */
+    case FNN_IM2COL:
+    case FNN_BATCH: return (choice){ctx->algorithm, "forced"}; /* these do every shape */
     case FNN_WINOGRAD:
         if (fnn_conv2d_winograd_can(s)) return (choice){ctx->algorithm, "forced"};
         /* fall through */
@@ -99,6 +116,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
     /* the weights are copied once, and must meet enough pixels */
     if (fnn_conv2d_takes_rows(s, pass, lanes, nr) && s->n * pixels >= 128)
         return (choice){FNN_IM2COL, "rows of pixels and panels of channels that fill register tiles"};
+    if (prefers_batch(s, pass, lanes))
+        return (choice){FNN_BATCH, "images side by side: short rows and few channels fill vectors"};
     const char *const columns = why_columns(&f, pass, pixels, s->n);
     if (columns) return (choice){FNN_IM2COL, columns};
     return (choice){FNN_DIRECT, "register tiles: nothing here repays packing columns"};

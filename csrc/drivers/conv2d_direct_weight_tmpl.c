@@ -159,7 +159,7 @@ static void FN(add_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdif
     const ptrdiff_t n1 = fnn_min(n0 + plan->step_images, plan->images);
     const fnn_conv2d_pixels pixels = {
         .images = n1 - n0, .rows = height, .cols = q, .x_image = plan->in_block * planes->channel,
-        .x_row = planes->pitch, .dy_channel = dy_plane,
+        .x_row = planes->pitch, .x_step = job->kernels->lanes, .dy_channel = dy_plane,
         .dy_image = plan->groups * plan->out * dy_plane};
     const real *dy = job->dy + ((n0 * plan->groups + unit->group) * plan->out) * dy_plane + a0 * q;
     FN(copy_step)(job, unit, n0, n1, a0, height);
@@ -223,16 +223,6 @@ static void FN(weight_task)(void *argument, ptrdiff_t task, int worker) {
     }
 }
 
-static void FN(add_chunks)(const FN(weight_job) *job) {
-    const FN(weight_plan) *plan = job->plan;
-    const ptrdiff_t count = plan->groups * plan->out * plan->in * plan->taps;
-    for (ptrdiff_t i = 0; i < count; i++) job->dw[i] = job->partial[i];
-    for (ptrdiff_t chunk = 1; chunk < plan->chunks; chunk++) {
-        const real *part = job->partial + chunk * count;
-        for (ptrdiff_t i = 0; i < count; i++) job->dw[i] += part[i];
-    }
-}
-
 size_t FN(fnn_conv2d_direct_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape) {
     const FN(weight_plan) plan = FN(make_weight_plan)(ctx, shape);
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
@@ -275,5 +265,6 @@ void FN(fnn_conv2d_direct_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_
     const ptrdiff_t work = plan.images * plan.groups * plan.out * plan.in * plan.taps *
                            plan.planes.rows.out * plan.planes.cols.out;
     fnn_parallel(work > GRAIN ? ctx->threads : 1, tasks, FN(weight_task), &job);
-    if (plan.chunks > 1) FN(add_chunks)(&job);
+    if (plan.chunks > 1)
+        FN(add_partial)(plan.chunks, plan.groups * plan.out * plan.in * plan.taps, job.partial, dw);
 }

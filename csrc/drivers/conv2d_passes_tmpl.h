@@ -42,6 +42,17 @@ void FN(fnn_conv2d_im2col_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_
                                            const real *dy, const real *x, real *dw,
                                            void *workspace);
 
+size_t FN(fnn_conv2d_batch_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                      fnn_conv2d_pass pass);
+void FN(fnn_conv2d_batch_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                  const real *w, const real *bias, real *y, void *workspace);
+void FN(fnn_conv2d_batch_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                        const real *dy, const real *w, real *dx, void *workspace);
+size_t FN(fnn_conv2d_batch_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape);
+void FN(fnn_conv2d_batch_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                          const real *dy, const real *x, real *dw,
+                                          void *workspace);
+
 /* im2col's other form of forward and backward-data: rows of pixels times weights. */
 size_t FN(fnn_conv2d_rows_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                      int backward);

@@ -1,4 +1,4 @@
-/* Filling padded planes, for one element type; see drivers/conv2d.h. */
+/* Filling padded planes and adding partial gradients, for one element type; see drivers/conv2d.h. */
 
 /* Bytes of `count` elements in whole lines. */
 FNN_INLINE size_t FN(bytes)(ptrdiff_t count) { return fnn_lines((size_t)count * sizeof(real)); }
@@ -31,5 +31,15 @@ FNN_INLINE void FN(copy_planes)(const FN(fnn_table) *kernels, const fnn_conv2d_p
             crop.src_plane = src_plane;
             kernels->conv2d_pad(&crop, src, dst + (i * planes->cols.phases + j) * planes->phase);
         }
+    }
+}
+
+/* total = the sum of `chunks` partial gradients of `count` elements, in their order. */
+FNN_INLINE void FN(add_partial)(ptrdiff_t chunks, ptrdiff_t count, const real *partial,
+                                real *total) {
+    for (ptrdiff_t i = 0; i < count; i++) total[i] = partial[i];
+    for (ptrdiff_t chunk = 1; chunk < chunks; chunk++) {
+        const real *part = partial + chunk * count;
+        for (ptrdiff_t i = 0; i < count; i++) total[i] += part[i];
     }
 }

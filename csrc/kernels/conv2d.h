@@ -25,9 +25,17 @@ typedef struct FN(conv2d_place) {
 typedef void FN(conv2d_rows_fn)(const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, int tile,
                                 const real *x, const real *w, const real *bias, real *y);
 
+/* The same where a pixel is a vector, for a run of P of them, x_row and y_row apart: tile (O, P) of
+ * rows of one vector. */
+typedef FN(conv2d_rows_fn) FN(conv2d_pixels_fn);
+
 /* The same for one output channel and taps in threes that stand x_row apart: each vector of x is
  * loaded once for the three. Tile (R, V). */
 typedef FN(conv2d_rows_fn) FN(conv2d_rows3_fn);
+
+/* Both: one output channel, a pixel is a vector, and taps come in runs of T that stand x_row
+ * apart. Tile (T, P). */
+typedef FN(conv2d_rows_fn) FN(conv2d_pixel_runs_fn);
 
 /* dst[c][i][j] = src[c][row + i*row_step][col + j*col_step], 0 outside of the h x w source,
  * for c < planes, i < rows, j < cols; rows of dst are dense, and `slack` >= LANES zeros follow
@@ -38,6 +46,18 @@ typedef struct FN(conv2d_crop) {
     ptrdiff_t rows, cols, dst_plane, slack;
 } FN(conv2d_crop);
 typedef void FN(conv2d_pad_fn)(const FN(conv2d_crop) *crop, const real *src, real *dst);
+
+/* The same for LANES images side by side, pixels in whole vectors:
+ *
+ *   dst[c*dst_plane + (i*pitch + j)*LANES + l] = src[l*src_image + c*src_plane + (row + i)*w + j - left]
+ *
+ * for c < planes, i < rows, j < pitch, l < LANES, and 0 outside of the h x w source and for
+ * l >= images; left >= 0 and left + w <= pitch. dst starts on a vector. */
+typedef struct FN(conv2d_images) {
+    ptrdiff_t images, src_image, planes, src_plane, h, w;
+    ptrdiff_t row, rows, left, pitch, dst_plane;
+} FN(conv2d_images);
+typedef void FN(conv2d_pad_images_fn)(const FN(conv2d_images) *images, const real *src, real *dst);
 
 /* The way back: src[c][row + i*row_step][col + j*col_step] = dst[c][i][j] where it is inside. With
  * twin > 0 also src[..][col + 1 + j*col_step] = dst[c][i][twin + j]. */

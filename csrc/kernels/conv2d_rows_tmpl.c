@@ -3,9 +3,13 @@
 
 #if CONV_REGISTERS == 32
 #define CONV_ROWS FNN_CONV2D_ROWS_32
+#define CONV_PIXELS FNN_CONV2D_PIXELS_32
+#define CONV_PIXEL_RUNS FNN_CONV2D_PIXEL_RUNS_32
 #define CONV_ROWS3 FNN_CONV2D_ROWS3_32
 #else
 #define CONV_ROWS FNN_CONV2D_ROWS_16
+#define CONV_PIXELS FNN_CONV2D_PIXELS_16
+#define CONV_PIXEL_RUNS FNN_CONV2D_PIXEL_RUNS_16
 #define CONV_ROWS3 FNN_CONV2D_ROWS3_16
 #endif
 
@@ -25,6 +29,14 @@ FNN_INLINE void FN(conv2d_rows_step)(int outs, int rows, int vectors, const real
             for (int o = 0; o < outs; o++) acc[r][o][v] = FN(fma)(held[o], xv, acc[r][o][v]);
         }
     }
+}
+
+/* A whole vector is stored without a mask: a masked store costs AVX2 a dozen others. */
+FNN_INLINE void FN(conv2d_store_last)(real *to, vec v, ptrdiff_t last) {
+    if (last == LANES)
+        FN(store)(to, v);
+    else
+        FN(store_m)(to, v, FN(mask)(last));
 }
 
 FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_conv2d_sum *sum,
@@ -49,7 +61,7 @@ FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_
         x += x_channel;
         w += w_in;
     }
-    const vmask rest = FN(mask)(place->last);
+    const ptrdiff_t last = place->last;
     FNN_UNROLL
     for (int r = 0; r < rows; r++) {
         FNN_UNROLL
@@ -58,7 +70,7 @@ FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_
             FNN_UNROLL
             for (int v = 0; v + 1 < vectors; v++)
                 FN(store)(to + v * LANES, FN(pin)(acc[r][o][v]));
-            FN(store_m)(to + (vectors - 1) * LANES, acc[r][o][vectors - 1], rest);
+            FN(conv2d_store_last)(to + (vectors - 1) * LANES, FN(pin)(acc[r][o][vectors - 1]), last);
         }
     }
 }
@@ -72,10 +84,19 @@ FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_
 CONV_ROWS(X)
 #undef X
 
-FNN_INLINE void FN(conv2d_rows3_body)(int rows, int vectors, const fnn_conv2d_sum *sum,
-                                      const FN(conv2d_place) *place, const real *x, const real *w,
-                                      const real *bias, real *y) {
-    vec acc[14][4];
+#define X(O, P)                                                                               \
+    static FNN_NOINLINE void FN(conv2d_pixels_##O##x##P)(                                     \
+        const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, const real *x, const real *w, \
+        const real *bias, real *y) {                                                          \
+        FN(conv2d_rows_body)(O, P, 1, sum, place, x, w, bias, y);                             \
+    }
+CONV_PIXELS(X)
+#undef X
+
+FNN_INLINE void FN(conv2d_runs_body)(int taps, int rows, int vectors, const fnn_conv2d_sum *sum,
+                                     const FN(conv2d_place) *place, const real *x, const real *w,
+                                     const real *bias, real *y) {
+    vec acc[16][4], held[5];
     const vec b = FN(pin)(bias ? FN(splat)(bias[0]) : FN(zero)());
     FNN_UNROLL
     for (int r = 0; r < rows; r++) {
@@ -85,32 +106,34 @@ FNN_INLINE void FN(conv2d_rows3_body)(int rows, int vectors, const fnn_conv2d_su
     const fnn_conv2d_tap *const tap = sum->tap, *const end = tap + sum->taps;
     const ptrdiff_t x_row = place->x_row;
     for (ptrdiff_t c = sum->channels; c > 0; c--) {
-        for (const fnn_conv2d_tap *t = tap; t != end; t += 3) {
-            const vec w0 = FN(splat)(w[t[0].w]), w1 = FN(splat)(w[t[1].w]);
-            const vec w2 = FN(splat)(w[t[2].w]);
+        for (const fnn_conv2d_tap *t = tap; t != end; t += taps) {
+            FNN_UNROLL
+            for (int i = 0; i < taps; i++) held[i] = FN(splat)(w[t[i].w]);
             const real *from = x + t->x;
             FNN_UNROLL
-            for (int r = 0; r < rows + 2; r++, from += x_row) {
+            for (int r = 0; r < rows + taps - 1; r++, from += x_row) {
                 FNN_UNROLL
                 for (int v = 0; v < vectors; v++) {
                     const vec xv = FN(pin)(FN(load)(from + v * LANES));
-                    if (r < rows) acc[r][v] = FN(fma)(w0, xv, acc[r][v]);
-                    if (r > 0 && r <= rows) acc[r - 1][v] = FN(fma)(w1, xv, acc[r - 1][v]);
-                    if (r > 1) acc[r - 2][v] = FN(fma)(w2, xv, acc[r - 2][v]);
-                    from = FN(after)(from, &acc[r > 1 ? r - 2 : 0][v]);
+                    FNN_UNROLL
+                    for (int i = 0; i < taps; i++)
+                        if (r >= i && r - i < rows)
+                            acc[r - i][v] = FN(fma)(held[i], xv, acc[r - i][v]);
+                    from = FN(after)(from, &acc[r > taps - 1 ? r - taps + 1 : 0][v]);
                 }
             }
         }
         x += sum->x_channel;
         w += sum->w_in;
     }
-    const vmask rest = FN(mask)(place->last);
+    const ptrdiff_t last = place->last;
     FNN_UNROLL
     for (int r = 0; r < rows; r++) {
         FNN_UNROLL
         for (int v = 0; v + 1 < vectors; v++)
             FN(store)(y + r * place->y_row + v * LANES, FN(pin)(acc[r][v]));
-        FN(store_m)(y + r * place->y_row + (vectors - 1) * LANES, acc[r][vectors - 1], rest);
+        FN(conv2d_store_last)(y + r * place->y_row + (vectors - 1) * LANES, FN(pin)(acc[r][vectors - 1]),
+                              last);
     }
 }
 
@@ -118,9 +141,18 @@ FNN_INLINE void FN(conv2d_rows3_body)(int rows, int vectors, const fnn_conv2d_su
     static FNN_NOINLINE void FN(conv2d_rows3_##R##x##V)(                                      \
         const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, const real *x, const real *w, \
         const real *bias, real *y) {                                                          \
-        FN(conv2d_rows3_body)(R, V, sum, place, x, w, bias, y);                               \
+        FN(conv2d_runs_body)(3, R, V, sum, place, x, w, bias, y);                             \
     }
 CONV_ROWS3(X)
+#undef X
+
+#define X(T, P)                                                                               \
+    static FNN_NOINLINE void FN(conv2d_pixel_runs_##T##x##P)(                                 \
+        const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, const real *x, const real *w, \
+        const real *bias, real *y) {                                                          \
+        FN(conv2d_runs_body)(T, P, 1, sum, place, x, w, bias, y);                             \
+    }
+CONV_PIXEL_RUNS(X)
 #undef X
 
 typedef void FN(conv2d_rows_tile)(const fnn_conv2d_sum *, const FN(conv2d_place) *, const real *,
@@ -131,6 +163,27 @@ static void FN(conv2d_rows)(const fnn_conv2d_sum *sum, const FN(conv2d_place) *p
     static FN(conv2d_rows_tile) *const tiles[] = {
 #define X(O, R, V) FN(conv2d_rows_##O##x##R##x##V),
         CONV_ROWS(X)
+#undef X
+    };
+    tiles[tile](sum, place, x, w, bias, y);
+}
+
+static void FN(conv2d_pixels)(const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, int tile,
+                              const real *x, const real *w, const real *bias, real *y) {
+    static FN(conv2d_rows_tile) *const tiles[] = {
+#define X(O, P) FN(conv2d_pixels_##O##x##P),
+        CONV_PIXELS(X)
+#undef X
+    };
+    tiles[tile](sum, place, x, w, bias, y);
+}
+
+static void FN(conv2d_pixel_runs)(const fnn_conv2d_sum *sum, const FN(conv2d_place) *place,
+                                  int tile, const real *x, const real *w, const real *bias,
+                                  real *y) {
+    static FN(conv2d_rows_tile) *const tiles[] = {
+#define X(T, P) FN(conv2d_pixel_runs_##T##x##P),
+        CONV_PIXEL_RUNS(X)
 #undef X
     };
     tiles[tile](sum, place, x, w, bias, y);
@@ -147,4 +200,6 @@ static void FN(conv2d_rows3)(const fnn_conv2d_sum *sum, const FN(conv2d_place) *
 }
 
 #undef CONV_ROWS
+#undef CONV_PIXELS
+#undef CONV_PIXEL_RUNS
 #undef CONV_ROWS3

@@ -9,6 +9,8 @@
  *
  *   conv2d_tile   X(output channels, vectors of pixels)
  *   conv2d_rows   X(output channels, rows, vectors of pixels per row)
+ *   conv2d_pixels X(output channels, pixels), a pixel being a vector of images
+ *   conv2d_pixel_runs X(neighbouring taps, pixels), of one output channel
  *   conv2d_rows3  X(rows, vectors of pixels per row), of one output channel
  *   conv2d_dot    X(output channels, rows of weights)
  *   conv2d_outer  X(vectors of output channels, rows of weights) */
@@ -23,6 +25,12 @@
 #define FNN_CONV2D_ROWS_16(X) \
     X(1, 10, 1) X(1, 5, 2) X(1, 3, 4) X(1, 1, 4) X(2, 5, 1) X(2, 3, 2) X(3, 4, 1) X(3, 2, 2) \
     X(3, 1, 4)
+#define FNN_CONV2D_PIXELS_32(X) \
+    X(1, 14) X(2, 12) X(3, 8) X(3, 7) X(4, 6) X(4, 5) X(5, 5) X(6, 4) X(1, 7) X(4, 2) X(4, 1) X(1, 1)
+#define FNN_CONV2D_PIXELS_16(X) \
+    X(1, 12) X(2, 6) X(2, 5) X(3, 4) X(1, 7) X(3, 2) X(4, 1) X(1, 1)
+#define FNN_CONV2D_PIXEL_RUNS_32(X) X(3, 16) X(3, 14) X(3, 8) X(5, 16) X(5, 14) X(5, 8)
+#define FNN_CONV2D_PIXEL_RUNS_16(X) X(3, 10) X(3, 8) X(3, 7) X(5, 8) X(5, 7)
 #define FNN_CONV2D_ROWS3_32(X) X(14, 1) X(7, 1) X(8, 2) X(5, 4)
 #define FNN_CONV2D_ROWS3_16(X) X(8, 1) X(4, 2) X(2, 4)
 #define FNN_CONV2D_DOTS_32(X) X(1, 9) X(1, 5) X(2, 9) X(3, 9) X(4, 6)
@@ -47,7 +55,8 @@ typedef struct fnn_conv2d_sum {
 /* The pixels that a gradient of the weights sums over, and where they stand in x and dy. */
 typedef struct fnn_conv2d_pixels {
     ptrdiff_t images, rows, cols;
-    ptrdiff_t x_image, x_row;           /* strides in x; columns are neighbours */
+    ptrdiff_t x_image, x_row;           /* strides in x; columns are neighbours, .. */
+    ptrdiff_t x_step;                   /* .. but for conv2d_dot LANES columns stand x_step apart */
     ptrdiff_t dy_channel, dy_image;     /* strides in dy; rows are dense */
 } fnn_conv2d_pixels;
 

@@ -4,6 +4,7 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 
 #include "kernels/conv2d_copy_tmpl.c"
 #include "kernels/conv2d_sums_tmpl.c"
+#include "kernels/conv2d_images_tmpl.c"
 #include "kernels/conv2d_tile_tmpl.c"
 #include "kernels/conv2d_rows_tmpl.c"
 #include "kernels/conv2d_weight_tmpl.c"

@@ -14,7 +14,8 @@ FNN_INLINE void FN(conv2d_dot_body)(int outs, int rows, const fnn_conv2d_pixels 
     vec acc[12][4];
     const real *base[12];
     const ptrdiff_t channel = pixels->dy_channel, cols = pixels->cols;
-    const ptrdiff_t whole = cols / LANES * LANES;
+    const ptrdiff_t whole = cols / LANES * LANES, x_step = pixels->x_step;
+    const ptrdiff_t behind = pixels->x_row - whole / LANES * x_step;
     const vmask rest = FN(mask)(cols - whole);
     FNN_UNROLL
     for (int i = 0; i < rows; i++) {
@@ -27,7 +28,7 @@ FNN_INLINE void FN(conv2d_dot_body)(int outs, int rows, const fnn_conv2d_pixels 
         ptrdiff_t at = n * pixels->x_image;
         for (ptrdiff_t p = 0; p < pixels->rows; p++) {
             vec held[4];
-            for (const real *end = d + whole; d != end; d += LANES, at += LANES) {
+            for (const real *end = d + whole; d != end; d += LANES, at += x_step) {
                 FNN_UNROLL
                 for (int k = 0; k < outs; k++) held[k] = FN(load)(d + k * channel);
                 FNN_UNROLL
@@ -49,7 +50,7 @@ FNN_INLINE void FN(conv2d_dot_body)(int outs, int rows, const fnn_conv2d_pixels 
                 }
             }
             d += cols - whole;
-            at += pixels->x_row - whole;
+            at += behind;
         }
     }
     FNN_UNROLL
@@ -141,37 +142,51 @@ static void FN(conv2d_outer)(const fnn_conv2d_pixels *pixels, int tile, const pt
 #undef CONV_DOTS
 #undef CONV_OUTERS
 
-/* A square of at most LANES x LANES; stores the first `stored` elements of each row of dst. */
-FNN_INLINE void FN(conv2d_transpose_square)(ptrdiff_t rows, ptrdiff_t cols, const real *src,
-                                            ptrdiff_t src_row, real *dst, ptrdiff_t dst_row,
-                                            ptrdiff_t stored) {
-    vec x[LANES];
-    if (rows == LANES && cols == LANES) {
+/* Columns that are turned at once: their results may all fall into one set of the L1 cache, which
+ * has room for 8 lines at least. */
+enum { FN(TURNED) = LANES < 8 ? LANES : 8 };
+
+/* LANES rows by TURNED columns, `count` times. */
+FNN_INLINE void FN(conv2d_transpose_run)(ptrdiff_t count, const real *src, ptrdiff_t src_row,
+                                         real *dst, ptrdiff_t dst_row) {
+    for (; count > 0; count--, src += LANES * src_row, dst += LANES) {
+        vec x[LANES];
+        FN(load_transposed)(src, src_row, FN(TURNED), x);
         FNN_UNROLL
-        for (int i = 0; i < LANES; i++) x[i] = FN(load)(src + i * src_row);
-        FN(transpose)(x);
-        FNN_UNROLL
-        for (int j = 0; j < LANES; j++) FN(store)(dst + j * dst_row, x[j]);
-        return;
+        for (int j = 0; j < FN(TURNED); j++) FN(store)(dst + j * dst_row, x[j]);
     }
+}
+
+/* Fewer; stores the first `stored` elements of each row of dst. */
+FNN_INLINE void FN(conv2d_transpose_rest)(ptrdiff_t rows, ptrdiff_t cols, const real *src,
+                                          ptrdiff_t src_row, real *dst, ptrdiff_t dst_row,
+                                          ptrdiff_t stored) {
+    vec x[LANES];
     const vmask read = FN(mask)(cols), write = FN(mask)(stored);
     FNN_UNROLL
     for (int i = 0; i < LANES; i++)
         x[i] = i < rows ? FN(load_m)(src + i * src_row, read) : FN(zero)();
     FN(transpose)(x);
     FNN_UNROLL
-    for (int j = 0; j < LANES; j++)
+    for (int j = 0; j < FN(TURNED); j++)
         if (j < cols) FN(store_m)(dst + j * dst_row, x[j], write);
 }
 
 static FNN_NOINLINE void FN(conv2d_transpose)(ptrdiff_t rows, ptrdiff_t cols, const real *src,
                                               ptrdiff_t src_row, real *dst, ptrdiff_t dst_row,
                                               ptrdiff_t padded) {
-    for (ptrdiff_t j = 0; j < cols; j += LANES)
-        for (ptrdiff_t i = 0; i < padded; i += LANES)
-            FN(conv2d_transpose_square)(fnn_max(fnn_min(rows - i, LANES), 0),
-                                        fnn_min(cols - j, LANES), src + i * src_row + j, src_row,
-                                        dst + j * dst_row + i, dst_row, fnn_min(padded - i, LANES));
+    for (ptrdiff_t j = 0; j < cols; j += FN(TURNED)) {
+        const ptrdiff_t some = fnn_min(cols - j, FN(TURNED));
+        ptrdiff_t i = 0;
+        if (some == FN(TURNED)) {
+            i = rows / LANES * LANES;
+            FN(conv2d_transpose_run)(rows / LANES, src + j, src_row, dst + j * dst_row, dst_row);
+        }
+        for (; i < padded; i += LANES)
+            FN(conv2d_transpose_rest)(fnn_max(fnn_min(rows - i, LANES), 0), some,
+                                      src + i * src_row + j, src_row, dst + j * dst_row + i,
+                                      dst_row, fnn_min(padded - i, LANES));
+    }
 }
 
 static FNN_NOINLINE void FN(conv2d_fold)(ptrdiff_t count, const real *x, ptrdiff_t x_step,

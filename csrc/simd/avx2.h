@@ -25,6 +25,13 @@ FNN_INLINE vec_f32 splat_f32(float x) { return _mm256_set1_ps(x); }
 FNN_INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm256_fmadd_ps(a, b, c); }
 FNN_INLINE vec_f32 maximum_f32(vec_f32 a, vec_f32 b) { return _mm256_max_ps(a, b); }
 FNN_INLINE vec_f32 sqrtv_f32(vec_f32 v) { return _mm256_sqrt_ps(v); }
+FNN_INLINE vec_f32 load_quarter_f32(const float *p) {
+    return _mm256_castps128_ps256(_mm_loadu_ps(p));
+}
+FNN_INLINE vec_f32 insert_quarter_f32(vec_f32 v, int i, const float *p) {
+    (void)i; /* there are two */
+    return _mm256_insertf128_ps(v, _mm_loadu_ps(p), 1);
+}
 FNN_INLINE float sum_f32(vec_f32 v) { return sum_lanes_f32(v); }
 
 typedef __m256i vmask_f64;
@@ -43,4 +50,11 @@ FNN_INLINE vec_f64 splat_f64(double x) { return _mm256_set1_pd(x); }
 FNN_INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm256_fmadd_pd(a, b, c); }
 FNN_INLINE vec_f64 maximum_f64(vec_f64 a, vec_f64 b) { return _mm256_max_pd(a, b); }
 FNN_INLINE vec_f64 sqrtv_f64(vec_f64 v) { return _mm256_sqrt_pd(v); }
+FNN_INLINE vec_f64 load_quarter_f64(const double *p) {
+    return _mm256_castpd128_pd256(_mm_loadu_pd(p));
+}
+FNN_INLINE vec_f64 insert_quarter_f64(vec_f64 v, int i, const double *p) {
+    (void)i; /* there are two */
+    return _mm256_insertf128_pd(v, _mm_loadu_pd(p), 1);
+}
 FNN_INLINE double sum_f64(vec_f64 v) { return sum_lanes_f64(v); }

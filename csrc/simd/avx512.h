@@ -30,6 +30,12 @@ FNN_INLINE vec_f32 slide_f32(vec_f32 a, vec_f32 b, int k) {
 }
 FNN_INLINE vec_f32 maximum_f32(vec_f32 a, vec_f32 b) { return _mm512_max_ps(a, b); }
 FNN_INLINE vec_f32 sqrtv_f32(vec_f32 v) { return _mm512_sqrt_ps(v); }
+FNN_INLINE vec_f32 load_quarter_f32(const float *p) {
+    return _mm512_castps128_ps512(_mm_loadu_ps(p));
+}
+FNN_INLINE vec_f32 insert_quarter_f32(vec_f32 v, int i, const float *p) {
+    return _mm512_mask_broadcast_f32x4(v, (vmask_f32)(0xf << 4 * i), _mm_loadu_ps(p));
+}
 FNN_INLINE float sum_f32(vec_f32 v) { return _mm512_reduce_add_ps(v); }
 
 typedef __mmask8 vmask_f64;
@@ -49,4 +55,10 @@ FNN_INLINE vec_f64 slide_f64(vec_f64 a, vec_f64 b, int k) {
 }
 FNN_INLINE vec_f64 maximum_f64(vec_f64 a, vec_f64 b) { return _mm512_max_pd(a, b); }
 FNN_INLINE vec_f64 sqrtv_f64(vec_f64 v) { return _mm512_sqrt_pd(v); }
+FNN_INLINE vec_f64 load_quarter_f64(const double *p) {
+    return _mm512_castpd128_pd512(_mm_loadu_pd(p));
+}
+FNN_INLINE vec_f64 insert_quarter_f64(vec_f64 v, int i, const double *p) {
+    return _mm512_mask_broadcast_f64x2(v, (vmask_f64)(0x3 << 2 * i), _mm_loadu_pd(p));
+}
 FNN_INLINE double sum_f64(vec_f64 v) { return _mm512_reduce_add_pd(v); }

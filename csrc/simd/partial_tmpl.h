@@ -40,3 +40,10 @@ FNN_INLINE vec FN(keep)(vec v, vspan s) {
     for (int i = 0; i < LANES; i++) v[i] = i >= s.lo && i < s.hi ? v[i] : 0;
     return v;
 }
+
+/* These ISAs' vectors have at most one lane of 128 bits. */
+FNN_INLINE vec FN(load_quarter)(const real *p) { return FN(load)(p); }
+FNN_INLINE vec FN(insert_quarter)(vec v, int i, const real *p) {
+    (void)i, (void)p;
+    return v;
+}

@@ -1,6 +1,7 @@
 /* Square transposition in registers and the sums of many vectors, for one element type.
  *
  *   transpose(x)   x[i] lane j becomes x[j] lane i, for LANES vectors
+ *   load_transposed(p, step, cols, x)   x[j] lane i is p[i*step + j] for j < cols, whole 128 bits
  *   sum_each(x, n) lane i < n is the sum of the lanes of x[i], in a fixed order; overwrites x. n is
  *                  a literal, and the vectors from n on are zero */
 
@@ -55,27 +56,33 @@
 #define UNPACK_HI 1, 3
 #endif
 
+#if LANES_ > 1
+enum { FN(INNER) = 16 / sizeof(real) }; /* lanes within 128 bits */
+
+/* Within each 128 bits, t[c] is column c of the rows x[0] .. x[INNER - 1]. */
+FNN_INLINE void FN(transpose_inner)(const vec x[FN(INNER)], vec t[FN(INNER)]) {
+#if FNN_REAL_IS_F32
+    const vec a = FNN_SHUFFLE(x[0], x[1], UNPACK_LO);
+    const vec b = FNN_SHUFFLE(x[0], x[1], UNPACK_HI);
+    const vec c = FNN_SHUFFLE(x[2], x[3], UNPACK_LO);
+    const vec d = FNN_SHUFFLE(x[2], x[3], UNPACK_HI);
+    t[0] = FNN_SHUFFLE(a, c, PAIRS_LO);
+    t[1] = FNN_SHUFFLE(a, c, PAIRS_HI);
+    t[2] = FNN_SHUFFLE(b, d, PAIRS_LO);
+    t[3] = FNN_SHUFFLE(b, d, PAIRS_HI);
+#else
+    t[0] = FNN_SHUFFLE(x[0], x[1], UNPACK_LO);
+    t[1] = FNN_SHUFFLE(x[0], x[1], UNPACK_HI);
+#endif
+}
+#endif
+
 FNN_INLINE void FN(transpose)(vec x[LANES]) {
 #if LANES_ > 1
+    enum { INNER = FN(INNER) };
     vec t[LANES];
-    enum { INNER = 16 / sizeof(real) };
-    /* within 128 bits: t[r + c] holds column c of rows r .. r+INNER-1, for each lane */
     FNN_UNROLL
-    for (int r = 0; r < LANES; r += INNER) {
-#if FNN_REAL_IS_F32
-        const vec a = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_LO);
-        const vec b = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_HI);
-        const vec c = FNN_SHUFFLE(x[r + 2], x[r + 3], UNPACK_LO);
-        const vec d = FNN_SHUFFLE(x[r + 2], x[r + 3], UNPACK_HI);
-        t[r] = FNN_SHUFFLE(a, c, PAIRS_LO);
-        t[r + 1] = FNN_SHUFFLE(a, c, PAIRS_HI);
-        t[r + 2] = FNN_SHUFFLE(b, d, PAIRS_LO);
-        t[r + 3] = FNN_SHUFFLE(b, d, PAIRS_HI);
-#else
-        t[r] = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_LO);
-        t[r + 1] = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_HI);
-#endif
-    }
+    for (int r = 0; r < LANES; r += INNER) FN(transpose_inner)(x + r, t + r);
     /* then the 128-bit lanes of t[c], t[INNER + c], ... */
     FNN_UNROLL
     for (int c = 0; c < INNER; c++) {
@@ -100,10 +107,33 @@ FNN_INLINE void FN(transpose)(vec x[LANES]) {
 #endif
 }
 
+/* 128 bits at a time go straight to the lane where they belong, row by row: rows whole pages
+ * apart share a set of the L1 cache, and a line is not there for long. */
+FNN_INLINE void FN(load_transposed)(const real *p, ptrdiff_t step, int cols, vec x[LANES]) {
+#if LANES_ > 1
+    enum { INNER = FN(INNER) };
+    vec rows[LANES];
+    FNN_UNROLL
+    for (int i = 0; i < LANES; i++) {
+        FNN_UNROLL
+        for (int c = 0; c < cols; c += INNER) {
+            const real *from = p + i * step + c;
+            vec *const to = &rows[c + i % INNER];
+            *to = i < INNER ? FN(load_quarter)(from) : FN(insert_quarter)(*to, i / INNER, from);
+        }
+    }
+    FNN_UNROLL
+    for (int c = 0; c < cols; c += INNER) FN(transpose_inner)(rows + c, x + c);
+#else
+    (void)step, (void)cols;
+    x[0] = FN(load)(p);
+#endif
+}
+
 /* The same tree as transpose, but each pair of halves is added at once. */
 FNN_INLINE vec FN(sum_each)(vec x[LANES], int n) {
 #if LANES_ > 1
-    enum { INNER = 16 / sizeof(real) };
+    enum { INNER = FN(INNER) };
     FNN_UNROLL
     for (int r = 0; r < n; r += 2)
         x[r] = FNN_SHUFFLE(x[r], x[r + 1], UNPACK_LO) + FNN_SHUFFLE(x[r], x[r + 1], UNPACK_HI);

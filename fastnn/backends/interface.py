@@ -29,7 +29,7 @@ Padding = tuple[int, int, int, int]
 PackedWeight = Any
 
 #: What ``algorithm`` may be; ``winograd`` does 3x3 windows without stride or dilation.
-CONV_ALGORITHMS = ("auto", "direct", "im2col", "winograd")
+CONV_ALGORITHMS = ("auto", "direct", "im2col", "batch", "winograd")
 #: What ``precision`` may be; ``strict`` keeps an approximate algorithm's error to the sums' own.
 CONV_PRECISIONS = ("fast", "strict")
 

@@ -240,7 +240,7 @@ OWN: dict[str, Row] = {
     "algorithm": (
         lambda L, g: fastnn.conv_algorithm("fft"),
         V,
-        "unknown convolution algorithm 'fft'; choose from auto, direct, im2col, winograd",
+        "unknown convolution algorithm 'fft'; choose from auto, direct, im2col, batch, winograd",
     ),
     "precision": (
         lambda L, g: fastnn.set_conv_precision("exact"),

@@ -247,6 +247,7 @@ def test_other_losses_are_noticed(ours: Any, theirs: Any, follow: Any) -> None:
     [
         ("classifier", ("direct", "im2col")),
         ("lenet", ("direct", "im2col")),
+        ("lenet", ("batch", "im2col")),
         ("vgg", ("winograd", "direct")),
         ("vgg", ("auto", "im2col")),
     ],

@@ -58,6 +58,7 @@ typedef struct wish {
 static const wish wishes[] = {{FNN_AUTO, FNN_FAST, 1, ""},
                               {FNN_DIRECT, FNN_FAST, 1, ", direct"},
                               {FNN_IM2COL, FNN_FAST, 1, ", im2col"},
+                              {FNN_BATCH, FNN_FAST, 1, ", batch"},
                               {FNN_WINOGRAD, FNN_FAST, 4, ", winograd"},
                               {FNN_WINOGRAD, FNN_STRICT, 1.5, ", strict winograd"}};
 

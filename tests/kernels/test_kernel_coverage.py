@@ -91,8 +91,9 @@ def test_each_algorithm_uses_its_own_kernels(isa, dtype):
     """Forcing one has an effect: each reaches kernels that the other never calls."""
     name = np.dtype(dtype).name
     own = {
-        "direct": ("conv2d_dot", "conv2d_outer"),
+        "direct": ("conv2d_rows", "conv2d_outer"),
         "im2col": ("conv2d_columns", "conv2d_add_columns"),
+        "batch": ("conv2d_pad_images", "conv2d_pixels"),
         "winograd": ("winograd_input", "winograd_taps"),
     }
     for algorithm, kernels in own.items():

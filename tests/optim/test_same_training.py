@@ -62,7 +62,7 @@ def trained(build: Callable[[], nn.Module], dtype: fastnn.dtype, threads: int) -
 
 @pytest.mark.usefixtures("_threads_put_back")
 @pytest.mark.parametrize("kind", [fastnn.float32, fastnn.float64], ids=str)
-@pytest.mark.parametrize("algorithm", ["auto", "direct", "im2col"])
+@pytest.mark.parametrize("algorithm", ["auto", "direct", "im2col", "batch"])
 def test_convnet(algorithm: str, kind: fastnn.dtype) -> None:
     with fastnn.conv_algorithm(algorithm):
         alone = trained(convnet, kind, COUNTS[0])

@@ -1,7 +1,7 @@
 # Convolution.
 
 cdef dict ALGORITHMS = {"auto": FNN_AUTO, "direct": FNN_DIRECT, "im2col": FNN_IM2COL,
-                        "winograd": FNN_WINOGRAD}
+                        "batch": FNN_BATCH, "winograd": FNN_WINOGRAD}
 cdef dict PRECISIONS = {"fast": FNN_FAST, "strict": FNN_STRICT}
 
 

@@ -11,6 +11,7 @@ cdef extern from "fastnn.h" nogil:
         FNN_AUTO
         FNN_DIRECT
         FNN_IM2COL
+        FNN_BATCH
         FNN_WINOGRAD
     ctypedef enum fnn_precision:
         FNN_FAST
