@@ -56,17 +56,19 @@ static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_
 }
 
 /* Images side by side lose no lanes at the ends of rows and need no phases, but every element of
- * both maps is turned; the weights must stay in the L1 cache. Fitted to all three algorithms'
+ * both maps is turned, and many weights pass by for each tile. Fitted to all three algorithms'
  * times over the problems that README.md names. */
 static int prefers_batch(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes) {
     const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, pixels = s->p * s->q;
     const ptrdiff_t images = fnn_round_up(s->n, lanes), whole = fnn_round_up(s->q, lanes);
-    if (lanes == 1 || s->r * s->s == 1 || c > 32 || k > 64 || 4 * s->n < 3 * images) return 0;
+    const ptrdiff_t taps = s->r * s->s, weights = c * k * taps;
+    if (lanes == 1 || taps == 1 || c > 32 || k > 64 || 4 * s->n < 3 * images) return 0;
+    if (pass == FNN_BACKWARD_WEIGHT && weights > 10000) return 0; /* a vector of sums for each */
     const ptrdiff_t turned = c * s->h * s->w + k * pixels;
-    const ptrdiff_t products = c * k * s->r * s->s * pixels / fnn_max(turned, 1); /* for each */
+    const ptrdiff_t products = weights * pixels / fnn_max(turned, 1); /* for each */
     if (s->stride_h > 1 || s->stride_w > 1 || s->q <= lanes) return products >= 4;
     if (4 * s->q <= 3 * whole) return products >= 6;
-    if (products < 12) return 0;
+    if (products < 12 || weights > 4096) return 0;
     if (pass == FNN_BACKWARD_DATA && c == 1) return 1;
     return s->q < whole && (whole <= 2 * lanes || pass == FNN_BACKWARD_WEIGHT);
 }

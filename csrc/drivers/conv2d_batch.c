@@ -27,7 +27,7 @@ static const struct {
 #undef LIST
 
 enum {
-    BATCH_BYTES = 384 * 1024, /* source and result of a band that stay in the L2 cache */
+    BATCH_BYTES = 512 * 1024, /* source and result of a band that stay in the L2 cache */
     GRAIN = 200000,           /* multiply-adds worth a task */
     TILE_COST = 40            /* of a call, in half cycles */
 };

@@ -57,14 +57,18 @@ FNN_INLINE fnn_conv2d_batch fnn_conv2d_batch_planes(const fnn_conv2d_shape *s, i
     return planes;
 }
 
+/* Pixels of a channel, never a whole number of pages: they would share sets of the L1 cache. */
+FNN_INLINE ptrdiff_t fnn_conv2d_batch_spread(ptrdiff_t pixels, ptrdiff_t vector) {
+    return pixels * vector % 4096 ? pixels : pixels + 1;
+}
+
 /* Bands of about `most` positions. */
 FNN_INLINE void fnn_conv2d_batch_cut(fnn_conv2d_batch *planes, ptrdiff_t most, ptrdiff_t vector) {
     const ptrdiff_t positions = fnn_max(planes->rows.hi - planes->rows.lo, 1);
     planes->bands = fnn_ceil_div(positions, fnn_max(most, 1));
     planes->band = fnn_ceil_div(positions, planes->bands);
-    planes->channel = fnn_conv2d_batch_rows(planes, planes->band) * planes->pitch;
-    /* channels a multiple of the page size apart would share one set of the L1 cache */
-    if (planes->channel * vector % 4096 == 0) planes->channel++;
+    planes->channel =
+        fnn_conv2d_batch_spread(fnn_conv2d_batch_rows(planes, planes->band) * planes->pitch, vector);
 }
 
 #endif

@@ -145,17 +145,19 @@ static void FN(batch_row)(const FN(batch_job) *job, const FN(batch_part) *part, 
                            fnn_conv2d_batch_source(cols, left) - plan->planes.base;
     const ptrdiff_t to = (a * rows->out_step + residue_h - rows->out_origin - part->y0) * cols->out +
                          left * cols->out_step + residue_w - cols->out_origin;
+    const real *bias = job->bias ? job->bias + part->group * plan->out : NULL;
+    const real *w = job->w + part->group * plan->in * plan->out * plan->taps;
     FN(conv2d_rows_fn) *const compute = plan->tile.size.taps > 1 ? job->kernels->conv2d_pixel_runs
                                                                  : job->kernels->conv2d_pixels;
-    for (ptrdiff_t block = 0; block < plan->out; block += plan->tile.size.outs) {
-        const ptrdiff_t o = fnn_min(block, plan->out - plan->tile.size.outs);
-        const real *bias = job->bias ? job->bias + part->group * plan->out + o : NULL;
-        const real *w = job->w + part->group * plan->in * plan->out * plan->taps + o * plan->w_out;
-        for (ptrdiff_t q = 0; q < width; q += pixels) {
-            const ptrdiff_t at = fnn_min(q, width - pixels); /* the last repeats what is there */
-            compute(&sum, &place, plan->tile.number,
-                    part->planes + (from + at * cols->in_step) * lanes, w, bias,
-                    part->result + (o * plan->result + to + at * cols->out_step) * lanes);
+    /* the pixels of a tile stay in the L1 cache while the weights, far fewer, pass by */
+    for (ptrdiff_t q = 0; q < width; q += pixels) {
+        const ptrdiff_t at = fnn_min(q, width - pixels); /* the last repeats what is there */
+        const real *x = part->planes + (from + at * cols->in_step) * lanes;
+        real *y = part->result + (to + at * cols->out_step) * lanes;
+        for (ptrdiff_t block = 0; block < plan->out; block += plan->tile.size.outs) {
+            const ptrdiff_t o = fnn_min(block, plan->out - plan->tile.size.outs);
+            compute(&sum, &place, plan->tile.number, x, w + o * plan->w_out,
+                    bias ? bias + o : NULL, y + o * place.y_channel);
         }
     }
 }

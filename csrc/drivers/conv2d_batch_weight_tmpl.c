@@ -51,8 +51,7 @@ static void FN(lay_batch_steps)(FN(batch_weight_plan) *plan, const fnn_conv2d_sh
     const ptrdiff_t row = x_row * s->stride_h + plan->unit_outs * s->q * vector;
     fnn_conv2d_batch_cut(&plan->x, fnn_max((PIXEL_BYTES - halo * x_row) / row, 2), vector);
     plan->dy.rows.in = s->p, plan->dy.cols.in = plan->dy.pitch = s->q;
-    plan->dy.channel = plan->x.band * s->q;
-    if (plan->dy.channel * vector % 4096 == 0) plan->dy.channel++;
+    plan->dy.channel = fnn_conv2d_batch_spread(plan->x.band * s->q, vector);
     plan->steps = plan->x.bands * fnn_ceil_div(plan->images, lanes);
 }
 

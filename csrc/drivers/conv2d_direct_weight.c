@@ -18,7 +18,7 @@ static const weight_tile outers_32[] = {FNN_CONV2D_OUTERS_32(X)};
 #define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
 
 enum {
-    SUM_BYTES = 160 * 1024,      /* a task's block of the gradient */
+    SUM_BYTES = 320 * 1024,      /* a task's block of the gradient */
     PIXEL_BYTES = 256 * 1024,    /* its padded planes and transposed pixels at a time */
     PARTIAL_BYTES = 512 * 1024,  /* all partial gradients */
     TASKS = 16,                  /* tasks to aim at */
