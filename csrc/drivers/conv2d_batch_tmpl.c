@@ -235,3 +235,20 @@ void FN(fnn_conv2d_batch_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_sha
     const FN(batch_plan) plan = FN(make_batch_plan)(ctx, shape, 1);
     FN(run_batch)(ctx, &plan, dy, w, NULL, dx, workspace);
 }
+
+void FN(fnn_conv2d_batch_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                   fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    const ptrdiff_t lanes = FN(table)(ctx)->lanes, blocks = fnn_ceil_div(shape->n, lanes);
+    to->kernel = "conv2d_dot";
+    if (pass != FNN_BACKWARD_WEIGHT) {
+        const FN(batch_plan) plan = FN(make_batch_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
+        to->kernel = plan.tile.size.taps > 1 ? "conv2d_pixel_runs" : "conv2d_pixels";
+        fnn_conv2d_note(to, "tile channels", plan.tile.size.outs);
+        fnn_conv2d_note(to, "tile pixels", plan.tile.size.pixels);
+        fnn_conv2d_note(to, "bands", plan.planes.bands);
+    }
+    fnn_conv2d_note(to, "blocks of images", blocks);
+    fnn_conv2d_note(to, "lanes", lanes);
+    to->share = (double)shape->n / (double)(blocks * lanes);
+    to->basis = "at most: lanes that the images fill; turning and memory left out";
+}

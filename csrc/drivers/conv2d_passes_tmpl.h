@@ -44,6 +44,8 @@ void FN(fnn_conv2d_im2col_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_
 
 size_t FN(fnn_conv2d_batch_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                       fnn_conv2d_pass pass);
+void FN(fnn_conv2d_batch_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                   fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
 void FN(fnn_conv2d_batch_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                   const real *w, const real *bias, real *y, void *workspace);
 void FN(fnn_conv2d_batch_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
