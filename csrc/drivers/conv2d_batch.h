@@ -67,8 +67,8 @@ FNN_INLINE void fnn_conv2d_batch_cut(fnn_conv2d_batch *planes, ptrdiff_t most, p
     const ptrdiff_t positions = fnn_max(planes->rows.hi - planes->rows.lo, 1);
     planes->bands = fnn_ceil_div(positions, fnn_max(most, 1));
     planes->band = fnn_ceil_div(positions, planes->bands);
-    planes->channel =
-        fnn_conv2d_batch_spread(fnn_conv2d_batch_rows(planes, planes->band) * planes->pitch, vector);
+    const ptrdiff_t rows = fnn_conv2d_batch_rows(planes, planes->band);
+    planes->channel = fnn_conv2d_batch_spread(rows * planes->pitch, vector);
 }
 
 #endif

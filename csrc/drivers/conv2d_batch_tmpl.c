@@ -143,8 +143,9 @@ static void FN(batch_row)(const FN(batch_job) *job, const FN(batch_part) *part, 
                                     .y_row = cols->out_step * lanes, .last = lanes};
     const ptrdiff_t from = (a - part->a0) * rows->in_step * plan->planes.pitch +
                            fnn_conv2d_batch_source(cols, left) - plan->planes.base;
-    const ptrdiff_t to = (a * rows->out_step + residue_h - rows->out_origin - part->y0) * cols->out +
-                         left * cols->out_step + residue_w - cols->out_origin;
+    const ptrdiff_t row = a * rows->out_step + residue_h - rows->out_origin - part->y0;
+    const ptrdiff_t to =
+        row * cols->out + left * cols->out_step + residue_w - cols->out_origin;
     const real *bias = job->bias ? job->bias + part->group * plan->out : NULL;
     const real *w = job->w + part->group * plan->in * plan->out * plan->taps;
     FN(conv2d_rows_fn) *const compute = plan->tile.size.taps > 1 ? job->kernels->conv2d_pixel_runs
@@ -183,8 +184,8 @@ static void FN(batch_task)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t src_plane = rows->in * cols->in, dst_plane = rows->out * cols->out;
     const real *src = job->src + (n * plan->groups + group) * plan->in * src_plane;
     if (height > 0)
-        FN(batch_planes)(job->kernels, planes, images, plan->groups * plan->in * src_plane, plan->in,
-                         top, height, src, to + (top - first) * planes->pitch * lanes);
+        FN(batch_planes)(job->kernels, planes, images, plan->groups * plan->in * src_plane,
+                         plan->in, top, height, src, to + (top - first) * planes->pitch * lanes);
     if (rows->backward && (rows->phases < rows->stride || cols->phases < cols->stride))
         memset(result, 0, (size_t)(plan->out * plan->result * lanes) * sizeof(real));
     const FN(batch_part) part = {.group = group, .a0 = a0, .y0 = y0, .planes = to,

@@ -1,7 +1,7 @@
 /* Filling the planes of the batch algorithm, for one element type; see drivers/conv2d_batch.h. */
 
-/* Rows row .. row+rows of `channels` planes of LANES images, of which `images` exist, to dst; src is
- * the first image's first plane. */
+/* Rows row .. row+rows of `channels` planes of LANES images, of which `images` exist, to dst; src
+ * is the first image's first plane. */
 FNN_INLINE void FN(batch_planes)(const FN(fnn_table) *kernels, const fnn_conv2d_batch *planes,
                                  ptrdiff_t images, ptrdiff_t src_image, ptrdiff_t channels,
                                  ptrdiff_t row, ptrdiff_t rows, const real *src, real *dst) {

@@ -124,10 +124,11 @@ static void FN(add_batch_step)(const FN(batch_weight_job) *job, const FN(batch_u
     const ptrdiff_t rows = (unit->in1 - unit->in0) * plan->taps;
     for (ptrdiff_t t = 0; unit->out0 + t * plan->tile.outs < unit->out1; t++) {
         const ptrdiff_t k = FN(batch_tile_start)(plan, unit, t) - unit->from;
+        real *sums = unit->sums + t * plan->row_space * plan->tile.outs * lanes;
         for (ptrdiff_t i = 0; i < rows; i += plan->tile.rows)
             job->kernels->conv2d_dot(&pixels, plan->number, job->row + i, unit->x,
                                      unit->dy + k * dy->channel * lanes, add,
-                                     unit->sums + (t * plan->row_space + i) * plan->tile.outs * lanes);
+                                     sums + i * plan->tile.outs * lanes);
     }
 }
 

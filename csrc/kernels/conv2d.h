@@ -49,7 +49,8 @@ typedef void FN(conv2d_pad_fn)(const FN(conv2d_crop) *crop, const real *src, rea
 
 /* The same for LANES images side by side, pixels in whole vectors:
  *
- *   dst[c*dst_plane + (i*pitch + j)*LANES + l] = src[l*src_image + c*src_plane + (row + i)*w + j - left]
+ *   dst[c*dst_plane + (i*pitch + j)*LANES + l] =
+ *       src[l*src_image + c*src_plane + (row + i)*w + j - left]
  *
  * for c < planes, i < rows, j < pitch, l < LANES, and 0 outside of the h x w source and for
  * l >= images; left >= 0 and left + w <= pitch. dst starts on a vector. */

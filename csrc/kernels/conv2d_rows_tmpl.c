@@ -70,7 +70,8 @@ FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_
             FNN_UNROLL
             for (int v = 0; v + 1 < vectors; v++)
                 FN(store)(to + v * LANES, FN(pin)(acc[r][o][v]));
-            FN(conv2d_store_last)(to + (vectors - 1) * LANES, FN(pin)(acc[r][o][vectors - 1]), last);
+            FN(conv2d_store_last)(to + (vectors - 1) * LANES, FN(pin)(acc[r][o][vectors - 1]),
+                                  last);
         }
     }
 }
@@ -132,8 +133,8 @@ FNN_INLINE void FN(conv2d_runs_body)(int taps, int rows, int vectors, const fnn_
         FNN_UNROLL
         for (int v = 0; v + 1 < vectors; v++)
             FN(store)(y + r * place->y_row + v * LANES, FN(pin)(acc[r][v]));
-        FN(conv2d_store_last)(y + r * place->y_row + (vectors - 1) * LANES, FN(pin)(acc[r][vectors - 1]),
-                              last);
+        FN(conv2d_store_last)(y + r * place->y_row + (vectors - 1) * LANES,
+                              FN(pin)(acc[r][vectors - 1]), last);
     }
 }
 
