@@ -5,6 +5,7 @@ Everything else about the package stands in pyproject.toml.
 """
 
 import platform
+import sys
 import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +21,15 @@ ROOT = Path(__file__).parent
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
 
+# Half of the library would be kernels that hardly any processor runs: these are compiled for size,
+# as is what passes calls on.
+SMALL = ["-Os"]
+RARE = [*SMALL, "-fno-asynchronous-unwind-tables"]
+
 # name -> compiler flags of csrc/isa/<name>.c
 ISAS = {
-    "x86_64": {"scalar": [], "sse2": [], "avx2": AVX2, "avx512": AVX2 + AVX512},
-    "aarch64": {"scalar": [], "neon": []},
+    "x86_64": {"scalar": RARE, "sse2": RARE, "avx2": AVX2, "avx512": AVX2 + AVX512},
+    "aarch64": {"scalar": RARE, "neon": []},
 }
 ARCHITECTURE = {"amd64": "x86_64", "arm64": "aarch64"}.get(
     platform.machine().lower(), platform.machine().lower()
@@ -66,7 +72,7 @@ DEPENDS = relative(
 # Python sources that are compiled as they stand, with what the .pxd beside each knows of its
 # types. Not for free-threaded Pythons, where attributes of compiled classes are no safe meeting
 # place of threads: there they stay Python.
-COMPILED = ["_engine", "ops._op", "optim._plan", "tensor"]
+COMPILED = ["_engine", "ops._op", "tensor"]
 if sysconfig.get_config_var("Py_GIL_DISABLED"):
     COMPILED = []
 
@@ -117,7 +123,9 @@ class BuildExt(build_ext):
 
 
 CORE = "fastnn.backends._native"
-COMPILE_ARGS = ["-std=gnu11", "-O2", "-g0", "-fvisibility=hidden", "-pthread"]
+# names of static functions are a fiftieth of the wheel
+LINK_ARGS = ["-pthread", "-Wl,-s"] if sys.platform == "linux" else ["-pthread"]
+COMPILE_ARGS = ["-std=gnu11", *SMALL, "-g0", "-fvisibility=hidden", "-pthread"]
 
 extensions = [
     Extension(
@@ -126,7 +134,7 @@ extensions = [
         include_dirs=["csrc", numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         extra_compile_args=COMPILE_ARGS,
-        extra_link_args=["-pthread"],
+        extra_link_args=LINK_ARGS,
         libraries=["m"],
         depends=DEPENDS,
     )
@@ -138,6 +146,7 @@ for module in COMPILED:
             f"fastnn.{module}",
             [f"{path}.py"],
             extra_compile_args=COMPILE_ARGS,
+            extra_link_args=LINK_ARGS,
             depends=relative((ROOT / "fastnn").rglob("*.pxd")),
         )
     )

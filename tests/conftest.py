@@ -61,7 +61,13 @@ def algorithm(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(
-    params=[("direct", "fast"), ("im2col", "fast"), ("batch", "fast"), ("winograd", "fast"), ("winograd", "strict")],
+    params=[
+        ("direct", "fast"),
+        ("im2col", "fast"),
+        ("batch", "fast"),
+        ("winograd", "fast"),
+        ("winograd", "strict"),
+    ],
     ids=lambda way: way[0] if way[1] == "fast" else "-".join(way),
 )
 def way(request: pytest.FixtureRequest) -> tuple[str, str]:

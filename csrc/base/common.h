@@ -11,8 +11,11 @@
 #define FNN_LIKELY(x) __builtin_expect(!!(x), 1)
 #define FNN_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* Full unrolling of a loop with literal bounds: GCC and Clang spell it differently. */
-#if defined(__clang__)
+/* Full unrolling of a loop with literal bounds: GCC and Clang spell it differently. Without vectors
+ * (FNN_ROLLED) it would only make the code large. */
+#if defined(FNN_ROLLED)
+#define FNN_UNROLL
+#elif defined(__clang__)
 #define FNN_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define FNN_UNROLL _Pragma("GCC unroll 64")

@@ -1,4 +1,5 @@
 #define FNN_ISA_NAME scalar
+#define FNN_ROLLED
 #include "simd/scalar.h"
 
 /* gemm: rows and vectors of the register tile, rows up to which it may be two panels wide,

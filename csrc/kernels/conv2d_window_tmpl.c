@@ -175,8 +175,15 @@ FNN_INLINE void FN(window_rows)(int size, int stride, int rows, const fnn_conv2d
     }
 }
 
-#define WINDOW_ROWS(X, SIZE, STRIDE) \
-    X(SIZE, STRIDE, 8) X(SIZE, STRIDE, 7) X(SIZE, STRIDE, 4) X(SIZE, STRIDE, 1)
+/* Heights of the tiles: fewer where windows are large, vectors short or of float64, for the sake of
+ * the code's size; 7 rows go into the maps of 7, 14, 28 ... that nets have. */
+#if FNN_VBYTES >= 32 && FNN_REAL_IS_F32
+#define WINDOW_ROWS_3(X, STRIDE) X(3, STRIDE, 8) X(3, STRIDE, 7) X(3, STRIDE, 4) X(3, STRIDE, 1)
+#define WINDOW_ROWS_5(X, STRIDE) X(5, STRIDE, 7) X(5, STRIDE, 4) X(5, STRIDE, 1)
+#else
+#define WINDOW_ROWS_3(X, STRIDE) X(3, STRIDE, 4) X(3, STRIDE, 1)
+#define WINDOW_ROWS_5(X, STRIDE) X(5, STRIDE, 4) X(5, STRIDE, 1)
+#endif
 #define X(SIZE, STRIDE, ROWS)                                                                   \
     static FNN_NOINLINE void FN(conv2d_window_##SIZE##x##STRIDE##x##ROWS)(                      \
         const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,                           \
@@ -184,57 +191,57 @@ FNN_INLINE void FN(window_rows)(int size, int stride, int rows, const fnn_conv2d
         real *dst) {                                                                            \
         FN(window_rows)(SIZE, STRIDE, ROWS, window, walk, ends, row, src, w, bias, dst);        \
     }
-WINDOW_ROWS(X, 3, 1)
-WINDOW_ROWS(X, 3, 2)
-WINDOW_ROWS(X, 5, 1)
-WINDOW_ROWS(X, 5, 2)
+WINDOW_ROWS_3(X, 1)
+WINDOW_ROWS_3(X, 2)
+WINDOW_ROWS_5(X, 1)
+WINDOW_ROWS_5(X, 2)
 #undef X
 
 typedef void FN(window_rows_fn)(const fnn_conv2d_window *, const fnn_conv2d_walk *,
                                 const FN(window_spans) *, ptrdiff_t, const real *, const real *,
                                 vec, real *);
 
+typedef struct FN(window_height) {
+    int rows;
+    FN(window_rows_fn) *run;
+} FN(window_height);
+
 /* The tallest tile that wastes nothing on `rows`, else the one that wastes least: its last one
- * moves up and writes again what is there. */
-FNN_INLINE int FN(window_choose)(ptrdiff_t rows) {
-    static const int heights[] = {8, 7, 4, 1};
-    int best = 3;
+ * moves up and writes again what is there. A list ends with the height 1. */
+FNN_INLINE FN(window_height) FN(window_choose)(const FN(window_height) *heights, ptrdiff_t rows) {
+    FN(window_height) best = {0};
     ptrdiff_t least = PTRDIFF_MAX;
-    for (int i = 0; i < 4; i++) {
-        if (heights[i] > rows) continue;
-        const ptrdiff_t cost = fnn_ceil_div(rows, heights[i]) * (heights[i] + 2);
-        if (cost < least) {
+    for (;; heights++) {
+        const ptrdiff_t cost = fnn_ceil_div(rows, heights->rows) * (heights->rows + 2);
+        if (heights->rows <= rows && cost < least) {
             least = cost;
-            best = i;
+            best = *heights;
         }
+        if (heights->rows == 1) return best;
     }
-    return best;
 }
 
 static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
                               ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                               const real *bias, real *dst) {
-    static const int heights[] = {8, 7, 4, 1};
-#define X(SIZE, STRIDE, ROWS) FN(conv2d_window_##SIZE##x##STRIDE##x##ROWS),
-    static FN(window_rows_fn) *const tiles[4][4] = {{WINDOW_ROWS(X, 3, 1)},
-                                                    {WINDOW_ROWS(X, 3, 2)},
-                                                    {WINDOW_ROWS(X, 5, 1)},
-                                                    {WINDOW_ROWS(X, 5, 2)}};
+#define X(SIZE, STRIDE, ROWS) {ROWS, FN(conv2d_window_##SIZE##x##STRIDE##x##ROWS)},
+    static const FN(window_height) heights[4][4] = {
+        {WINDOW_ROWS_3(X, 1)}, {WINDOW_ROWS_3(X, 2)}, {WINDOW_ROWS_5(X, 1)}, {WINDOW_ROWS_5(X, 2)}};
 #undef X
-    const int choice = FN(window_choose)(last - first), height = heights[choice];
-    FN(window_rows_fn) *const tile =
-        tiles[(window->size == 5) * 2 + window->stride - 1][choice];
+    const FN(window_height) tile = FN(window_choose)(
+        heights[(window->size == 5) * 2 + window->stride - 1], last - first);
     FN(window_spans) ends[2];
     FN(window_set_spans)(window, 0, &ends[0]);
     FN(window_set_spans)(window, fnn_max(window->out_cols - LANES, 0), &ends[1]);
     for (ptrdiff_t j = 0; j < walk->planes; j++) {
         const vec start = bias ? FN(splat)(bias[j * walk->bias_plane]) : FN(zero)();
-        for (ptrdiff_t row = first; row < last; row += height)
-            tile(window, walk, ends, fnn_min(row, last - height), src, w, start, dst);
+        for (ptrdiff_t row = first; row < last; row += tile.rows)
+            tile.run(window, walk, ends, fnn_min(row, last - tile.rows), src, w, start, dst);
         src += walk->src_plane;
         w += walk->w_plane;
         dst += walk->dst_plane;
     }
 }
 
-#undef WINDOW_ROWS
+#undef WINDOW_ROWS_3
+#undef WINDOW_ROWS_5

@@ -157,12 +157,12 @@ FNN_INLINE void FN(window_weight_sum)(int size, int stride, int first, int count
 }
 
 /* X(size, stride, first column of taps, columns) */
-#define WEIGHT_3(X) X(3, 1, 0, 3) X(3, 2, 0, 3)
 #if CONV_REGISTERS == 32
+#define WEIGHT_3(X) X(3, 1, 0, 3) X(3, 2, 0, 3)
 #define WEIGHT_5(X) X(5, 1, 0, 5) X(5, 2, 0, 5)
 #else
-#define WEIGHT_5(X) \
-    X(5, 1, 0, 2) X(5, 1, 2, 2) X(5, 1, 4, 1) X(5, 2, 0, 2) X(5, 2, 2, 2) X(5, 2, 4, 1)
+#define WEIGHT_3(X) X(3, 2, 0, 3)
+#define WEIGHT_5(X) X(5, 2, 0, 2) X(5, 2, 2, 2) X(5, 2, 4, 1)
 #endif
 
 #define X(SIZE, STRIDE, FIRST, COUNT)                                                           \

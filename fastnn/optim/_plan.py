@@ -4,9 +4,6 @@ Collecting the arrays of a small network takes longer than updating them.  A pla
 kept from step to step and only checked: every tensor, array and state entry has to be the very
 object that was planned, which holds until someone loads a state, replaces a parameter's data
 or gives a gradient to a parameter that had none.
-
-This module is compiled: ``_plan.pxd`` says what is known of its types.  After a change here
-build again; without its compiled form it runs as it stands, only slower.
 """
 
 from __future__ import annotations

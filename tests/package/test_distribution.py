@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 COMPILED = (
     set()
     if sysconfig.get_config_var("Py_GIL_DISABLED")
-    else {"fastnn/_engine", "fastnn/ops/_op", "fastnn/optim/_plan", "fastnn/tensor"}
+    else {"fastnn/_engine", "fastnn/ops/_op", "fastnn/tensor"}
 )
 
 pytestmark = [
