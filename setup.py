@@ -24,7 +24,8 @@ AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vecto
 # Half of the library would be kernels that hardly any processor runs: these are compiled for size,
 # as is what passes calls on.
 SMALL = ["-Os"]
-RARE = [*SMALL, "-fno-asynchronous-unwind-tables"]
+# Clang would warn of each loop that stays rolled for that.
+RARE = [*SMALL, "-fno-asynchronous-unwind-tables", "-Wno-pass-failed"]
 
 # name -> compiler flags of csrc/isa/<name>.c
 ISAS = {
