@@ -29,7 +29,9 @@ typedef void FN(conv2d_spread_fn)(const fnn_conv2d_window *window, const fnn_con
  * (in_rows x in_cols) and of dy (out_rows x out_cols):
  *
  *   g[r*size + s] = sum over n, p, q of dy[n*dy_image + p*out_cols + q] *
- *                   x[n*x_image + (p*stride - top + r)*in_cols + q*stride - left + s]  */
+ *                   x[n*x_image + (p*stride - top + r)*in_cols + q*stride - left + s]
+ *
+ * With 16 registers (conv2d_registers) for a stride of 2 only. */
 typedef void FN(conv2d_window_weight_fn)(const fnn_conv2d_window *window, ptrdiff_t images,
                                          ptrdiff_t x_image, ptrdiff_t dy_image, const real *x,
                                          const real *dy, real *g);
