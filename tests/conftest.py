@@ -10,8 +10,15 @@ from typing import Any
 import numpy as np
 import op_contract
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from fastnn.backends import Backend, _native, conv_algorithm, settings, use_backend
+
+# A test passes or fails with the commit, not with the run: Hypothesis draws the same examples each
+# time. `pytest --hypothesis-profile explore` draws new ones.
+hypothesis_settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("explore", deadline=None)
+hypothesis_settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-few = settings(max_examples=40, deadline=None, derandomize=True)
-many = settings(max_examples=1500, deadline=None)
+few = settings(max_examples=40)
+many = settings(max_examples=1500)
 
 Step = tuple[str, int, int]
 

@@ -96,14 +96,14 @@ def check(ours: Any, theirs: Any, program: list[Step]) -> None:
         np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-9, err_msg=str(i))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(program=programs)
 def test_programs(ours: Any, theirs: Any, program: list[Step]) -> None:
     check(ours, theirs, program)
 
 
 @pytest.mark.slow
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=5000)
 @given(program=programs)
 def test_many_programs(ours: Any, theirs: Any, program: list[Step]) -> None:
     check(ours, theirs, program)

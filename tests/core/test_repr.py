@@ -142,7 +142,7 @@ def test_suffixes_break_lines_as_in_pytorch(torch, columns):
     assert as_theirs(found) == as_theirs(repr(tensor(torch, wide).requires_grad_()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     npst.arrays(
         st.sampled_from(["float32", "float64", "int64", "uint8", "bool"]),

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from cases import CONV2D, Conv2dCase
-from compare import WINOGRAD, assert_products, in_float64, poison, same_bits
+from compare import PLAIN, WINOGRAD, assert_products, in_float64, poison, same_bits
 
 from fastnn.backends import native as native_module
 from fastnn.backends.reference import backend as reference
@@ -24,16 +24,16 @@ def truth(case, dtype):
     return (x, weight, bias, grad), out, grads
 
 
-def check_forward(case, dtype, algorithm="auto", precision="fast", slack=1.0):
+def check_forward(case, dtype, algorithm="auto", precision="fast", rounding=PLAIN):
     (x, weight, bias, _), out, _ = truth(case, dtype)
     poison(native, dtype, case.out)
     got = native.conv2d(x, weight, bias, *case.how, algorithm, precision)
     assert got.dtype == dtype
     assert got.flags.c_contiguous
-    assert_products(got, out, case.reduction, x, weight, bias, "output", slack)
+    assert_products(got, out, case.reduction, x, weight, bias, "output", rounding)
 
 
-def check_backward(case, dtype, algorithm="auto", precision="fast", slack=1.0):
+def check_backward(case, dtype, algorithm="auto", precision="fast", rounding=PLAIN):
     (x, weight, _, grad), _, (dx, dweight, dbias) = truth(case, dtype)
     poison(native, dtype, case.x, case.weight)
     needs = (True, True, case.bias)
@@ -42,21 +42,21 @@ def check_backward(case, dtype, algorithm="auto", precision="fast", slack=1.0):
     outputs = case.out[0] * case.out[2] * case.out[3]
     filters = case.k // case.groups * math.prod(case.kernel)
     what = "gradient of the {}".format
-    assert_products(got[0], dx, filters, grad, weight, what=what("input"), slack=slack)
-    assert_products(got[1], dweight, outputs, grad, x, what=what("weight"), slack=slack)
+    assert_products(got[0], dx, filters, grad, weight, what=what("input"), rounding=rounding)
+    assert_products(got[1], dweight, outputs, grad, x, what=what("weight"), rounding=rounding)
     assert (got[2] is None) == (dbias is None)
     if dbias is not None:
         assert_products(got[2], dbias, outputs, grad, np.ones(1), what=what("bias"))
 
 
-def slack(algorithm, precision):
-    return WINOGRAD[precision] if algorithm == "winograd" else 1.0
+def rounding(algorithm, precision):
+    return WINOGRAD[precision] if algorithm == "winograd" else PLAIN
 
 
 @pytest.mark.parametrize("case", CONV2D, ids=str)
 def test_conv2d(case, isa, way, dtype):
     if case.suits(way[0]):
-        check_forward(case, dtype, *way, slack(*way))
+        check_forward(case, dtype, *way, rounding(*way))
     else:
         x, weight, bias, _ = case.arrays(dtype)
         refused(lambda: native.conv2d(x, weight, bias, *case.how, *way))
@@ -65,7 +65,7 @@ def test_conv2d(case, isa, way, dtype):
 @pytest.mark.parametrize("case", CONV2D, ids=str)
 def test_conv2d_backward(case, isa, way, dtype):
     if case.suits(way[0]):
-        check_backward(case, dtype, *way, slack(*way))
+        check_backward(case, dtype, *way, rounding(*way))
     else:
         x, weight, _, grad = case.arrays(dtype)
         for needs in ((True, False, False), (False, True, False)):
@@ -80,9 +80,9 @@ def refused(function):
 @pytest.mark.parametrize("case", CONV2D, ids=str)
 def test_chosen_algorithm(case, dtype):
     # float64 takes no approximate algorithm unless it is forced
-    allowed = WINOGRAD["fast"] if dtype == np.float32 else 1.0
-    check_forward(case, dtype, slack=allowed)
-    check_backward(case, dtype, slack=allowed)
+    allowed = WINOGRAD["fast"] if dtype == np.float32 else PLAIN
+    check_forward(case, dtype, rounding=allowed)
+    check_backward(case, dtype, rounding=allowed)
 
 
 def test_backward_gives_what_is_needed(isa, way, dtype):

@@ -4,7 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from compare import WINOGRAD, assert_close, assert_exact, assert_products, eps, in_float64, largest
+from compare import (
+    PLAIN,
+    WINOGRAD,
+    assert_close,
+    assert_exact,
+    assert_products,
+    eps,
+    in_float64,
+    largest,
+)
 from hypothesis import HealthCheck, given, settings
 from strategies import conv2d_cases, pool_cases, winograd_cases
 
@@ -16,29 +25,24 @@ from fastnn.backends.reference import backend as reference
 native = native_module.backend
 
 # The fixtures force a choice for all examples, as intended.
-several = settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-many = settings(several, max_examples=500, derandomize=False)
+several = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(several, max_examples=500)
 
 
-def check_conv2d(case, dtype, algorithm, precision="fast", slack=1.0):
+def check_conv2d(case, dtype, algorithm, precision="fast", rounding=PLAIN):
     x, weight, bias, grad = arrays = case.arrays(dtype)
     wide = in_float64(*arrays)
     got = native.conv2d(x, weight, bias, *case.how, algorithm, precision)
     want = reference.conv2d(*wide[:3], *case.how)
     assert windows.conv2d_output(case.x, case.weight, None, *case.how) == got.shape[2:]
-    assert_products(got, want, case.reduction, x, weight, bias, str(case), slack)
+    assert_products(got, want, case.reduction, x, weight, bias, str(case), rounding)
     needs = (True, True, case.bias)
     gots = native.conv2d_backward(grad, x, weight, *case.how, needs, algorithm, precision)
     wants = reference.conv2d_backward(wide[3], *wide[:2], *case.how, needs)
     outputs = case.out[0] * case.out[2] * case.out[3]
     filters = case.k // case.groups * math.prod(case.kernel)
-    assert_products(gots[0], wants[0], filters, grad, weight, what=f"{case} dx", slack=slack)
-    assert_products(gots[1], wants[1], outputs, grad, x, what=f"{case} dweight", slack=slack)
+    assert_products(gots[0], wants[0], filters, grad, weight, what=f"{case} dx", rounding=rounding)
+    assert_products(gots[1], wants[1], outputs, grad, x, what=f"{case} dweight", rounding=rounding)
     if case.bias:
         assert_products(gots[2], wants[2], outputs, grad, np.ones(1), what=f"{case} dbias")
 
