@@ -113,6 +113,7 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         *(C((1, 2, 5, w + 2), 4) for w in (1, 7, 8, 9, 16, 47, 48, 49, 65)),
         *(C((2, 3, 5, 9), k, padding=SAME3) for k in AROUND_ROWS),
         *(C((1, 2, 3, 7), k, (1, 1)) for k in (*AROUND_ROWS, 31, 32, 33)),
+        C((3, 35, 50, 53), 19, (1, 1)),  # more images than L2 holds
         *(C((1, c, 6, 7), 6) for c in (1, 2, 4, 8, 15, 16, 17)),
         *(C((n, 3, 6, 10), 7, padding=SAME3) for n in (2, 3, 5)),
         # kernels
@@ -308,6 +309,8 @@ GEMM = (
     *(GemmCase(m, n, k) for m, n, k in ((192, 64, 42), (193, 32, 20), (64, 64, 128), (9, 65, 40))),
     # few rows by many columns of a transposed right side
     *(GemmCase(m, 301, k, False, True) for m, k in ((8, 40), (16, 90), (31, 200), (32, 130))),
+    # a right side that streams, panels of it in turn; rows of dot products beyond a block of depth
+    *(GemmCase(m, 6003, 45) for m in (3, 17)), GemmCase(7, 6, 5003, False, True),
     # nothing to sum, nothing to compute
     *(GemmCase(m, n, k) for m, n, k in ((3, 4, 0), (0, 4, 3), (3, 0, 4), (0, 0, 0), (17, 33, 0))),
     # batches

@@ -9,6 +9,7 @@
 
 enum {
     COLUMN_BYTES = 256 * 1024, /* columns of dx that stay in the L2 cache until they are added */
+    FAR = 1 << 20,             /* bytes of all images that no L2 holds from one pass to the next */
     GRAIN = 200000             /* multiply-adds worth a task */
 };
 

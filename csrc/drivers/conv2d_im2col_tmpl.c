@@ -44,6 +44,7 @@ static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_
     const fnn_conv2d_shape *s = plan->shape;
     const ptrdiff_t pixels = s->p * s->q, rows = plan->in * plan->taps;
     fnn_gemm_shape g = {.batch = 1};
+    g.b_far = s->n * s->c * s->h * s->w * (ptrdiff_t)sizeof(real) > FAR;
     switch (pass) {
     case FNN_FORWARD:
         g.m = plan->out, g.n = pixels, g.k = rows;

@@ -16,6 +16,7 @@ typedef enum way {
 /* How one product is carried out; a function of the shape and the kernels alone. */
 typedef struct plan {
     way way;
+    int streams;             /* B lies beyond L2, is read in place, and L1 holds a panel of it */
     int by_matrix;           /* a task is a matrix of the batch, else a piece of one */
     ptrdiff_t nc, kc;        /* a block of B: columns and depth */
     ptrdiff_t m_cut, n_cut;  /* a task's piece of C */
@@ -27,6 +28,8 @@ typedef struct plan {
 
 enum {
     A_BLOCK = 128 << 10, /* bytes of packed A */
+    PANEL = 16 << 10,    /* bytes of a panel of B that L1 keeps while all rows of A pass */
+    DOT_DEPTH = 4096,    /* elements of rows and columns that L2 keeps while all pairs meet */
     PAGE = 4096,         /* strides that are multiples of it fall into one set of L1 */
     GRAIN = 1 << 18,     /* multiply-adds that are worth a task of their own */
     MAX_TASKS = 32,      /* per block of B */

@@ -99,14 +99,16 @@ FNN_INLINE ptrdiff_t FN(even)(ptrdiff_t whole, ptrdiff_t most, ptrdiff_t unit) {
 }
 
 /* Cuts the m x nc piece of C above one block of B: rows first, so that packed rows of A meet
- * every column there is. */
+ * every column there is; columns first if B streams, so that it comes once. */
 static FNN_NOINLINE void FN(cut)(const fnn_gemm_shape *s, const FN(fnn_table) *t, ptrdiff_t depth,
                                  plan *p) {
     const double work = (double)s->m * (double)p->nc * (double)depth;
     const ptrdiff_t wanted = work < (double)MAX_TASKS * GRAIN ? (ptrdiff_t)work / GRAIN : MAX_TASKS;
     const ptrdiff_t mr = t->gemm_mr, pair = 2 * t->gemm_nr;
-    const ptrdiff_t m_tasks = fnn_max(1, fnn_min(wanted, s->m / (2 * mr)));
-    const ptrdiff_t n_tasks = fnn_max(1, fnn_min(wanted / m_tasks, p->nc / pair));
+    const ptrdiff_t across = fnn_max(1, fnn_min(wanted, p->nc / pair));
+    const ptrdiff_t down = p->streams ? wanted / across : wanted;
+    const ptrdiff_t m_tasks = fnn_max(1, fnn_min(down, s->m / (2 * mr)));
+    const ptrdiff_t n_tasks = fnn_max(1, fnn_min(wanted / m_tasks, across));
     p->m_cut = fnn_ceil_div(s->m, m_tasks);
     if (m_tasks > 1 && p->m_cut > 4 * mr) p->m_cut = fnn_round_up(p->m_cut, mr);
     p->n_cut = n_tasks == 1 ? p->nc : fnn_round_up(fnn_ceil_div(p->nc, n_tasks), pair);
@@ -117,12 +119,16 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     const ptrdiff_t nr = t->gemm_nr, size = sizeof(real);
     const double work = (double)s->m * (double)s->n * (double)s->k;
     p->way = how;
+    p->streams = how == IN_PLACE && !s->b_packed && s->m > 1 && s->k * nr * size <= PANEL &&
+                 (s->b_far || (double)s->batch * (double)s->n * (double)s->k * (double)size >
+                                  2.0 * (double)t->gemm_b_block);
     p->by_matrix = s->batch > 1 && work < 16 * GRAIN;
     p->nc = s->n;
     p->m_cut = s->m;
     p->a_pitch = 0;
     p->a_bytes = p->b_bytes = 0;
-    p->kc = how == DOT || how == TURNED ? s->k : FN(even)(s->k, t->gemm_kc, 1);
+    const ptrdiff_t depth = how == DOT ? DOT_DEPTH : t->gemm_kc;
+    p->kc = how == TURNED ? s->k : FN(even)(s->k, depth, 1);
     if ((how == PACKED || (how == IN_PLACE && s->m > t->gemm_mr)) &&
         p->nc * p->kc * size > t->gemm_b_block)
         p->nc = FN(even)(s->n, fnn_max(nr, t->gemm_b_block / (p->kc * size) / nr * nr), nr);

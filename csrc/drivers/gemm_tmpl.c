@@ -183,6 +183,7 @@ static void FN(matrix)(const FN(job) *job, ptrdiff_t index, int threads, char *w
             const int last = k + g->k == s->k;
             g->accumulate = s->accumulate || k > 0;
             g->relu = s->relu && last;
+            g->streams = p->streams;
             g->bias_column = s->bias == FNN_BIAS_PER_COLUMN && last ? job->bias + j : NULL;
             g->bias_row = s->bias == FNN_BIAS_PER_ROW && last ? job->bias : NULL;
             piece.j0 = j;

@@ -15,6 +15,7 @@ typedef struct FN(gemm_operands) {
     ptrdiff_t c_rs;
     const real *bias_column, *bias_row; /* n and m elements, or NULL */
     int accumulate, relu;
+    int streams; /* B, read in place, and C come from beyond L2: fetch them ahead */
 } FN(gemm_operands);
 
 /* C[i][j] = relu(bias + (C[i][j] +) sum over k of A[i][k] B[k][j]), in rising k: an element's

@@ -12,6 +12,10 @@ enum {
  * GEMM_NARROW_ROWS rows without spilling general registers. */
 #define GEMM_SHARE 4
 
+/* Bytes of a B that streams which all rows of A pass before the next come: these, the next ones,
+ * and A share L1. */
+#define GEMM_AHEAD (8 << 10)
+
 /* A pointer whose origin the compiler cannot see: else Clang gives every row of A a pointer of its
  * own and keeps most of them on the stack. */
 FNN_INLINE const real *FN(gemm_opaque)(const real *p) {
@@ -111,12 +115,22 @@ static FN(gemm_tile_fn) *const FN(gemm_tiles)[GEMM_NARROW_ROWS + 1][2 * GEMM_NV 
 #undef GEMM_INSTANCE
 };
 
-/* One row of tiles. */
-FNN_INLINE void FN(gemm_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t rows) {
+/* Fetches rows k .. k_end of B from column j on. What lies behind the last column is fetched in vain. */
+FNN_INLINE void FN(gemm_fetch)(const FN(gemm_operands) *g, ptrdiff_t j, ptrdiff_t columns,
+                               ptrdiff_t k, ptrdiff_t k_end) {
+    const ptrdiff_t line = FNN_LINE / (ptrdiff_t)sizeof(real);
+    for (; k < k_end; k++)
+        for (ptrdiff_t at = 0; at < columns; at += line)
+            __builtin_prefetch(g->b + k * g->b_ks + j + at);
+}
+
+/* Rows i .. i+rows-1 of columns j .. end. */
+FNN_INLINE void FN(gemm_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t rows,
+                                ptrdiff_t j, ptrdiff_t end) {
     /* few rows: two panels at a time keep enough sums in flight */
     const ptrdiff_t width = (rows <= GEMM_WIDE_ROWS ? 2 : 1) * (GEMM_NV * LANES);
-    for (ptrdiff_t j = 0; j < g->n; j += width) {
-        const ptrdiff_t w = g->n - j < width ? g->n - j : width;
+    for (; j < end; j += width) {
+        const ptrdiff_t w = end - j < width ? end - j : width;
         const ptrdiff_t vectors = (w + LANES - 1) / LANES;
         FN(gemm_tiles)[rows][vectors](g, i, j, FN(mask)(w - (vectors - 1) * LANES));
     }
@@ -128,15 +142,24 @@ static void FN(gemm_block)(const FN(gemm_operands) *g) {
     const int paged = g->a_rs * (ptrdiff_t)sizeof(real) % 4096 == 0;
     const ptrdiff_t most = g->n <= LANES && !paged ? GEMM_NARROW_ROWS : GEMM_MR;
     const ptrdiff_t tiles = (g->m + most - 1) / most;
-    if (tiles <= 1) {
-        if (g->m) FN(gemm_stripe)(g, 0, g->m);
+    if (tiles <= 1 && !g->streams) {
+        if (g->m) FN(gemm_stripe)(g, 0, g->m, 0, g->n);
         return;
     }
     /* balanced: 30 rows are 10 + 10 + 10; the first `more` tiles have one row more */
     const ptrdiff_t rows = g->m / tiles, more = g->m - rows * tiles;
-    for (ptrdiff_t t = 0, i = 0; t < tiles; t++) {
-        const ptrdiff_t some = rows + (t < more);
-        FN(gemm_stripe)(g, i, some);
-        i += some;
+    /* if B streams, some panels of it stay in L1 for all rows, and the next ones are fetched */
+    const ptrdiff_t nr = GEMM_NV * LANES, size = sizeof(real);
+    const ptrdiff_t some = g->streams ? GEMM_AHEAD / (g->k * size + 1) / nr * nr : g->n;
+    const ptrdiff_t across = some < nr ? nr : some, share = (g->k + tiles - 1) / tiles;
+    for (ptrdiff_t j = 0; j < g->n; j += across) {
+        const ptrdiff_t end = g->n - j < across ? g->n : j + across;
+        for (ptrdiff_t t = 0, i = 0; t < tiles; t++) {
+            const ptrdiff_t high = rows + (t < more), k = t * share;
+            if (g->streams)
+                FN(gemm_fetch)(g, end, across, k, k + share < g->k ? k + share : g->k);
+            FN(gemm_stripe)(g, i, high, j, end);
+            i += high;
+        }
     }
 }

@@ -67,7 +67,7 @@ cdef extern from "fastnn.h" nogil:
         ptrdiff_t a_rs, a_cs, a_bs, b_rs, b_cs, b_bs, c_rs, c_bs
         int accumulate
         fnn_bias bias
-        int relu, b_packed
+        int relu, b_packed, b_far
     size_t fnn_gemm_workspace_f32(const fnn_ctx *, const fnn_gemm_shape *)
     size_t fnn_gemm_workspace_f64(const fnn_ctx *, const fnn_gemm_shape *)
     fnn_status fnn_gemm_f32(const fnn_ctx *, const fnn_gemm_shape *, const float *a,

@@ -52,7 +52,7 @@ cdef cnp.ndarray multiply_by(fnn_ctx ctx, cnp.ndarray a, ptrdiff_t a_rs, ptrdiff
     shape.a_rs, shape.a_cs, shape.a_bs = a_rs, a_cs, 0
     shape.b_rs, shape.b_cs, shape.b_bs = b_rs, b_cs, 0
     shape.c_rs, shape.c_bs = n, 0
-    shape.accumulate = shape.relu = 0
+    shape.accumulate = shape.relu = shape.b_far = 0
     shape.b_packed = b_packed
     shape.bias = FNN_NO_BIAS
     if bias is None:
@@ -130,7 +130,7 @@ cdef matmul_batched(a, b, int typenum):
     shape.a_bs = cnp.PyArray_STRIDE(x, ndim - 3) // item
     shape.b_bs = cnp.PyArray_STRIDE(y, ndim - 3) // item
     shape.c_rs, shape.c_bs = shape.n, shape.m * shape.n
-    shape.accumulate = shape.relu = shape.b_packed = 0
+    shape.accumulate = shape.relu = shape.b_packed = shape.b_far = 0
     shape.bias = FNN_NO_BIAS
     cdef char *out = cnp.PyArray_BYTES(c)
     cdef Py_ssize_t a_offset, b_offset
