@@ -189,6 +189,6 @@ FAMILIES: dict[str, list[Case]] = {
         *(_elementwise(op, *size) for op in ("relu", "add", "exp", "softmax") for size in SIZES),
         *_streams(),
     ],
-    "train": [_net("train", net, 64) for net in nets.INPUT_SHAPES],
-    "infer": [_net("infer", net, batch) for net in nets.INPUT_SHAPES for batch in (1, 64)],
+    "train": [_net("train", net, 64) for net in nets.NETS],
+    "infer": [_net("infer", net, batch) for net in nets.NETS for batch in (1, 64)],
 }

@@ -80,7 +80,7 @@ def _torch_call(p: Params, channels_last: bool, compiled: bool) -> Call:
 def torch_net(p: Params) -> Prepared:
     """PyTorch eagerly, images in both layouts, the optimiser fused."""
     variants = {"": _torch_call(p, False, False)}
-    if len(nets.INPUT_SHAPES[p["net"]][0]) == 3:
+    if len(nets.NETS[p["net"]][0]) == 3:
         variants["channels_last"] = _torch_call(p, True, False)
     return _prepared(p, variants, lambda: _torch_call(p, False, False))
 

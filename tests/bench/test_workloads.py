@@ -20,7 +20,7 @@ CONVS = [
 ]
 NETS = [
     Case(task, net, "net", {"task": task, "net": net, "batch": 2})
-    for task, net in product(("train", "infer"), nets.INPUT_SHAPES)
+    for task, net in product(("train", "infer"), nets.NETS)
 ]
 SMALL = [
     *CONVS,
@@ -96,7 +96,7 @@ def test_every_algorithm_is_a_variant_and_one_is_chosen(case):
 def test_operations_of_the_nets_are_counted_from_their_layers():
     import fastnn
 
-    for name, (shape, _) in nets.INPUT_SHAPES.items():
+    for name, (shape, _) in nets.NETS.items():
         net = nets.build(name, fastnn.nn)
         found = []
 
