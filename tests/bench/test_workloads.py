@@ -8,7 +8,7 @@ import pytest
 from fastnn.backends import CONV_ALGORITHMS
 from fastnn.bench import nets, peer, worker, workloads
 from fastnn.bench.cases import FAMILIES, Case, conv_case
-from fastnn.bench.runner import TOLERANCE
+from fastnn.bench.runner import tolerance
 
 PASSES = ("forward", "input", "weight", "training")
 SHAPE = {"n": 3, "c": 4, "size": 11, "k": 8, "r": 3, "s": 5, "stride": 2, "pad_h": 1, "pad_w": 4}
@@ -50,7 +50,7 @@ def test_results_are_those_of_the_reference(library, case):
     if prepared is None:
         assert (library, case.kind) != ("fastnn", case.kind)
         return
-    assert worker._verify(case, prepared) <= TOLERANCE[case.dtype]
+    assert worker._verify(case, prepared) <= tolerance(case)
     for call in prepared.variants.values():
         call()
 
@@ -63,7 +63,7 @@ def test_an_error_in_the_last_image_is_caught(case):
         wrong = [array.copy() for array in right]
         wrong[i].flat[-1] += 1e-2
         prepared.result = lambda wrong=wrong: wrong
-        assert worker._verify(case, prepared) > TOLERANCE[case.dtype]
+        assert worker._verify(case, prepared) > tolerance(case)
 
 
 def test_layouts_of_torch_give_the_same():
