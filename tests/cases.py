@@ -251,6 +251,18 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((1, 512, 3, 14), 25, (1, 3), (1, 2), (0, 0, 1, 1)),
         C((1, 25, 40, 41), 27, (3, 3), (2, 2), (0, 1, 0, 1)),
         C((1, 19, 6, 7), 28, (3, 3), padding=(4, 5, 4, 3)),
+        # small maps of many channels: stacks of images with a rest, taps outside of every row and
+        # column, cuts of channels, columns by residue and by class, elements that no tap reads
+        C((5, 100, 3, 3), 33, (7, 7), padding=(6, 6, 6, 6), dilation=(2, 2)),
+        C((17, 32, 5, 4), 40, (3, 3), (2, 2), SAME3),
+        C((9, 16, 8, 6), 20, (3, 5), (2, 2), (2, 2, 4, 4), (2, 2)),
+        C((4, 48, 5, 7), 17, (5, 5), (2, 3), SAME5),
+        C((6, 64, 4, 4), 68, (1, 1), groups=2),
+        C((3, 40, 5, 5), 32, (1, 3), (3, 1), (0, 1, 2, 0)),
+        C((7, 18, 4, 6), 16, (2, 2), (4, 3), bias=False),
+        C((33, 16, 1, 1), 70, (3, 3), padding=(2, 0, 0, 2)),
+        C((1, 16, 9, 33), 25, (3, 3), (2, 2), (0, 0, 3, 3), (2, 2)),
+        C((2, 70, 9, 9), 128, (5, 5), (1, 2), (6, 5, 0, 3), (2, 1)),
         # blocks of channels of which the last, smaller one needs the larger workspace
         C((1, 64, 20, 20), 128, (4, 4)),
         C((1, 64, 18, 18), 64, (2, 2)),

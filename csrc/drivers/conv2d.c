@@ -6,8 +6,12 @@
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d.h"
+#include "drivers/conv2d_sizes.h"
 
 enum { BIAS_GRAIN = 65536 /* elements of dy worth a task */ };
+
+/* What other algorithms must promise against im2col's rows, whose estimate is the surest. */
+static const double DOUBT = 1.1;
 
 typedef struct features {
     ptrdiff_t c, k, lanes;   /* channels per group */
@@ -83,6 +87,26 @@ static int prefers_winograd(const features *f, fnn_conv2d_pass pass, ptrdiff_t t
            16 * product >= 9 * square;
 }
 
+/* Many channels: the algorithm that is expected to take least; FNN_AUTO where im2col cannot read
+ * rows of pixels. */
+static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                          int is_f64) {
+    const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, is_f64);
+    const double rows = fnn_conv2d_rows_cycles(s, pass, &sizes);
+    if (rows == 0) return (choice){FNN_AUTO, NULL};
+    const double columns = fnn_conv2d_columns_cycles(s, pass, sizes.lanes);
+    const double direct = fnn_conv2d_direct_cycles(s, pass, sizes.lanes);
+    const double batch = sizes.lanes > 1 ? fnn_conv2d_batch_cycles(s, pass, sizes.lanes) : direct;
+    const double others = fnn_min(direct, batch);
+    if (rows <= columns && rows <= DOUBT * others)
+        return (choice){FNN_IM2COL, "rows of pixels and panels of channels that fill register tiles"};
+    if (columns < rows && columns <= others)
+        return (choice){FNN_IM2COL, "columns of pixels that repay packing"};
+    if (batch < direct)
+        return (choice){FNN_BATCH, "images side by side: few weights for each pixel"};
+    return (choice){FNN_DIRECT, "register tiles of pixels: rows of channels would cost more"};
+}
+
 static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                      int is_f64) {
     switch (ctx->algorithm) {
@@ -114,10 +138,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
     const ptrdiff_t tiles = s->n * fnn_ceil_div(out_h, m) * fnn_ceil_div(out_w, m);
     if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(&f, pass, tiles, strict))
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
-    const ptrdiff_t nr = is_f64 ? ctx->kernels->f64.gemm_nr : ctx->kernels->f32.gemm_nr;
-    /* the weights are copied once, and must meet enough pixels */
-    if (fnn_conv2d_takes_rows(s, pass, lanes, nr) && s->n * pixels >= 128)
-        return (choice){FNN_IM2COL, "rows of pixels and panels of channels that fill register tiles"};
+    const choice deep = choose_deep(ctx, s, pass, is_f64);
+    if (deep.algorithm != FNN_AUTO) return deep;
     if (prefers_batch(s, pass, lanes))
         return (choice){FNN_BATCH, "images side by side: short rows and few channels fill vectors"};
     const char *const columns = why_columns(&f, pass, pixels, s->n);

@@ -163,10 +163,28 @@ FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
 /* Winograd's algorithm: 3x3 windows, neither strided nor dilated. */
 int fnn_conv2d_winograd_can(const fnn_conv2d_shape *shape);
 
-/* Whether im2col reads rows of pixels in place for this pass, instead of packing columns: panels
- * of `nr` channels of the result and rows of several pixels must be filled. */
-int fnn_conv2d_takes_rows(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass, ptrdiff_t lanes,
-                          ptrdiff_t nr);
+/* What the drivers' choices must know of a table of kernels. */
+typedef struct fnn_conv2d_sizes {
+    ptrdiff_t lanes, mr, nr, kc, element; /* element: bytes */
+} fnn_conv2d_sizes;
+
+/* Cycles that im2col is expected to take if it reads rows of pixels, 0 if it cannot: too few
+ * channels, too many taps, or the gradient of the weights. */
+double fnn_conv2d_rows_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
+                              const fnn_conv2d_sizes *sizes);
+
+/* And whether it does, instead of packing columns. */
+int fnn_conv2d_takes_rows(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
+                          const fnn_conv2d_sizes *sizes);
+
+/* Cycles that others are expected to take where rows of pixels are possible, forward or
+ * backward-data: `direct`, `batch`, and columns, im2col's other form. */
+double fnn_conv2d_direct_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
+                                ptrdiff_t lanes);
+double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
+                               ptrdiff_t lanes);
+double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
+                                 ptrdiff_t lanes);
 
 /* A size worth telling, for a pass's description. */
 FNN_INLINE void fnn_conv2d_note(fnn_conv2d_plan *plan, const char *name, ptrdiff_t value) {

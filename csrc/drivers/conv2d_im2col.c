@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d.h"
+#include "drivers/conv2d_sizes.h"
 #include "drivers/gemm.h"
 
 enum {

@@ -241,8 +241,8 @@ static void FN(run_columns)(const fnn_ctx *ctx, const FN(columns_plan) *plan, FN
 
 static int FN(takes_rows)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                           fnn_conv2d_pass pass) {
-    const FN(fnn_table) *kernels = FN(table)(ctx);
-    return fnn_conv2d_takes_rows(shape, pass, kernels->lanes, kernels->gemm_nr);
+    const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, !FNN_REAL_IS_F32);
+    return fnn_conv2d_takes_rows(shape, pass, &sizes);
 }
 
 size_t FN(fnn_conv2d_im2col_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

@@ -1,211 +1,371 @@
-/* The source is turned to [row][column][channel], with its zeros. Then a row of pixels is a matrix
- * that lies in place, whatever the stride: pixels in_step columns apart, and below each pixel the
- * channels of all columns of a row of taps, one after the other. Per band, panel of NR channels of
- * the result and row of the result, one product for each row of taps:
+/* The source is turned to [cut of channels][row][column][image][channel]. Then pixels side by side
+ * are a matrix that lies in place, channels below each pixel, and so are the same pixels of a stack
+ * of images. Per panel of NR channels of the result, cut and row of the result, products
  *
- *   T [pixel][NR] += source [pixels][columns of taps, channels] w [columns of taps, channels][NR]
+ *   T [column][image][NR] += source [column, image][channels] w [tap][channels][NR]
  *
- * and T is turned to its planes. Channels are in lanes, so short rows fill them too.
+ * one for each tap, over the columns for which it lies inside of the source, so that no zero is
+ * multiplied; or, if the plan says `runs` (single images only), one for each row of taps, over all
+ * columns: then zeros stand left and right, and below a pixel lie the channels of all columns of
+ * the row of taps. T is turned to its planes. Channels are in lanes, so short rows fill them too.
  *
- *   shared   w [group][panel][class of rows, class of columns][row of taps][column][channel][NR]
- *   worker   source of a band | T of a band | taps of a panel
+ *   shared   w [group][panel][cut][tap, in the products' order][channel][NR], if kept | sources
+ *   worker   source | T | T of one image, sorted back | weights of a cut | taps, or a turned row
  */
 
-typedef struct FN(rows) {
-    axis rows, cols;
-    ptrdiff_t images, groups, in, out, taps;
-    ptrdiff_t w_out, w_in;
-    ptrdiff_t nr, panels, panel;  /* elements of a panel of weights */
-    ptrdiff_t pitch, depth;       /* columns of a row of the turned source, elements of a column */
-    int run;                      /* the columns of a class's row of taps are one product */
-    ptrdiff_t band, bands;        /* positions of rows */
-    ptrdiff_t parts;              /* tasks that share the panels of a band */
-    int threads;
-    size_t weight_bytes, source_bytes, result_bytes, worker_bytes;
-} FN(rows);
+typedef struct FN(rows_sizes) {
+    size_t weights, source, result, flat, cut, scratch; /* bytes of each */
+    size_t shared, worker;
+} FN(rows_sizes);
 
 typedef struct FN(rows_job) {
-    const FN(rows) *plan;
+    const fnn_rows_plan *plan;
     const FN(fnn_table) *kernels;
+    FN(rows_sizes) sizes;
     const real *src, *w, *bias;
     real *dst, *weights;
-    char *workers;
+    char *sources, *workers;
 } FN(rows_job);
+
+/* A worker's own room. */
+typedef struct FN(rows_desk) {
+    real *source, *result, *flat, *cut, *scratch;
+} FN(rows_desk);
+
+enum { FN(ROWS_TAPS_AT_ONCE) = 16 /* channels whose taps are sorted by class at a time */ };
 
 FNN_INLINE size_t FN(rows_bytes)(ptrdiff_t count) { return fnn_lines((size_t)count * sizeof(real)); }
 
-static FN(rows) FN(rows_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int backward) {
-    const FN(fnn_table) *kernels = FN(table)(ctx);
-    const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, size = sizeof(real);
-    FN(rows) plan = {.images = s->n, .groups = s->groups, .in = backward ? k : c,
-                     .out = backward ? c : k, .taps = s->r * s->s, .nr = kernels->gemm_nr};
-    plan.w_out = backward ? plan.taps : c * plan.taps;
-    plan.w_in = backward ? c * plan.taps : plan.taps;
-    axis (*const make)(ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t) =
-        backward ? backward_axis : forward_axis;
-    plan.rows = make(s->h, s->p, s->r, s->stride_h, s->dilation_h, s->pad_top);
-    plan.cols = make(s->w, s->q, s->s, s->stride_w, s->dilation_w, s->pad_left);
-    plan.panels = fnn_ceil_div(plan.out, plan.nr);
-    plan.panel = plan.taps * plan.in * plan.nr;
-    plan.pitch = (plan.cols.hi - plan.cols.lo - 1) * plan.cols.in_step + plan.cols.halo + 1;
-    /* pixels a page apart would share one set of the L1 cache */
-    const int paged = plan.in * plan.cols.in_step * size % 4096 == 0 && plan.cols.hi > 4;
-    plan.depth = paged ? plan.in + FNN_LINE / size : plan.in;
-    plan.run = plan.cols.run && !paged;
-    const ptrdiff_t positions = plan.rows.hi - plan.rows.lo;
-    const ptrdiff_t source_row = plan.pitch * fnn_max(plan.depth, 1) * size * plan.rows.in_step;
-    const ptrdiff_t result_row = plan.cols.out * plan.nr * size * plan.rows.out_step;
-    const ptrdiff_t most = fnn_max(
-        fnn_min(SOURCE_BYTES / source_row, RESULT_BYTES / fnn_max(result_row, 1)), 1);
-    plan.bands = fnn_ceil_div(positions, most);
-    plan.band = fnn_ceil_div(positions, plan.bands);
-    const ptrdiff_t work = plan.in * plan.out * plan.taps * plan.band * plan.cols.out;
-    const ptrdiff_t tasks = plan.images * plan.groups * plan.bands;
-    plan.threads = work * tasks < 2 * GRAIN ? 1 : ctx->threads;
-    plan.parts = 1; /* sharing the panels costs a copy of the source each, and changes no sum */
-    if (plan.threads > 1 && tasks < 2 * plan.threads)
-        plan.parts = fnn_min(fnn_ceil_div(2 * plan.threads, tasks), plan.panels);
-    plan.weight_bytes = FN(rows_bytes)(plan.groups * plan.panels * plan.panel);
-    plan.source_bytes = FN(rows_bytes)(
-        ((plan.band - 1) * plan.rows.in_step + plan.rows.halo + 1) * plan.pitch * plan.depth);
-    plan.result_bytes =
-        FN(rows_bytes)(plan.band * plan.rows.out_step * plan.cols.out * plan.nr);
-    plan.worker_bytes = plan.source_bytes + plan.result_bytes + FN(rows_bytes)(plan.panel);
-    return plan;
+static fnn_rows_plan FN(rows_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int backward) {
+    const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, !FNN_REAL_IS_F32);
+    return fnn_conv2d_rows_plan(s, backward, &sizes, ctx->threads);
 }
 
-/* The order in which the products want their rows of weights. */
+static int FN(rows_in_order)(const fnn_rows_plan *plan) {
+    return plan->rows.classes == 1 && plan->cols.classes == 1;
+}
+
+static FN(rows_sizes) FN(rows_sizes_of)(const fnn_rows_plan *plan) {
+    FN(rows_sizes) z = {.source = FN(rows_bytes)(plan->source),
+                        .result = FN(rows_bytes)(plan->result),
+                        .flat = FN(rows_bytes)(plan->flat)};
+    ptrdiff_t scratch = FN(rows_in_order)(plan)
+                            ? 0 : fnn_min(FN(ROWS_TAPS_AT_ONCE), plan->depth) * plan->taps * plan->nr;
+    if (plan->gathers) scratch = fnn_max(scratch, plan->tensor_columns * plan->depth);
+    z.scratch = FN(rows_bytes)(scratch);
+    z.weights = plan->kept ? FN(rows_bytes)(plan->groups * plan->panels * plan->in * plan->taps *
+                                            plan->nr) : 0;
+    z.cut = plan->kept ? 0 : FN(rows_bytes)(plan->depth * plan->taps * plan->nr);
+    z.shared = z.weights + (plan->shared ? z.source * (size_t)plan->sources : 0);
+    z.worker = (plan->shared ? 0 : z.source) + z.result + z.flat + z.cut + z.scratch;
+    return z;
+}
+
+static FN(rows_desk) FN(rows_sit)(const FN(rows_job) *job, int worker) {
+    const FN(rows_sizes) *z = &job->sizes;
+    char *at = job->workers + (size_t)worker * z->worker;
+    FN(rows_desk) desk;
+    desk.source = (real *)(void *)at, at += job->plan->shared ? 0 : z->source;
+    desk.result = (real *)(void *)at, at += z->result;
+    desk.flat = (real *)(void *)at, at += z->flat;
+    desk.cut = (real *)(void *)at, at += z->cut;
+    desk.scratch = (real *)(void *)at;
+    return desk;
+}
+
+FNN_INLINE ptrdiff_t FN(rows_depth)(const fnn_rows_plan *plan, ptrdiff_t cut) {
+    return fnn_min(plan->depth, plan->in - cut * plan->depth);
+}
+
+/* The weights of a panel and a cut in the order in which the products want their rows. */
+static void FN(order_weights)(const FN(rows_job) *job, ptrdiff_t group, ptrdiff_t panel,
+                              ptrdiff_t cut, real *to, real *scratch) {
+    const fnn_rows_plan *plan = job->plan;
+    const fnn_rows_axis *rows = &plan->rows, *cols = &plan->cols;
+    const ptrdiff_t depth = FN(rows_depth)(plan, cut), nr = plan->nr, taps = plan->taps;
+    const ptrdiff_t first = panel * nr, outs = fnn_min(nr, plan->out - first);
+    const real *w = job->w + group * plan->in * plan->out * taps + first * plan->w_out +
+                    cut * plan->depth * plan->w_in;
+    if (FN(rows_in_order)(plan)) {
+        FN(collect_taps)(job->kernels, w, plan->w_out, plan->w_in, depth, outs, taps, nr, to, nr,
+                         depth * nr, plan->w_out == taps);
+        return;
+    }
+    for (ptrdiff_t c = 0; c < depth; c += FN(ROWS_TAPS_AT_ONCE)) {
+        const ptrdiff_t some = fnn_min(depth - c, FN(ROWS_TAPS_AT_ONCE));
+        real *place = to + c * nr;
+        FN(collect_taps)(job->kernels, w + c * plan->w_in, plan->w_out, plan->w_in, some, outs,
+                         taps, nr, scratch, taps * nr, nr, 0);
+        for (int i = 0; i < rows->classes; i++)
+            for (int j = 0; j < cols->classes; j++)
+                for (int r = rows->start[i]; r < rows->start[i + 1]; r++)
+                    for (int s = cols->start[j]; s < cols->start[j + 1]; s++, place += depth * nr) {
+                        const ptrdiff_t tap =
+                            rows->tap[r] * cols->start[cols->classes] + cols->tap[s];
+                        job->kernels->gemm_pack(some, nr, scratch + tap * nr, taps * nr, 1, place,
+                                                nr, nr);
+                    }
+    }
+}
+
+/* Cuts of a kept panel follow each other. */
+FNN_INLINE real *FN(kept_weights)(const FN(rows_job) *job, ptrdiff_t group, ptrdiff_t panel,
+                                  ptrdiff_t cut) {
+    const fnn_rows_plan *plan = job->plan;
+    return job->weights + ((group * plan->panels + panel) * plan->in + cut * plan->depth) *
+                              plan->taps * plan->nr;
+}
+
 static void FN(rows_weight_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(rows_job) *job = argument;
-    const FN(rows) *plan = job->plan;
-    const axis *rows = &plan->rows, *cols = &plan->cols;
-    const ptrdiff_t group = task / plan->panels, first = task % plan->panels * plan->nr;
-    real *taps = (real *)(void *)(job->workers + (size_t)worker * plan->worker_bytes +
-                                  plan->source_bytes + plan->result_bytes);
-    FN(collect_taps)(job->kernels,
-                     job->w + group * plan->in * plan->out * plan->taps + first * plan->w_out,
-                     plan->w_out, plan->w_in, plan->in, fnn_min(plan->nr, plan->out - first),
-                     plan->taps, plan->nr, taps, 0);
-    real *to = job->weights + task * plan->panel;
-    for (int i = 0; i < rows->classes; i++)
-        for (int j = 0; j < cols->classes; j++)
-            for (int r = rows->start[i]; r < rows->start[i + 1]; r++)
-                for (int s = cols->start[j]; s < cols->start[j + 1]; s++) {
-                    const ptrdiff_t tap = rows->tap[r] * cols->start[cols->classes] + cols->tap[s];
-                    for (ptrdiff_t c = 0; c < plan->in; c++, to += plan->nr)
-                        memcpy(to, taps + (c * plan->taps + tap) * plan->nr,
-                               (size_t)plan->nr * sizeof(real));
-                }
+    const fnn_rows_plan *plan = job->plan;
+    const ptrdiff_t cut = task % plan->cuts, panel = task / plan->cuts % plan->panels;
+    const ptrdiff_t group = task / plan->cuts / plan->panels;
+    FN(order_weights)(job, group, panel, cut, FN(kept_weights)(job, group, panel, cut),
+                      FN(rows_sit)(job, worker).scratch);
 }
 
-/* Rows of the padded source from that of position a0 on. */
-static void FN(turn_source)(const FN(rows_job) *job, const real *src, ptrdiff_t a0, ptrdiff_t count,
-                            real *to) {
-    const FN(rows) *plan = job->plan;
-    const axis *rows = &plan->rows, *cols = &plan->cols;
+/* A stack of images, or a band of one, of a group. */
+typedef struct FN(rows_block) {
+    ptrdiff_t group, image, images; /* first and number of the stack's */
+    ptrdiff_t a0, a1;               /* positions of rows */
+    ptrdiff_t first, end;           /* rows of the source */
+} FN(rows_block);
+
+static FN(rows_block) FN(rows_block_of)(const fnn_rows_plan *plan, ptrdiff_t number) {
+    const fnn_rows_axis *rows = &plan->rows;
+    const ptrdiff_t band = number % plan->bands, stack = number / plan->bands / plan->groups;
+    const ptrdiff_t positions = rows->hi - rows->lo;
+    FN(rows_block) block = {.group = number / plan->bands % plan->groups,
+                            .image = stack * plan->side,
+                            .a0 = rows->lo + positions * band / plan->bands,
+                            .a1 = rows->lo + positions * (band + 1) / plan->bands};
+    block.images = fnn_min(plan->side, plan->images - block.image);
+    block.first = fnn_rows_top(rows, block.a0);
+    block.end = fnn_max(fnn_rows_end(rows, block.a1), block.first);
+    return block;
+}
+
+/* Where a cut of a block's source begins: cuts have as many pixels, and follow each other. */
+FNN_INLINE ptrdiff_t FN(rows_cut)(const fnn_rows_plan *plan, const FN(rows_block) *block,
+                                  ptrdiff_t cut) {
+    return (block->end - block->first) * plan->pitch * block->images * cut * plan->depth;
+}
+
+/* A row of the source, `depth` channels of it, whose columns are padded, picked or sorted. */
+static void FN(turn_row)(const FN(rows_job) *job, const real *row, ptrdiff_t depth, real *to,
+                         ptrdiff_t pixel, real *scratch) {
+    const fnn_rows_plan *plan = job->plan;
+    const fnn_rows_axis *cols = &plan->cols;
+    const ptrdiff_t plane = plan->tensor_rows * plan->tensor_columns;
+    if (plan->gathers) {
+        const ptrdiff_t left = plan->runs ? cols->pad - cols->lo * cols->in_step : 0;
+        if (plan->runs) memset(to, 0, (size_t)(plan->pitch * pixel) * sizeof(real));
+        job->kernels->conv2d_transpose(depth, plan->tensor_columns, row, plane, scratch, depth,
+                                       depth);
+        for (ptrdiff_t e = 0; e < cols->in; e++) {
+            const ptrdiff_t place = fnn_rows_column(plan, e) + left;
+            if (place >= 0 && place < plan->pitch)
+                memcpy(to + place * pixel, scratch + (cols->origin + e * cols->skip) * depth,
+                       (size_t)depth * sizeof(real));
+        }
+        return;
+    }
     const ptrdiff_t before = cols->pad - cols->lo * cols->in_step;
     const ptrdiff_t left = fnn_max(fnn_min(before, plan->pitch), 0), skipped = fnn_max(-before, 0);
     const ptrdiff_t width = fnn_max(fnn_min(plan->pitch - left, cols->in - skipped), 0);
-    const ptrdiff_t right = plan->pitch - left - width, plane = rows->in * cols->in;
-    const size_t element = (size_t)plan->depth * sizeof(real);
-    for (ptrdiff_t i = 0; i < count; i++, to += plan->pitch * plan->depth) {
-        const ptrdiff_t row = a0 * rows->in_step - rows->pad + i;
-        if (row < 0 || row >= rows->in) {
-            memset(to, 0, (size_t)plan->pitch * element);
-            continue;
+    memset(to, 0, (size_t)(left * depth) * sizeof(real));
+    job->kernels->conv2d_transpose(depth, width, row + skipped, plane, to + left * depth, depth,
+                                   depth);
+    memset(to + (left + width) * depth, 0,
+           (size_t)((plan->pitch - left - width) * depth) * sizeof(real));
+}
+
+/* One image of a block's stack. */
+static void FN(turn_image)(const FN(rows_job) *job, const FN(rows_block) *block, ptrdiff_t image,
+                           real *source, real *scratch) {
+    const fnn_rows_plan *plan = job->plan;
+    const fnn_rows_axis *rows = &plan->rows;
+    const ptrdiff_t columns = plan->tensor_columns, plane = plan->tensor_rows * columns;
+    const ptrdiff_t lines = block->end - block->first;
+    for (ptrdiff_t cut = 0; cut < plan->cuts; cut++) {
+        const ptrdiff_t depth = FN(rows_depth)(plan, cut), pixel = block->images * depth;
+        const ptrdiff_t channel = (((block->image + image) * plan->groups + block->group) *
+                                       plan->in + cut * plan->depth);
+        const real *src = job->src + channel * plane + (rows->origin + block->first * rows->skip) *
+                                                           columns;
+        real *to = source + FN(rows_cut)(plan, block, cut) + image * depth;
+        /* rows that follow each other are one long row */
+        const int whole = !plan->gathers && !plan->runs;
+        const ptrdiff_t some = whole && rows->skip == 1 ? lines : 1;
+        for (ptrdiff_t i = 0; i < lines; i += some) {
+            const real *row = src + i * rows->skip * columns;
+            real *place = to + i * plan->pitch * pixel;
+            if (whole)
+                job->kernels->conv2d_transpose(depth, some * columns, row, plane, place, pixel,
+                                               depth);
+            else
+                FN(turn_row)(job, row, depth, place, pixel, scratch);
         }
-        memset(to, 0, (size_t)left * element);
-        job->kernels->conv2d_transpose(plan->in, width, src + row * cols->in + skipped, plane,
-                                       to + left * plan->depth, plan->depth, plan->in);
-        memset(to + (left + width) * plan->depth, 0, (size_t)right * element);
     }
 }
 
-/* A row of class i, all classes of columns, to its row of T; `source` is the row of its position. */
-static void FN(rows_multiply)(const FN(rows_job) *job, const real *source, const real *weights,
-                              int i, real *to) {
-    const FN(rows) *plan = job->plan;
-    const axis *rows = &plan->rows, *cols = &plan->cols;
-    const ptrdiff_t nr = plan->nr, in = plan->in, depth = plan->depth;
-    FN(gemm_operands) g = {.n = nr, .a_rs = cols->in_step * depth, .a_ks = 1, .b = weights,
-                           .b_ks = nr, .b_ps = nr, .c_rs = cols->out_step * nr};
-    for (int k = 0; k < i; k++)
-        g.b += (rows->start[k + 1] - rows->start[k]) * cols->start[cols->classes] * in * nr;
+/* What a row of products works on. */
+typedef struct FN(rows_part) {
+    const FN(rows_block) *block;
+    const real *source;  /* of a cut */
+    ptrdiff_t depth;
+    const real *weights; /* of the cut, class by class */
+} FN(rows_part);
+
+/* Position a of class i: a row of the result, all classes of columns, added to its row of T. */
+static void FN(rows_multiply)(const FN(rows_job) *job, const FN(rows_part) *part, int i,
+                              ptrdiff_t a, real *to) {
+    const fnn_rows_plan *plan = job->plan;
+    const fnn_rows_axis *rows = &plan->rows, *cols = &plan->cols;
+    const ptrdiff_t nr = plan->nr, depth = part->depth, side = part->block->images;
+    const ptrdiff_t all = cols->start[cols->classes];
+    const ptrdiff_t step = plan->split ? 1 : cols->in_step, place = plan->sorted ? 1 : cols->out_step;
+    FN(gemm_operands) g = {.n = nr, .a_rs = step * depth, .a_ks = 1, .b_ks = nr, .b_ps = nr,
+                           .c_rs = place * nr, .accumulate = 1};
+    const real *weights = part->weights + rows->start[i] * all * depth * nr;
+    ptrdiff_t sorted = 0;
     for (int j = 0; j < cols->classes; j++) {
-        const int taps = cols->start[j + 1] - cols->start[j], at_once = plan->run ? taps : 1;
-        const ptrdiff_t first = cols->first[j];
-        g.m = cols->last[j] - first + 1;
-        g.k = at_once * in;
-        g.c = to + (first * cols->out_step + cols->shift[j]) * nr;
-        g.accumulate = 0;
-        for (int r = rows->start[i]; r < rows->start[i + 1]; r++) {
-            const real *row = source + rows->reach[r] * plan->pitch * depth +
-                              (first - cols->lo) * cols->in_step * depth;
-            for (int s = cols->start[j]; s < cols->start[j + 1]; s += at_once) {
-                g.a = row + cols->reach[s] * depth;
-                if (g.m > 0) job->kernels->gemm_block(&g);
-                g.b += g.k * nr;
-                g.accumulate = 1;
+        const int taps = cols->start[j + 1] - cols->start[j], at_once = plan->runs ? taps : 1;
+        const ptrdiff_t first = cols->first[j], count = fnn_max(cols->last[j] - first + 1, 0);
+        const ptrdiff_t base = plan->sorted ? sorted : first * place + cols->shift[j];
+        g.k = at_once * depth;
+        for (int r = rows->start[i]; r < rows->start[i + 1]; r++, weights += taps * depth * nr) {
+            if (a < rows->from[r] || a > rows->to[r]) continue;
+            const ptrdiff_t line = a * rows->in_step - rows->pad + rows->reach[r] -
+                                   part->block->first;
+            const real *row = part->source + line * plan->pitch * side * depth;
+            for (int t = 0; t < taps; t += at_once) {
+                const int s = cols->start[j] + t;
+                const ptrdiff_t q = plan->runs ? first : cols->from[s];
+                const ptrdiff_t m = plan->runs ? count : cols->to[s] - q + 1;
+                if (m <= 0) continue;
+                const ptrdiff_t column =
+                    plan->runs ? (q - cols->lo) * cols->in_step + cols->reach[s]
+                               : fnn_rows_column(plan, q * cols->in_step - cols->pad +
+                                                           cols->reach[s]);
+                g.m = m * side;
+                g.a = row + column * side * depth;
+                g.b = weights + t * depth * nr;
+                g.c = to + (base + (q - first) * place) * side * nr;
+                job->kernels->gemm_block(&g);
             }
         }
+        sorted += count;
     }
 }
 
-static void FN(rows_task)(void *argument, ptrdiff_t task, int worker) {
-    const FN(rows_job) *job = argument;
-    const FN(rows) *plan = job->plan;
-    const axis *rows = &plan->rows, *cols = &plan->cols;
-    const ptrdiff_t part = task % plan->parts, band = task / plan->parts % plan->bands;
-    const ptrdiff_t at = task / plan->parts / plan->bands, group = at % plan->groups;
-    const ptrdiff_t positions = rows->hi - rows->lo, nr = plan->nr;
-    const ptrdiff_t a0 = rows->lo + positions * band / plan->bands;
-    const ptrdiff_t a1 = rows->lo + positions * (band + 1) / plan->bands;
+/* T to the planes of the result: rows `top` on of every image. */
+static void FN(rows_write)(const FN(rows_job) *job, const FN(rows_block) *block, ptrdiff_t panel,
+                           ptrdiff_t top, ptrdiff_t lines, const FN(rows_desk) *desk) {
+    const fnn_rows_plan *plan = job->plan;
+    const fnn_rows_axis *rows = &plan->rows, *cols = &plan->cols;
+    const ptrdiff_t width = plan->nr, plane = rows->out * cols->out;
+    const ptrdiff_t first = panel * width, channel = block->group * plan->out + first;
+    FN(gemm_operands) g = {.m = lines * cols->out, .n = fnn_min(width, plan->out - first),
+                           .c_rs = plane, .bias_column = job->bias ? job->bias + channel : NULL};
+    if (plan->sorted) memset(desk->flat, 0, (size_t)(g.m * width) * sizeof(real));
+    for (ptrdiff_t n = 0; n < block->images; n++) {
+        const ptrdiff_t image = (block->image + n) * plan->groups * plan->out;
+        const real *t = desk->result + n * width;
+        g.c = job->dst + (image + channel) * plane + top * cols->out;
+        if (!plan->sorted) {
+            job->kernels->gemm_turn(&g, t, block->images * width);
+            continue;
+        }
+        for (ptrdiff_t i = 0; i < lines; i++)
+            for (int j = 0; j < cols->classes; j++)
+                for (ptrdiff_t a = cols->first[j]; a <= cols->last[j];
+                     a++, t += block->images * width)
+                    memcpy(desk->flat + (i * cols->out + a * cols->out_step + cols->shift[j]) *
+                                            width,
+                           t, (size_t)width * sizeof(real));
+        job->kernels->gemm_turn(&g, desk->flat, width);
+    }
+}
+
+/* A panel of the result's channels, for a block whose source is turned. */
+static void FN(rows_panel)(const FN(rows_job) *job, const FN(rows_block) *block, ptrdiff_t panel,
+                           const real *source, const FN(rows_desk) *desk) {
+    const fnn_rows_plan *plan = job->plan;
+    const fnn_rows_axis *rows = &plan->rows;
     /* the rows of the result that these positions make, whatever their class */
     ptrdiff_t least = 0;
     for (int i = 0; i < rows->classes; i++) least = fnn_min(least, rows->shift[i]);
-    const ptrdiff_t top = fnn_max(a0 * rows->out_step + least, 0);
-    const ptrdiff_t end = band == plan->bands - 1 ? rows->out
-                                                  : fnn_min(a1 * rows->out_step + least, rows->out);
+    const ptrdiff_t top = fnn_max(block->a0 * rows->out_step + least, 0);
+    const ptrdiff_t end = block->a1 == rows->hi
+                              ? rows->out : fnn_min(block->a1 * rows->out_step + least, rows->out);
     if (end <= top) return;
-    char *desk = job->workers + (size_t)worker * plan->worker_bytes;
-    real *source = (real *)(void *)desk, *result = (real *)(void *)(desk + plan->source_bytes);
-    FN(turn_source)(job, job->src + at * plan->in * rows->in * cols->in, a0,
-                    (a1 - a0 - 1) * rows->in_step + rows->halo + 1, source);
-    const ptrdiff_t pixels = (end - top) * cols->out, plane = rows->out * cols->out;
-    const int holes = rows->classes < rows->out_step || cols->classes < cols->out_step;
-    for (ptrdiff_t p = plan->panels * part / plan->parts;
-         p < plan->panels * (part + 1) / plan->parts; p++) {
-        const real *weights = job->weights + (group * plan->panels + p) * plan->panel;
-        if (holes) memset(result, 0, (size_t)(pixels * nr) * sizeof(real));
+    const ptrdiff_t line = plan->columns * block->images * plan->nr;
+    FN(rows_part) part = {.block = block, .weights = desk->cut};
+    memset(desk->result, 0, (size_t)((end - top) * line) * sizeof(real));
+    for (ptrdiff_t cut = 0; cut < plan->cuts; cut++) {
+        part.depth = FN(rows_depth)(plan, cut);
+        part.source = source + FN(rows_cut)(plan, block, cut);
+        if (plan->kept)
+            part.weights = FN(kept_weights)(job, block->group, panel, cut);
+        else
+            FN(order_weights)(job, block->group, panel, cut, desk->cut, desk->scratch);
         for (int i = 0; i < rows->classes; i++) {
-            const ptrdiff_t last = fnn_min(rows->last[i], a1 - 1);
-            for (ptrdiff_t a = fnn_max(rows->first[i], a0); a <= last; a++)
-                FN(rows_multiply)(
-                    job, source + (a - a0) * rows->in_step * plan->pitch * plan->depth, weights, i,
-                    result + (a * rows->out_step + rows->shift[i] - top) * cols->out * nr);
+            const ptrdiff_t last = fnn_min(rows->last[i], block->a1 - 1);
+            for (ptrdiff_t a = fnn_max(rows->first[i], block->a0); a <= last; a++)
+                FN(rows_multiply)(job, &part, i, a,
+                                  desk->result + (a * rows->out_step + rows->shift[i] - top) * line);
         }
-        const ptrdiff_t channel = group * plan->out + p * nr;
-        const FN(gemm_operands) g = {
-            .m = pixels, .n = fnn_min(nr, plan->out - p * nr), .c_rs = plane,
-            .c = job->dst + (at / plan->groups * plan->groups * plan->out + channel) * plane +
-                 top * cols->out,
-            .bias_column = job->bias ? job->bias + channel : NULL};
-        job->kernels->gemm_turn(&g, result, nr);
     }
+    FN(rows_write)(job, block, panel, top, end - top, desk);
+}
+
+/* A block with a source of its own. */
+static void FN(rows_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(rows_job) *job = argument;
+    const FN(rows_desk) desk = FN(rows_sit)(job, worker);
+    const FN(rows_block) block = FN(rows_block_of)(job->plan, task);
+    for (ptrdiff_t n = 0; n < block.images; n++)
+        FN(turn_image)(job, &block, n, desk.source, desk.scratch);
+    for (ptrdiff_t panel = 0; panel < job->plan->panels; panel++)
+        FN(rows_panel)(job, &block, panel, desk.source, &desk);
+}
+
+/* The same in two steps, where there are few blocks: their panels share the sources. */
+static void FN(rows_turn_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(rows_job) *job = argument;
+    const ptrdiff_t number = task / job->plan->side, n = task % job->plan->side;
+    const FN(rows_block) block = FN(rows_block_of)(job->plan, number);
+    real *source = (real *)(void *)(job->sources + (size_t)number * job->sizes.source);
+    if (n < block.images)
+        FN(turn_image)(job, &block, n, source, FN(rows_sit)(job, worker).scratch);
+}
+
+static void FN(rows_panel_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(rows_job) *job = argument;
+    const ptrdiff_t number = task / job->plan->panels;
+    const FN(rows_block) block = FN(rows_block_of)(job->plan, number);
+    const FN(rows_desk) desk = FN(rows_sit)(job, worker);
+    FN(rows_panel)(job, &block, task % job->plan->panels,
+                  (const real *)(void *)(job->sources + (size_t)number * job->sizes.source), &desk);
 }
 
 size_t FN(fnn_conv2d_rows_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                      int backward) {
-    const FN(rows) plan = FN(rows_plan)(ctx, shape, backward);
-    return plan.weight_bytes + (size_t)plan.threads * plan.worker_bytes;
+    const fnn_rows_plan plan = FN(rows_plan)(ctx, shape, backward);
+    const FN(rows_sizes) sizes = FN(rows_sizes_of)(&plan);
+    return sizes.shared + (size_t)plan.threads * sizes.worker;
 }
 
 void FN(fnn_conv2d_rows_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                   int backward, fnn_conv2d_plan *to) {
-    const FN(rows) plan = FN(rows_plan)(ctx, shape, backward);
+    const fnn_rows_plan plan = FN(rows_plan)(ctx, shape, backward);
     to->kernel = "gemm, rows of pixels read in place from a turned copy";
-    fnn_conv2d_note(to, "pixels a row", plan.cols.last[0] - plan.cols.first[0] + 1);
-    fnn_conv2d_note(to, "depth", plan.in * (plan.run ? plan.cols.start[1] : 1));
+    fnn_conv2d_note(to, "pixels a row", (plan.cols.last[0] - plan.cols.first[0] + 1) * plan.side);
+    fnn_conv2d_note(to, "images side by side", plan.side);
+    fnn_conv2d_note(to, "depth", plan.depth * (plan.runs ? plan.cols.start[1] : 1));
+    fnn_conv2d_note(to, "cuts of channels", plan.cuts);
     fnn_conv2d_note(to, "classes", plan.rows.classes * plan.cols.classes);
     fnn_conv2d_note(to, "panels", plan.panels);
     fnn_conv2d_note(to, "panel channels", plan.nr);
@@ -219,12 +379,21 @@ void FN(fnn_conv2d_rows_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *sh
 void FN(fnn_conv2d_rows_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, int backward,
                              const real *src, const real *w, const real *bias, real *dst,
                              void *workspace) {
-    const FN(rows) plan = FN(rows_plan)(ctx, shape, backward);
+    const fnn_rows_plan plan = FN(rows_plan)(ctx, shape, backward);
+    const ptrdiff_t blocks = plan.stacks * plan.groups * plan.bands;
     char *shared = workspace;
-    FN(rows_job) job = {.plan = &plan, .kernels = FN(table)(ctx), .src = src, .w = w, .bias = bias,
-                        .dst = dst, .weights = (real *)(void *)shared,
-                        .workers = shared + plan.weight_bytes};
-    fnn_parallel(plan.threads, plan.groups * plan.panels, FN(rows_weight_task), &job);
-    fnn_parallel(plan.threads, plan.images * plan.groups * plan.bands * plan.parts, FN(rows_task),
-                 &job);
+    FN(rows_job) job = {.plan = &plan, .kernels = FN(table)(ctx), .sizes = FN(rows_sizes_of)(&plan),
+                        .src = src, .w = w, .bias = bias, .dst = dst,
+                        .weights = (real *)(void *)shared};
+    job.sources = shared + job.sizes.weights;
+    job.workers = shared + job.sizes.shared;
+    if (plan.kept)
+        fnn_parallel(plan.threads, plan.groups * plan.panels * plan.cuts, FN(rows_weight_task),
+                     &job);
+    if (plan.shared) {
+        fnn_parallel(plan.threads, blocks * plan.side, FN(rows_turn_task), &job);
+        fnn_parallel(plan.threads, blocks * plan.panels, FN(rows_panel_task), &job);
+    } else {
+        fnn_parallel(plan.threads, blocks, FN(rows_task), &job);
+    }
 }

@@ -120,7 +120,7 @@ static void FN(winograd_collect)(const FN(winograd_job) *job, ptrdiff_t group, p
     FN(collect_taps)(job->kernels,
                      job->w + group * plan->in * plan->out * 9 + first * plan->w_out, plan->w_out,
                      plan->w_in, plan->in, fnn_min(plan->nr, plan->out - first), 9, plan->nr, taps,
-                     plan->turned);
+                     9 * plan->nr, plan->nr, plan->turned);
 }
 
 static void FN(winograd_weight_task)(void *argument, ptrdiff_t task, int worker) {

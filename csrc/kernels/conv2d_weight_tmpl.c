@@ -175,7 +175,9 @@ FNN_INLINE void FN(conv2d_transpose_rest)(ptrdiff_t rows, ptrdiff_t cols, const 
 static FNN_NOINLINE void FN(conv2d_transpose)(ptrdiff_t rows, ptrdiff_t cols, const real *src,
                                               ptrdiff_t src_row, real *dst, ptrdiff_t dst_row,
                                               ptrdiff_t padded) {
-    for (ptrdiff_t j = 0; j < cols; j += FN(TURNED)) {
+    for (ptrdiff_t at = 0; at < cols; at += FN(TURNED)) {
+        /* the last columns move back: whole squares are the quick ones */
+        const ptrdiff_t j = fnn_max(fnn_min(at, cols - FN(TURNED)), 0);
         const ptrdiff_t some = fnn_min(cols - j, FN(TURNED));
         ptrdiff_t i = 0;
         if (some == FN(TURNED)) {

@@ -1,0 +1,58 @@
+/* What the other algorithms would take where im2col could read rows of pixels: cycles as sums of a
+ * few terms, whose factors are fitted to the times over the problems that README.md names. */
+#include "base/common.h"
+
+#include "drivers/conv2d.h"
+
+typedef struct terms {
+    double weights, pixels, lines; /* of the result that the weights pass over, and its rows */
+    double elements;               /* of source and result of an image */
+} terms;
+
+/* Pairs of a row of y and a row of taps that meet a row of x. */
+static double rows_inside(const fnn_conv2d_shape *s) {
+    ptrdiff_t inside = 0;
+    for (ptrdiff_t p = 0; p < s->p; p++)
+        for (ptrdiff_t r = 0; r < s->r; r++) {
+            const ptrdiff_t row = p * s->stride_h + r * s->dilation_h - s->pad_top;
+            inside += row >= 0 && row < s->h;
+        }
+    return (double)inside;
+}
+
+static terms terms_of(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    const int forward = pass == FNN_FORWARD;
+    const double lines = forward ? (double)s->p : (double)s->h / (double)s->stride_h;
+    const double columns = forward ? (double)s->q : (double)s->w / (double)s->stride_w;
+    return (terms){.weights = (double)(s->k * (s->c / s->groups) * s->r * s->s),
+                   .pixels = lines * columns, .lines = lines,
+                   .elements = (double)(s->c * s->h * s->w + s->k * s->p * s->q)};
+}
+
+double fnn_conv2d_direct_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes) {
+    const terms t = terms_of(s, pass);
+    return (double)s->n * (t.weights * (0.51 * t.pixels / (double)lanes + 0.073 * t.lines + 0.28) +
+                           0.39 * t.elements);
+}
+
+double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes) {
+    const terms t = terms_of(s, pass);
+    const double blocks = (double)fnn_ceil_div(s->n, lanes);
+    const double columns = t.pixels / t.lines;
+    return blocks * (t.weights * (0.61 * rows_inside(s) / (double)s->r * columns + 0.24) +
+                     0.36 * (double)lanes * t.elements);
+}
+
+double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                                 ptrdiff_t lanes) {
+    const terms t = terms_of(s, pass);
+    const ptrdiff_t pixels = s->p * s->q;
+    const double vectors = (double)fnn_ceil_div(pixels, lanes);
+    const double packed = (double)(s->c * s->r * s->s * pixels);
+    if (fnn_conv2d_is_product(s))
+        return (double)s->n * (t.weights * (0.515 * vectors + 0.074) + 0.086 * t.elements);
+    if (pass == FNN_FORWARD)
+        return (double)s->n * (t.weights * (0.485 * vectors + 0.27) + 0.59 * packed +
+                               0.35 * t.elements);
+    return (double)s->n * (t.weights * (0.56 * vectors + 0.3) + 1.15 * packed + 0.71 * t.elements);
+}
