@@ -78,13 +78,25 @@ static int prefers_batch(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdif
 }
 
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must
- * be some on either; the weights' transform must meet several tiles. A strict one saves less. */
-static int prefers_winograd(const features *f, fnn_conv2d_pass pass, ptrdiff_t tiles, int strict) {
+ * be some on either; the weights' transform must meet several tiles. A strict one saves less. Maps
+ * that fill little of their m x m tiles may leave more to multiply than rows of pixels do. */
+static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const features *f,
+                            fnn_conv2d_pass pass) {
+    const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;
+    const ptrdiff_t h = pass == FNN_BACKWARD_DATA ? s->h : s->p;
+    const ptrdiff_t w = pass == FNN_BACKWARD_DATA ? s->w : s->q;
+    const ptrdiff_t tiles = s->n * fnn_ceil_div(h, m) * fnn_ceil_div(w, m);
     const ptrdiff_t fewest = fnn_min(f->c, f->k), product = f->c * f->k;
     const ptrdiff_t lanes = fnn_max(f->lanes, 8), square = lanes * lanes;
-    if (strict) return tiles > 4 && fewest >= lanes && product >= 2 * square;
-    return tiles > (pass == FNN_BACKWARD_WEIGHT ? 4 : 1) && 2 * fewest >= lanes &&
-           16 * product >= 9 * square;
+    if (strict && !(tiles > 4 && fewest >= lanes && product >= 2 * square)) return 0;
+    if (tiles <= (pass == FNN_BACKWARD_WEIGHT ? 4 : 1) || 2 * fewest < lanes ||
+        16 * product < 9 * square)
+        return 0;
+    if (pass == FNN_BACKWARD_WEIGHT || 8 * s->n * h * w > 5 * tiles * m * m) return 1;
+    const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, 0);
+    const double rows = fnn_conv2d_rows_cycles(s, pass, &sizes);
+    const ptrdiff_t positions = (m + 2) * (m + 2);
+    return rows == 0 || fnn_conv2d_winograd_cycles(s, tiles, positions, f->lanes) <= DOUBT * rows;
 }
 
 /* Many channels: the algorithm that is expected to take least; FNN_AUTO where im2col cannot read
@@ -96,7 +108,8 @@ static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_con
     if (rows == 0) return (choice){FNN_AUTO, NULL};
     const double columns = fnn_conv2d_columns_cycles(s, pass, sizes.lanes);
     const double direct = fnn_conv2d_direct_cycles(s, pass, sizes.lanes);
-    const double batch = sizes.lanes > 1 ? fnn_conv2d_batch_cycles(s, pass, sizes.lanes) : direct;
+    const double batch =
+        sizes.lanes > 1 ? fnn_conv2d_batch_cycles(s, pass, sizes.lanes, sizes.element) : direct;
     const double others = fnn_min(direct, batch);
     if (rows <= columns && rows <= DOUBT * others)
         return (choice){FNN_IM2COL, "rows of pixels and panels of channels that fill register tiles"};
@@ -132,11 +145,7 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
     if (fnn_conv2d_depthwise_suits(ctx, s, pass))
         return (choice){FNN_DIRECT, "groups of few channels: planes are read where they lie"};
-    const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;
-    const ptrdiff_t out_h = pass == FNN_BACKWARD_DATA ? s->h : s->p;
-    const ptrdiff_t out_w = pass == FNN_BACKWARD_DATA ? s->w : s->q;
-    const ptrdiff_t tiles = s->n * fnn_ceil_div(out_h, m) * fnn_ceil_div(out_w, m);
-    if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(&f, pass, tiles, strict))
+    if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(ctx, s, &f, pass))
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
     const choice deep = choose_deep(ctx, s, pass, is_f64);
     if (deep.algorithm != FNN_AUTO) return deep;

@@ -182,9 +182,13 @@ int fnn_conv2d_takes_rows(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
 double fnn_conv2d_direct_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                 ptrdiff_t lanes);
 double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
-                               ptrdiff_t lanes);
+                               ptrdiff_t lanes, ptrdiff_t element);
 double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                  ptrdiff_t lanes);
+
+/* The same of `winograd`, for tiles transformed to so many positions, in all images. */
+double fnn_conv2d_winograd_cycles(const fnn_conv2d_shape *shape, ptrdiff_t tiles,
+                                  ptrdiff_t positions, ptrdiff_t lanes);
 
 /* A size worth telling, for a pass's description. */
 FNN_INLINE void fnn_conv2d_note(fnn_conv2d_plan *plan, const char *name, ptrdiff_t value) {

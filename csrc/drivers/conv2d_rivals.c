@@ -35,12 +35,27 @@ double fnn_conv2d_direct_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                            0.39 * t.elements);
 }
 
-double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes) {
+double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes,
+                               ptrdiff_t element) {
     const terms t = terms_of(s, pass);
     const double blocks = (double)fnn_ceil_div(s->n, lanes);
     const double columns = t.pixels / t.lines;
+    /* source rows that one row of the result reads, which may exceed the L2 cache */
+    const int forward = pass == FNN_FORWARD;
+    const ptrdiff_t reach = (s->r - 1) * s->dilation_h / (forward ? 1 : s->stride_h) + 1;
+    const ptrdiff_t row = forward ? s->c * s->w : s->k * s->q;
+    const ptrdiff_t rows = fnn_min(reach, forward ? s->h : s->p);
+    const double bytes = (double)(row / s->groups * rows * lanes * element);
     return blocks * (t.weights * (0.61 * rows_inside(s) / (double)s->r * columns + 0.24) +
-                     0.36 * (double)lanes * t.elements);
+                     0.36 * (double)lanes * t.elements) *
+           fnn_max(0.85 + 3e-7 * bytes, 1);
+}
+
+double fnn_conv2d_winograd_cycles(const fnn_conv2d_shape *s, ptrdiff_t tiles, ptrdiff_t positions,
+                                  ptrdiff_t lanes) {
+    const double products = (double)(s->k * (s->c / s->groups));
+    return (double)positions * (products * (0.625 * (double)tiles / (double)lanes + 0.27) +
+                                0.45 * (double)(tiles * (s->c + s->k)));
 }
 
 double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,

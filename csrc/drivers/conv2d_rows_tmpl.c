@@ -41,8 +41,11 @@ static fnn_rows_plan FN(rows_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
     return fnn_conv2d_rows_plan(s, backward, &sizes, ctx->threads);
 }
 
+/* Whether weights go straight to their places: the products' order is the taps' own or its
+ * reverse. Few taps are turned faster together with those of the next channels. */
 static int FN(rows_in_order)(const fnn_rows_plan *plan) {
-    return plan->rows.classes == 1 && plan->cols.classes == 1;
+    const int few = plan->taps > 1 && plan->taps < 16 && plan->w_in == plan->taps;
+    return plan->rows.classes == 1 && plan->cols.classes == 1 && !few;
 }
 
 static FN(rows_sizes) FN(rows_sizes_of)(const fnn_rows_plan *plan) {
