@@ -166,11 +166,19 @@ static void FN(turn_row)(const FN(rows_job) *job, const real *row, ptrdiff_t dep
         if (plan->runs) memset(to, 0, (size_t)(plan->pitch * pixel) * sizeof(real));
         job->kernels->conv2d_transpose(depth, plan->tensor_columns, row, plane, scratch, depth,
                                        depth);
-        for (ptrdiff_t e = 0; e < cols->in; e++) {
-            const ptrdiff_t place = fnn_rows_column(plan, e) + left;
-            if (place >= 0 && place < plan->pitch)
-                memcpy(to + place * pixel, scratch + (cols->origin + e * cols->skip) * depth,
-                       (size_t)depth * sizeof(real));
+        const ptrdiff_t step = plan->split ? cols->in_step : 1;
+        const ptrdiff_t end = plan->runs ? fnn_min(cols->in, plan->pitch - left) : cols->in;
+        for (ptrdiff_t i = 0; i < step; i++) { /* columns of one residue follow each other */
+            const ptrdiff_t e = fnn_max(i, -left), count = fnn_ceil_div(fnn_max(end - e, 0), step);
+            const real *from = scratch + (cols->origin + e * cols->skip) * depth;
+            real *place = to + (i * (plan->pitch / step) + (e - i) + left) * pixel;
+            if (depth % job->kernels->lanes == 0)
+                job->kernels->gemm_pack(count, depth, from, step * cols->skip * depth, 1, place,
+                                        pixel, depth);
+            else
+                for (ptrdiff_t j = 0; j < count; j++)
+                    memcpy(place + j * pixel, from + j * step * cols->skip * depth,
+                           (size_t)depth * sizeof(real));
         }
         return;
     }
