@@ -110,7 +110,7 @@ static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_con
     const double direct = fnn_conv2d_direct_cycles(s, pass, sizes.lanes);
     const double batch =
         sizes.lanes > 1 ? fnn_conv2d_batch_cycles(s, pass, sizes.lanes, sizes.element) : direct;
-    const double others = fnn_min(direct, batch);
+    const double others = batch < direct ? batch : direct;
     if (rows <= columns && rows <= DOUBT * others)
         return (choice){FNN_IM2COL, "rows of pixels and panels of channels that fill register tiles"};
     if (columns < rows && columns <= others)

@@ -48,7 +48,7 @@ double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, 
     const double bytes = (double)(row / s->groups * rows * lanes * element);
     return blocks * (t.weights * (0.61 * rows_inside(s) / (double)s->r * columns + 0.24) +
                      0.36 * (double)lanes * t.elements) *
-           fnn_max(0.85 + 3e-7 * bytes, 1);
+           (bytes > 5e5 ? 0.85 + 3e-7 * bytes : 1);
 }
 
 double fnn_conv2d_winograd_cycles(const fnn_conv2d_shape *s, ptrdiff_t tiles, ptrdiff_t positions,
