@@ -102,6 +102,8 @@ class Conv2dCase(Case):
 SAME3 = (1, 1, 1, 1)
 SAME5 = (2, 2, 2, 2)
 SQUARE = ((1, 1), (2, 2))
+#: Results of each channel, kernel and stride.
+MULTIPLIED = ((2, (3, 3), (1, 1)), (2, (7, 7), (2, 2)), (3, (5, 3), (1, 2)), (5, (3, 3), (2, 2)))
 WIDTHS = (1, 2, 3, 5, 8, 9, 14, 15, 16, 17, 18, 28, 31, 32, 33, 34, 35, 47, 49, 64, 66)
 
 
@@ -193,6 +195,32 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
             for kernel in ((3, 3), (5, 5))
             for s in SQUARE
         ),
+        # groups side by side, LANES of them and a rest: rows shorter than a vector and than a quarter of
+        # one, every form of window and stride, taps of one class apart, results without any tap
+        *(
+            C((2, c, h, w), c, kernel, s, padding, groups=c)
+            for c, h, w in ((16, 7, 7), (17, 3, 5), (33, 4, 2))
+            for kernel, padding in (((3, 3), SAME3), ((5, 5), SAME5), ((1, 7), (0, 0, 3, 3)))
+            for s in SQUARE
+        ),
+        C((3, 40, 7, 7), 40, (7, 7), (2, 2), groups=40),
+        C((2, 16, 7, 7), 16, (1, 7), (2, 2), groups=16),
+        C((2, 35, 9, 15), 35, (7, 7), padding=(3, 3, 3, 3), groups=35, bias=False),
+        C((1, 18, 20, 29), 18, (7, 7), (2, 2), (6, 6, 6, 6), (2, 2), 18),
+        C((2, 16, 11, 13), 16, (3, 3), (1, 2), (2, 1, 3, 0), (3, 2), 16),
+        C((2, 20, 12, 11), 20, (2, 3), (3, 4), (1, 0, 0, 2), (1, 3), 20),
+        C((1, 16, 9, 8), 16, (2, 2), (3, 3), groups=16),
+        C((2, 17, 6, 9), 17, (3, 3), (2, 2), (7, 6, 5, 8), groups=17),
+        C((2, 16, 8, 9), 16, (1, 1), (2, 2), groups=16),
+        C((1, 16, 5, 6), 16, (1, 1), padding=(1, 2, 0, 1), groups=16),
+        *(C((2, 20, 7, 9), 20 * m, k, s, SAME3, groups=20) for m, k, s in MULTIPLIED),
+        *(C((1, 16, 5, w), 16, (7, 1), padding=(3, 3, 0, 0), groups=16) for w in range(1, 34, 3)),
+        # bands of large planes
+        C((1, 16, 75, 60), 16, (7, 5), padding=(3, 2, 1, 4), groups=16),
+        C((1, 8, 150, 33), 8, (3, 4), (2, 2), groups=8),
+        # windows of one pixel on every pixel: some tasks, planes with a rest
+        C((2, 5, 120, 150), 5, (1, 1), groups=5),
+        C((3, 17, 3, 5), 17, (1, 1), groups=17, bias=False),
         # one output channel of many inputs
         C((2, 9, 6, 19), 1, padding=SAME3),
         C((1, 34, 6, 19), 2, padding=SAME3, groups=2),

@@ -36,6 +36,30 @@ def conv2d_cases(draw, largest_image=20):
 
 
 @st.composite
+def depthwise_cases(draw):
+    """One input channel in each of many groups: around a vector of them, small maps and large."""
+    kernel = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
+    padding = draw(st.tuples(*[st.integers(0, 6)] * 4))
+    dilation = draw(st.tuples(steps, steps))
+    size = []
+    for i in (0, 1):
+        covered = dilation[i] * (kernel[i] - 1) + 1
+        least = max(covered - padding[2 * i] - padding[2 * i + 1], 1)
+        size.append(draw(st.integers(least, max(30, least))))
+    groups = draw(st.integers(2, 40))
+    return Conv2dCase(
+        (draw(st.integers(1, 3)), groups, *size),
+        groups * draw(st.integers(1, 3)),
+        kernel,
+        draw(st.tuples(steps, steps)),
+        padding,
+        dilation,
+        groups,
+        draw(st.booleans()),
+    )
+
+
+@st.composite
 def winograd_cases(draw, largest_image=24, most_channels=70):
     """3x3 windows that move by one: more channels than a vector or a panel has, odd images."""
     groups = draw(st.sampled_from((1, 1, 1, 2, 3)))

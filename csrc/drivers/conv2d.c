@@ -143,8 +143,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
                         .wide = ctx->kernels->f32.conv2d_registers == 32};
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
-    if (fnn_conv2d_depthwise_suits(ctx, s, pass))
-        return (choice){FNN_DIRECT, "groups of few channels: planes are read where they lie"};
+    if (fnn_conv2d_depthwise_suits(ctx, s, pass, is_f64))
+        return (choice){FNN_DIRECT, "groups of few channels: windows in place, or groups side by side"};
     if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(ctx, s, &f, pass))
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
     const choice deep = choose_deep(ctx, s, pass, is_f64);

@@ -196,10 +196,9 @@ FNN_INLINE void fnn_conv2d_note(fnn_conv2d_plan *plan, const char *name, ptrdiff
     plan->note[plan->notes++] = (fnn_plan_note){name, value};
 }
 
-/* Whether `direct` takes the planes as they lie (drivers/conv2d_depthwise.c): windows of 3x3 or
- * 5x5, strides of 1 or 2, groups of few channels. */
+/* Whether `direct` treats groups of few channels by themselves (drivers/conv2d_depthwise.c). */
 int fnn_conv2d_depthwise_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                               fnn_conv2d_pass pass);
+                               fnn_conv2d_pass pass, int is_f64);
 
 /* Each algorithm: what it needs, how it describes itself, and the passes. Arguments as in
  * fastnn.h; the shape has been checked for emptiness, and floating-point control is set. */

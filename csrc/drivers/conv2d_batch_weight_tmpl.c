@@ -12,7 +12,7 @@ typedef struct FN(batch_weight_plan) {
     fnn_conv2d_batch x, dy;
     ptrdiff_t images, groups, in, out, taps; /* channels per group */
     int number;                              /* of the tile */
-    dot_tile tile;
+    fnn_dot_tile tile;
     ptrdiff_t unit_outs, out_units, in_block, in_units;
     ptrdiff_t row_space; /* rows of a unit, rounded up to tiles */
     ptrdiff_t steps, chunks;
@@ -71,7 +71,7 @@ static FN(batch_weight_plan) FN(make_batch_weight_plan)(const fnn_ctx *ctx,
     FN(batch_weight_plan) plan = {.images = s->n, .groups = s->groups, .in = s->c / s->groups,
                                   .out = s->k / s->groups, .taps = s->r * s->s};
     plan.number =
-        choose_dot(kernels->conv2d_registers, plan.out, plan.in * plan.taps, &plan.tile);
+        fnn_choose_dot(kernels->conv2d_registers, plan.out, plan.in * plan.taps, &plan.tile);
     FN(cut_batch_units)(&plan, lanes * (ptrdiff_t)sizeof(real));
     FN(lay_batch_steps)(&plan, s, lanes);
     FN(cut_batch_chunks)(&plan, s->p * s->q);

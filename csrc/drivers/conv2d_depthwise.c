@@ -1,5 +1,6 @@
-/* Windows over planes in place: direct convolution for groups of so few channels that copying
- * their planes would cost as much as the sums. */
+/* Groups of few channels: `direct` without padded copies, which would cost as much as the sums. By
+ * windows over planes in place; or with LANES groups side by side in the lanes of vectors
+ * (drivers/conv2d_lanes.h), where rows fill no vectors or no window kernel exists. */
 #include "base/common.h"
 #include "kernels/kernels.h"
 
@@ -8,6 +9,7 @@
 enum {
     GRAIN = 200000,           /* multiply-adds worth a task */
     BLOCK_BYTES = 24 * 1024,  /* rows of a group's source that stay in the L1 cache */
+    SCALE_GRAIN = 32768,      /* pixels worth a task where each is multiplied once */
     FOLD = 16                 /* gradients of windows whose sums are folded together */
 };
 
@@ -15,15 +17,89 @@ enum {
  * dearest with a stride of 2, which splits the planes in four. Products of a group's channels up
  * to which each way was seen to win. With 16 registers the gradient of the weights has too few for
  * its sums and masks, and only a stride of 2 repays it. */
-int fnn_conv2d_depthwise_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
-                               fnn_conv2d_pass pass) {
+static int window_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const int weight = pass == FNN_BACKWARD_WEIGHT, strided = s->stride_h == 2;
     if (s->r != s->s || (s->r != 3 && s->r != 5) || s->dilation_h != 1 || s->dilation_w != 1 ||
-        s->stride_h != s->stride_w || s->stride_h > 2 || s->groups == 1)
+        s->stride_h != s->stride_w || s->stride_h > 2 || s->groups == 1 ||
+        !ctx->kernels->f32.conv2d_window)
         return 0;
     if (weight && !strided && ctx->kernels->f32.conv2d_registers == 16) return 0;
     const ptrdiff_t pairs = (s->c / s->groups) * (s->k / s->groups);
     return pairs <= (weight ? (strided ? 32 : 8) : (strided ? 64 : 16));
+}
+
+/* A vector of this ISA: its lanes and bytes. */
+typedef struct width {
+    ptrdiff_t lanes, bytes;
+} width;
+
+/* Cycles for one group of one image by the kernels of windows in place. Tiles of float64 have fewer
+ * rows. Fitted, like the two below, to the times that csrc/README.md tells of. */
+static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
+    const int data = pass == FNN_BACKWARD_DATA, weight = pass == FNN_BACKWARD_WEIGHT;
+    const int strided = s->stride_h == 2, backward = data || weight;
+    const double taps = (double)(s->r * s->s), results = (double)(s->k / s->groups);
+    const double fold = weight ? 25 + 10 * taps / (double)s->n : 0;
+    const ptrdiff_t columns = data ? s->w : s->q, step = data && strided ? 2 : 1;
+    const double vectors =
+        (double)((data ? s->h : s->p) * fnn_ceil_div(columns, step * vector.lanes));
+    const double each = data && strided ? 11.5 + 0.32 * taps
+                        : strided       ? 9.5 + 0.8 * taps
+                        : weight        ? 3 + 0.6 * taps
+                                        : 5 + 0.56 * taps;
+    const int low = vector.bytes == 8 * vector.lanes && !weight && !(data && strided);
+    const double slow = vector.bytes == 32 && strided && backward ? 1.4 : low ? 1.5 : 1;
+    return results * (fold + slow * vectors * each);
+}
+
+/* By the engine of `direct` with its padded copies; its gradient of a 3x3 window has a kernel. */
+static double copy_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
+    const int data = pass == FNN_BACKWARD_DATA;
+    const int three = pass == FNN_BACKWARD_WEIGHT && s->r == 3 && s->s == 3 && s->stride_h == 1 &&
+                      s->stride_w == 1 && s->dilation_h == 1 && s->dilation_w == 1;
+    const double vectors =
+        (double)((data ? s->h : s->p) * fnn_ceil_div(data ? s->w : s->q, vector.lanes));
+    const double each = three ? 8.4 : 6 + 1.2 * (double)(s->r * s->s);
+    return (double)(s->k / s->groups) *
+           (100 + 0.1 * (double)(s->h * s->w) + vectors * each);
+}
+
+/* By LANES groups side by side: every pixel is turned, and full vectors are summed. */
+static double lane_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
+    const int weight = pass == FNN_BACKWARD_WEIGHT;
+    const double turn = (double)vector.bytes / (weight ? 16 : 10);
+    const double product = !weight ? 0.55 : s->stride_w > 1 ? 1.2 : 0.7;
+    const double results = (double)(s->k / s->groups * s->p * s->q);
+    const double blocks = (double)fnn_ceil_div(s->groups, vector.lanes);
+    return blocks / (double)s->groups *
+           (turn * ((double)(s->h * s->w) + results) + product * (double)(s->r * s->s) * results);
+}
+
+static int prefers_lanes(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector,
+                         int window) {
+    if (vector.lanes == 1 || s->groups == 1 || s->c != s->groups || s->k > 4 * s->groups) return 0;
+    return lane_cycles(s, pass, vector) <
+           (window ? window_cycles(s, pass, vector) : copy_cycles(s, pass, vector));
+}
+
+/* How a pass goes: by windows in place, by lanes of groups, by multiplying planes, or not here. */
+typedef enum way { WAY_NONE, WAY_WINDOW, WAY_LANES, WAY_SCALE } way;
+
+static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                      int is_f64) {
+    const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
+    const width vector = {lanes, lanes * (ptrdiff_t)(is_f64 ? sizeof(double) : sizeof(float))};
+    const int window = window_suits(ctx, s, pass);
+    if (pass != FNN_BACKWARD_WEIGHT && s->groups > 1 && s->c == s->groups && s->k == s->groups &&
+        fnn_conv2d_is_product(s))
+        return WAY_SCALE;
+    if (prefers_lanes(s, pass, vector, window)) return WAY_LANES;
+    return window ? WAY_WINDOW : WAY_NONE;
+}
+
+int fnn_conv2d_depthwise_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
+                               fnn_conv2d_pass pass, int is_f64) {
+    return choose_way(ctx, s, pass, is_f64) != WAY_NONE;
 }
 
 FNN_INLINE fnn_conv2d_window conv2d_window(const fnn_conv2d_shape *s) {

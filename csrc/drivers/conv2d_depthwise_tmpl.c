@@ -127,9 +127,44 @@ static void FN(depthwise_run)(const fnn_ctx *ctx, const FN(depthwise_plan) *plan
     fnn_parallel(ctx->threads, tasks, FN(depthwise_task), &job);
 }
 
+/* A window of one pixel on every pixel of one channel: src by weights. */
+typedef struct FN(scale_job) {
+    const fnn_conv2d_shape *shape;
+    const FN(fnn_table) *kernels;
+    const real *src, *w, *bias;
+    real *dst;
+    ptrdiff_t runs;
+} FN(scale_job);
+
+static void FN(scale_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(scale_job) *job = argument;
+    const ptrdiff_t channels = job->shape->c, pixels = job->shape->h * job->shape->w;
+    const ptrdiff_t run = task % job->runs, c = channels * run / job->runs;
+    const ptrdiff_t at = (task / job->runs * channels + c) * pixels;
+    (void)worker;
+    job->kernels->conv2d_scale(channels * (run + 1) / job->runs - c, pixels, job->src + at,
+                               job->w + c, job->bias ? job->bias + c : NULL, job->dst + at);
+}
+
+static void FN(scale_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const real *src,
+                          const real *w, const real *bias, real *dst) {
+    const ptrdiff_t run = fnn_ceil_div(SCALE_GRAIN, s->h * s->w);
+    const FN(scale_job) job = {s, FN(table)(ctx), src, w, bias, dst, fnn_ceil_div(s->c, run)};
+    fnn_parallel(ctx->threads, s->n * job.runs, FN(scale_task), (void *)&job);
+}
+
 void FN(fnn_conv2d_depthwise_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                       const real *x, const real *w, const real *bias, real *y,
                                       void *workspace) {
+    const way way = choose_way(ctx, shape, FNN_FORWARD, !FNN_REAL_IS_F32);
+    if (way == WAY_SCALE) {
+        FN(scale_run)(ctx, shape, x, w, bias, y);
+        return;
+    }
+    if (way == WAY_LANES) {
+        FN(fnn_conv2d_lanes_forward)(ctx, shape, x, w, bias, y, workspace);
+        return;
+    }
     const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 0);
     FN(depthwise_run)(ctx, &plan, x, w, bias, y, workspace);
 }
@@ -137,6 +172,15 @@ void FN(fnn_conv2d_depthwise_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape
 void FN(fnn_conv2d_depthwise_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                             const real *dy, const real *w, real *dx,
                                             void *workspace) {
+    const way way = choose_way(ctx, shape, FNN_BACKWARD_DATA, !FNN_REAL_IS_F32);
+    if (way == WAY_SCALE) {
+        FN(scale_run)(ctx, shape, dy, w, NULL, dx);
+        return;
+    }
+    if (way == WAY_LANES) {
+        FN(fnn_conv2d_lanes_backward_data)(ctx, shape, dy, w, dx, workspace);
+        return;
+    }
     const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 1);
     FN(depthwise_run)(ctx, &plan, dy, w, NULL, dx, workspace);
 }
@@ -178,6 +222,9 @@ FNN_INLINE size_t FN(depthwise_worker_bytes)(const fnn_ctx *ctx, const fnn_conv2
 
 size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                           fnn_conv2d_pass pass) {
+    const way way = choose_way(ctx, shape, pass, !FNN_REAL_IS_F32);
+    if (way == WAY_SCALE) return 0;
+    if (way == WAY_LANES) return FN(fnn_conv2d_lanes_workspace)(ctx, shape, pass);
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
     if (pass == FNN_BACKWARD_WEIGHT) return workers * FN(depthwise_worker_bytes)(ctx, shape);
     return workers * FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA).worker_bytes;
@@ -186,6 +233,10 @@ size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_s
 void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                               const real *dy, const real *x, real *dw,
                                               void *workspace) {
+    if (choose_way(ctx, shape, FNN_BACKWARD_WEIGHT, !FNN_REAL_IS_F32) == WAY_LANES) {
+        FN(fnn_conv2d_lanes_backward_weight)(ctx, shape, dy, x, dw, workspace);
+        return;
+    }
     const ptrdiff_t windows = shape->k * (shape->c / shape->groups);
     const ptrdiff_t work = fnn_max(shape->n * shape->p * shape->q * shape->r * shape->s, 1);
     FN(depthwise_weight_job) job = {
@@ -197,6 +248,16 @@ void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv
 
 void FN(fnn_conv2d_depthwise_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    const way way = choose_way(ctx, shape, pass, !FNN_REAL_IS_F32);
+    if (way == WAY_LANES) {
+        FN(fnn_conv2d_lanes_describe)(ctx, shape, pass, to);
+        return;
+    }
+    if (way == WAY_SCALE) {
+        to->kernel = "conv2d_scale";
+        fnn_conv2d_note(to, "channels", shape->c);
+        return;
+    }
     const ptrdiff_t lanes = FN(table)(ctx)->lanes, row = pass == FNN_BACKWARD_DATA ? shape->w : shape->q;
     const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA);
     to->kernel = pass == FNN_BACKWARD_WEIGHT ? "conv2d_window_weight"

@@ -30,6 +30,23 @@ void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv
                                               const real *dy, const real *x, real *dw,
                                               void *workspace);
 
+/* The same with LANES groups side by side in the lanes, for any window; for the shapes that
+ * drivers/conv2d_depthwise.c gives to it. */
+size_t FN(fnn_conv2d_lanes_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                      fnn_conv2d_pass pass);
+void FN(fnn_conv2d_lanes_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                   fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
+void FN(fnn_conv2d_lanes_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                  const real *w, const real *bias, real *y, void *workspace);
+void FN(fnn_conv2d_lanes_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                        const real *dy, const real *w, real *dx, void *workspace);
+size_t FN(fnn_conv2d_lanes_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape);
+void FN(fnn_conv2d_lanes_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                          fnn_conv2d_plan *plan);
+void FN(fnn_conv2d_lanes_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                          const real *dy, const real *x, real *dw,
+                                          void *workspace);
+
 size_t FN(fnn_conv2d_im2col_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        fnn_conv2d_pass pass);
 void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

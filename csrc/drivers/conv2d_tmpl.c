@@ -44,7 +44,8 @@ static const FN(method) FN(depthwise) = {
 static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          fnn_conv2d_pass pass) {
     const fnn_algorithm choice = fnn_conv2d_choice(ctx, shape, pass, !FNN_REAL_IS_F32);
-    if (choice == FNN_DIRECT && fnn_conv2d_depthwise_suits(ctx, shape, pass)) return &FN(depthwise);
+    if (choice == FNN_DIRECT && fnn_conv2d_depthwise_suits(ctx, shape, pass, !FNN_REAL_IS_F32))
+        return &FN(depthwise);
     return choice == FNN_AUTO ? NULL : &FN(methods)[choice];
 }
 

@@ -53,10 +53,12 @@ typedef void FN(conv2d_pad_fn)(const FN(conv2d_crop) *crop, const real *src, rea
  *       src[l*src_image + c*src_plane + (row + i)*w + j - left]
  *
  * for c < planes, i < rows, j < pitch, l < LANES, and 0 outside of the h x w source and for
- * l >= images; left >= 0 and left + w <= pitch. dst starts on a vector. */
+ * l >= images; left >= 0 and left + w <= pitch. dst starts on a vector. `clean`: what is outside of
+ * the source is 0 already. */
 typedef struct FN(conv2d_images) {
     ptrdiff_t images, src_image, planes, src_plane, h, w;
     ptrdiff_t row, rows, left, pitch, dst_plane;
+    int clean;
 } FN(conv2d_images);
 typedef void FN(conv2d_pad_images_fn)(const FN(conv2d_images) *images, const real *src, real *dst);
 

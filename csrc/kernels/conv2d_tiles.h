@@ -11,6 +11,7 @@
  *   conv2d_rows   X(output channels, rows, vectors of pixels per row)
  *   conv2d_pixels X(output channels, pixels), a pixel being a vector of images
  *   conv2d_pixel_runs X(neighbouring taps, pixels), of one output channel
+ *   conv2d_lanes  X(pixels), a pixel being a vector of groups
  *   conv2d_rows3  X(rows, vectors of pixels per row), of one output channel
  *   conv2d_dot    X(output channels, rows of weights)
  *   conv2d_outer  X(vectors of output channels, rows of weights) */
@@ -33,6 +34,9 @@
     X(1, 12) X(2, 6) X(2, 5) X(3, 4) X(1, 7) X(3, 2) X(4, 1) X(1, 1)
 #define FNN_CONV2D_PIXEL_RUNS_32(X) X(3, 16) X(3, 14) X(3, 8) X(5, 16) X(5, 14) X(5, 8)
 #define FNN_CONV2D_PIXEL_RUNS_16(X) X(3, 10) X(3, 8) X(3, 7) X(5, 8) X(5, 7)
+#define FNN_CONV2D_LINES_32(X) X(1) X(2) X(3) X(4) X(5) X(7) X(8) X(11) X(14)
+#define FNN_CONV2D_LINES_1(X) X(1) /* without vectors nothing is gained */
+#define FNN_CONV2D_LINES_16(X) X(1) X(2) X(3) X(4) X(5) X(7) X(8) X(11)
 #define FNN_CONV2D_ROWS3_32(X) X(14, 1) X(7, 1) X(8, 2) X(5, 4)
 #define FNN_CONV2D_ROWS3_16(X) X(8, 1) X(4, 2) X(2, 4)
 #define FNN_CONV2D_DOTS_32(X) X(1, 9) X(1, 5) X(2, 9) X(3, 9) X(4, 6)
@@ -86,5 +90,27 @@ typedef struct fnn_conv2d_walk {
     ptrdiff_t w_plane, w_channel;
     ptrdiff_t bias_plane;
 } fnn_conv2d_walk;
+
+/* Neighbouring taps that stand x_step apart, like the pixels that they are summed for: the first
+ * one's source, relative to its line's, its weight, and how many there are. */
+typedef struct fnn_conv2d_tap_run {
+    ptrdiff_t x, w, taps;
+} fnn_conv2d_tap_run;
+
+/* Pixels in a row of the result that sum the same runs of taps, `pixels` of them, by tile number
+ * `tile`; x is where the first one's source would stand without any tap, y where it goes. */
+typedef struct fnn_conv2d_line {
+    ptrdiff_t x, y, run, runs, pixels;
+    int tile;
+} fnn_conv2d_line;
+
+/* Lines of one plane, and its runs of taps; see conv2d_lanes. Strides and offsets count elements. */
+typedef struct fnn_conv2d_lines {
+    ptrdiff_t count;
+    const fnn_conv2d_line *line;
+    const fnn_conv2d_tap_run *run;
+    ptrdiff_t x_from, y_from, x_step, y_step, w_step;
+    ptrdiff_t channels, x_channel, w_channel;
+} fnn_conv2d_lines;
 
 #endif

@@ -10,6 +10,20 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #include "kernels/conv2d_weight_tmpl.c"
 #include "kernels/conv2d_dot3_tmpl.c"
 #include "kernels/conv2d_columns_tmpl.c"
+
+/* Windows in place take part of a vector at the ends of every row. Vectors of 128 bits do that by copies,
+ * which costs more than is gained: their tables hold no such kernel. */
+#if FNN_VBYTES >= 32
 #include "kernels/conv2d_window_tmpl.c"
 #include "kernels/conv2d_spread_tmpl.c"
 #include "kernels/conv2d_window_weight_tmpl.c"
+#else
+#define conv2d_window_f32 NULL
+#define conv2d_window_f64 NULL
+#define conv2d_spread_f32 NULL
+#define conv2d_spread_f64 NULL
+#define conv2d_window_weight_f32 NULL
+#define conv2d_window_weight_f64 NULL
+#endif
+
+#include "kernels/conv2d_lanes_tmpl.c"

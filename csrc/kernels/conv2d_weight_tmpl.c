@@ -172,9 +172,29 @@ FNN_INLINE void FN(conv2d_transpose_rest)(ptrdiff_t rows, ptrdiff_t cols, const 
         if (j < cols) FN(store_m)(dst + j * dst_row, x[j], write);
 }
 
+/* Rows that are vectors, for results in different sets of the L1 cache; the last square moves back
+ * to end with the rows. */
+FNN_INLINE void FN(conv2d_transpose_pixels)(ptrdiff_t rows, const real *src, real *dst,
+                                            ptrdiff_t dst_row) {
+    for (ptrdiff_t i = 0; i < rows; i += LANES) {
+        const ptrdiff_t at = fnn_min(i, rows - LANES);
+        vec x[LANES];
+        FNN_UNROLL
+        for (int j = 0; j < LANES; j++) x[j] = FN(load)(src + (at + j) * LANES);
+        FN(transpose)(x);
+        FNN_UNROLL
+        for (int j = 0; j < LANES; j++) FN(store)(dst + j * dst_row + at, x[j]);
+    }
+}
+
 static FNN_NOINLINE void FN(conv2d_transpose)(ptrdiff_t rows, ptrdiff_t cols, const real *src,
                                               ptrdiff_t src_row, real *dst, ptrdiff_t dst_row,
                                               ptrdiff_t padded) {
+    if (src_row == LANES && cols == LANES && rows >= LANES && padded == rows &&
+        dst_row * (ptrdiff_t)sizeof(real) % 4096) {
+        FN(conv2d_transpose_pixels)(rows, src, dst, dst_row);
+        return;
+    }
     for (ptrdiff_t at = 0; at < cols; at += FN(TURNED)) {
         /* the last columns move back: whole squares are the quick ones */
         const ptrdiff_t j = fnn_max(fnn_min(at, cols - FN(TURNED)), 0);

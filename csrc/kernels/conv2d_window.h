@@ -1,6 +1,7 @@
 /* Contracts of the conv2d kernels that read and write planes in place, without padded copies (a
  * template: included once per element type). fnn_conv2d_window and fnn_conv2d_walk stand in
- * kernels/conv2d_tiles.h. No element outside of the planes is touched; rows are dense. */
+ * kernels/conv2d_tiles.h. No element outside of the planes is touched; rows are dense. Tables of
+ * vectors shorter than 32 bytes hold NULL instead. */
 
 /* Rows [first, last) of the result planes j < walk->planes:
  *

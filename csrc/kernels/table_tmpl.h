@@ -4,6 +4,7 @@
 #include "kernels/conv2d.h"
 #include "kernels/winograd.h"
 #include "kernels/conv2d_window.h"
+#include "kernels/conv2d_lanes.h"
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
 #include "kernels/pool.h"

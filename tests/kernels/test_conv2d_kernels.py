@@ -111,12 +111,17 @@ def test_special_values_reach_their_outputs(special, isa, algorithm, dtype):
 
 @pytest.mark.parametrize("special", [np.nan, np.inf])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("size", [3, 5, 7])
 @pytest.mark.parametrize("at", [(0, 0), (4, 17), (10, 18), (0, 18), (10, 0)])
 def test_special_values_reach_their_taps(at, size, stride, special, isa, algorithm, dtype):
     """Depthwise, where vectors end beside pixels that no window holds: in x and in dy."""
-    for width, pad in ((19, (1, 0, 1, 0)), (19, (0, 0, 0, 0)), (34, (0, 2, 0, 2))):
-        case = Conv2dCase((2, 2, 11, width), 2, (size,) * 2, (stride,) * 2, pad, groups=2)
+    for c, width, pad in (
+        (2, 19, (1, 0, 1, 0)),
+        (2, 19, (0, 0, 0, 0)),
+        (2, 34, (0, 2, 0, 2)),
+        (17, 19, (1, 2, 1, 2)),
+    ):
+        case = Conv2dCase((2, c, 11, width), c, (size,) * 2, (stride,) * 2, pad, groups=c)
         x, weight, bias, grad = case.arrays(dtype)
         x[(1, 1, *at)] = special
         wanted = reference.conv2d(x, weight, bias, *case.how)

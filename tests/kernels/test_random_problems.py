@@ -15,7 +15,7 @@ from compare import (
     largest,
 )
 from hypothesis import HealthCheck, given, settings
-from strategies import conv2d_cases, pool_cases, winograd_cases
+from strategies import conv2d_cases, depthwise_cases, pool_cases, winograd_cases
 
 from fastnn import _shapes_window as windows
 from fastnn.backends import CONV_PRECISIONS
@@ -77,6 +77,19 @@ def test_conv2d(isa, algorithm, dtype, case):
 @given(case=conv2d_cases(largest_image=40))
 def test_many_conv2d(isa, algorithm, dtype, case):
     check_conv2d(case, dtype, algorithm)
+
+
+@several
+@given(case=depthwise_cases())
+def test_depthwise(isa, dtype, case):
+    check_conv2d(case, dtype, "direct")
+
+
+@pytest.mark.slow
+@many
+@given(case=depthwise_cases())
+def test_many_depthwise(isa, dtype, case):
+    check_conv2d(case, dtype, "direct")
 
 
 @several

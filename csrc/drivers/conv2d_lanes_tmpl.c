@@ -1,0 +1,213 @@
+/* Forward and backward-data over planes of LANES groups, for one element type.
+ *
+ * The weights are turned once; an item is a band of LANES groups of one image, whose planes are
+ * turned, summed line by line and turned back. Tasks are runs of items in the order of memory.
+ * Workspace:
+ *
+ *   shared   weights of each LANES groups | runs of taps by class | first run of each class | lines
+ *   worker   source planes | one result plane
+ */
+
+typedef struct FN(lanes_plan) {
+    fnn_lanes_planes planes;
+    ptrdiff_t images, groups, in, out, blocks; /* channels per group; blocks of LANES groups */
+    ptrdiff_t taps, w_in, w_out, w_result;     /* strides of the weights; elements of a result's */
+    ptrdiff_t bands, per_row;                  /* lines per row */
+    ptrdiff_t source;                          /* elements of a source plane */
+    ptrdiff_t tasks;
+    size_t weight_bytes, run_bytes, start_bytes, line_bytes, plane_bytes, worker_bytes;
+} FN(lanes_plan);
+
+typedef struct FN(lanes_job) {
+    const FN(lanes_plan) *plan;
+    const FN(fnn_table) *kernels;
+    const real *src, *w, *bias;
+    real *dst, *turned;
+    const fnn_conv2d_tap_run *run;
+    const fnn_conv2d_line *line;
+    char *workers;
+} FN(lanes_job);
+
+static FN(lanes_plan) FN(make_lanes_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
+                                          int backward) {
+    const ptrdiff_t lanes = FN(table)(ctx)->lanes, c = s->c / s->groups, k = s->k / s->groups;
+    FN(lanes_plan) plan = {.planes = fnn_lanes_lay(s, backward), .images = s->n,
+                           .groups = s->groups, .in = c, .out = k, .taps = s->r * s->s,
+                           .blocks = fnn_ceil_div(s->groups, lanes)};
+    const fnn_lanes_axis *rows = &plan.planes.rows, *cols = &plan.planes.cols;
+    plan.w_in = plan.taps, plan.w_out = c * plan.taps;
+    if (backward) plan.in = k, plan.out = c, plan.w_in = c * plan.taps, plan.w_out = plan.taps;
+    plan.w_result = (1 + plan.in * plan.taps) * lanes;
+    plan.per_row = lines_per_row(cols);
+    const ptrdiff_t in_row = plan.in * plan.planes.pitch, out_row = cols->out;
+    const ptrdiff_t vector = lanes * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t bytes = (in_row * rows->in + out_row * rows->out) * vector;
+    plan.bands = fnn_max(fnn_min(fnn_ceil_div(bytes, BAND_BYTES), rows->out / 4), 1);
+    const ptrdiff_t band = fnn_ceil_div(rows->out, plan.bands);
+    ptrdiff_t stored = 0; /* rows of the source that a band needs */
+    for (ptrdiff_t b = 0; b < plan.bands; b++) {
+        const ptrdiff_t y0 = rows->out * b / plan.bands, y1 = rows->out * (b + 1) / plan.bands;
+        stored = fnn_max(stored, fnn_min(fnn_lanes_until(rows, y1), rows->in) -
+                                     fnn_max(fnn_lanes_from(rows, y0), 0));
+    }
+    plan.source = stored * plan.planes.pitch * lanes;
+    const ptrdiff_t work = plan.in * plan.out * plan.taps * fnn_max(rows->in * cols->in, 1) * lanes;
+    const ptrdiff_t items = plan.images * plan.blocks * plan.bands;
+    plan.tasks = fnn_ceil_div(items, fnn_max(GRAIN * plan.bands / work, 1));
+    plan.weight_bytes = FN(bytes)(plan.blocks * plan.out * plan.w_result);
+    plan.run_bytes = fnn_lines((size_t)plan.taps * sizeof(fnn_conv2d_tap_run));
+    plan.start_bytes = fnn_lines((size_t)(rows->classes * cols->classes + 1) * sizeof(ptrdiff_t));
+    plan.line_bytes = fnn_lines((size_t)(rows->out * plan.per_row) * sizeof(fnn_conv2d_line));
+    plan.plane_bytes = FN(bytes)(plan.in * plan.source);
+    plan.worker_bytes = plan.plane_bytes + FN(bytes)(band * cols->out * lanes);
+    return plan;
+}
+
+/* Bias and weights of one block of groups. */
+static void FN(turn_weights)(void *argument, ptrdiff_t block, int worker) {
+    const FN(lanes_job) *job = argument;
+    const FN(lanes_plan) *plan = job->plan;
+    const ptrdiff_t lanes = job->kernels->lanes, g = block * lanes;
+    const ptrdiff_t count = fnn_min(plan->groups - g, lanes);
+    const ptrdiff_t group = plan->in * plan->out * plan->taps; /* elements of a group's */
+    const int dense = plan->w_in == plan->taps;
+    (void)worker;
+    for (ptrdiff_t o = 0; o < plan->out; o++) {
+        real *to = job->turned + (block * plan->out + o) * plan->w_result;
+        const real *from = job->w + g * group + o * plan->w_out;
+        for (ptrdiff_t l = 0; l < lanes; l++)
+            to[l] = job->bias && l < count ? job->bias[(g + l) * plan->out + o] : 0;
+        to += lanes;
+        for (ptrdiff_t i = 0; i < (dense ? 1 : plan->in); i++)
+            job->kernels->conv2d_transpose(count, dense ? plan->in * plan->taps : plan->taps,
+                                           from + i * plan->w_in, group, to + i * plan->taps * lanes,
+                                           lanes, lanes);
+    }
+}
+
+/* An item: rows y0 .. y1 of the results of some groups, for which `rows` rows of the source are
+ * stored, from `row` on. src and dst are where its first group starts. */
+typedef struct FN(lanes_item) {
+    ptrdiff_t block, groups, y0, y1, row, rows, src, dst;
+} FN(lanes_item);
+
+static FN(lanes_item) FN(find_item)(const FN(lanes_plan) *plan, ptrdiff_t lanes, ptrdiff_t item) {
+    const fnn_lanes_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
+    const ptrdiff_t band = item % plan->bands, block = item / plan->bands % plan->blocks;
+    const ptrdiff_t group = item / (plan->bands * plan->blocks) * plan->groups + block * lanes;
+    FN(lanes_item) at = {.block = block, .groups = fnn_min(plan->groups - block * lanes, lanes),
+                         .y0 = rows->out * band / plan->bands,
+                         .y1 = rows->out * (band + 1) / plan->bands,
+                         .src = group * plan->in * rows->in * cols->in,
+                         .dst = group * plan->out * rows->out * cols->out};
+    at.row = fnn_max(fnn_lanes_from(rows, at.y0), 0);
+    at.rows = fnn_max(fnn_min(fnn_lanes_until(rows, at.y1), rows->in) - at.row, 0);
+    return at;
+}
+
+/* The results of one item, turned back. */
+static void FN(lanes_results)(const FN(lanes_job) *job, fnn_conv2d_lines *lines,
+                              const FN(lanes_item) *at, const real *source, real *result) {
+    const FN(lanes_plan) *plan = job->plan;
+    const ptrdiff_t lanes = job->kernels->lanes, width = plan->planes.cols.out;
+    const ptrdiff_t plane = plan->planes.rows.out * width, step = plan->out * plane;
+    const ptrdiff_t y0 = at->y0, y1 = at->y1;
+    real *dst = job->dst + at->dst + y0 * width;
+    lines->count = y1 - y0;
+    lines->y_from = y0 * width * lanes;
+    for (ptrdiff_t o = 0; o < plan->out; o++) {
+        const real *w = job->turned + (at->block * plan->out + o) * plan->w_result;
+        for (ptrdiff_t v = 0; v < plan->per_row; v++) {
+            lines->line = job->line + v * plan->planes.rows.out + y0;
+            job->kernels->conv2d_lanes(lines, source, w, result);
+        }
+        if (step == 1) /* a pixel, and already in its place */
+            memcpy(dst, result, (size_t)at->groups * sizeof(real));
+        else
+            job->kernels->conv2d_transpose((y1 - y0) * width, at->groups, result, lanes,
+                                           dst + o * plane, step, (y1 - y0) * width);
+    }
+}
+
+static void FN(lanes_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(lanes_job) *job = argument;
+    const FN(lanes_plan) *plan = job->plan;
+    const fnn_lanes_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
+    const ptrdiff_t lanes = job->kernels->lanes, items = plan->images * plan->blocks * plan->bands;
+    const ptrdiff_t plane = rows->in * cols->in, end = items * (task + 1) / plan->tasks;
+    char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
+    real *source = (real *)scratch, *result = (real *)(scratch + plan->plane_bytes);
+    const spacing spacing = find_spacing(cols);
+    fnn_conv2d_lines lines = {
+        .run = job->run, .channels = plan->in, .x_channel = plan->source,
+        .w_channel = plan->taps * lanes, .x_step = spacing.x_step * lanes,
+        .y_step = spacing.lines * lanes,
+        .w_step = (cols->backward ? -spacing.apart : spacing.apart) * lanes};
+    FN(conv2d_images) pack = {.src_image = plan->in * plane, .planes = plan->in,
+                              .src_plane = plane, .h = rows->in, .w = cols->in,
+                              .left = plan->planes.left, .pitch = plan->planes.pitch,
+                              .dst_plane = plan->source};
+    ptrdiff_t clean = 0; /* rows with zeros on either side */
+    for (ptrdiff_t item = items * task / plan->tasks; item < end; item++) {
+        const FN(lanes_item) at = FN(find_item)(plan, lanes, item);
+        pack.row = at.row, pack.rows = at.rows, pack.images = at.groups;
+        pack.clean = at.rows <= clean; /* no row is outside, and columns are for all items */
+        clean = fnn_max(clean, at.rows);
+        job->kernels->conv2d_pad_images(&pack, job->src + at.src, source);
+        lines.x_from = at.row * plan->planes.pitch * lanes;
+        FN(lanes_results)(job, &lines, &at, source, result);
+    }
+}
+
+static void FN(lanes_run)(const fnn_ctx *ctx, const FN(lanes_plan) *plan, const real *src,
+                          const real *w, const real *bias, real *dst, char *workspace) {
+    FN(lanes_job) job = {.plan = plan, .kernels = FN(table)(ctx), .src = src, .w = w,
+                         .bias = bias, .dst = dst, .turned = (real *)workspace};
+    fnn_conv2d_tap_run *run = (fnn_conv2d_tap_run *)(workspace + plan->weight_bytes);
+    ptrdiff_t *start = (ptrdiff_t *)((char *)run + plan->run_bytes);
+    fnn_conv2d_line *line = (fnn_conv2d_line *)((char *)start + plan->start_bytes);
+    list_runs(&plan->planes, job.kernels->lanes, run, start);
+    list_lines(&plan->planes, job.kernels->lanes, job.kernels->conv2d_registers, start, line);
+    job.run = run, job.line = line, job.workers = (char *)line + plan->line_bytes;
+    const ptrdiff_t weights = plan->groups * plan->in * plan->out * plan->taps;
+    fnn_parallel(weights > GRAIN ? ctx->threads : 1, plan->blocks, FN(turn_weights), &job);
+    fnn_parallel(ctx->threads, plan->tasks, FN(lanes_task), &job);
+}
+
+void FN(fnn_conv2d_lanes_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                  const real *w, const real *bias, real *y, void *workspace) {
+    const FN(lanes_plan) plan = FN(make_lanes_plan)(ctx, shape, 0);
+    FN(lanes_run)(ctx, &plan, x, w, bias, y, workspace);
+}
+
+void FN(fnn_conv2d_lanes_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                        const real *dy, const real *w, real *dx, void *workspace) {
+    const FN(lanes_plan) plan = FN(make_lanes_plan)(ctx, shape, 1);
+    FN(lanes_run)(ctx, &plan, dy, w, NULL, dx, workspace);
+}
+
+size_t FN(fnn_conv2d_lanes_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                      fnn_conv2d_pass pass) {
+    if (pass == FNN_BACKWARD_WEIGHT) return FN(fnn_conv2d_lanes_weight_workspace)(ctx, shape);
+    const FN(lanes_plan) plan = FN(make_lanes_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
+    const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
+    return plan.weight_bytes + plan.run_bytes + plan.start_bytes + plan.line_bytes +
+           workers * plan.worker_bytes;
+}
+
+void FN(fnn_conv2d_lanes_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                   fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    if (pass == FNN_BACKWARD_WEIGHT) {
+        FN(fnn_conv2d_lanes_weight_describe)(ctx, shape, to);
+        return;
+    }
+    const FN(lanes_plan) plan = FN(make_lanes_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
+    const ptrdiff_t lanes = FN(table)(ctx)->lanes;
+    to->kernel = "conv2d_lanes";
+    fnn_conv2d_note(to, "groups", plan.groups);
+    fnn_conv2d_note(to, "lanes", lanes);
+    fnn_conv2d_note(to, "bands", plan.bands);
+    fnn_conv2d_note(to, "tasks", plan.tasks);
+    to->share = (double)plan.groups / (double)(plan.blocks * lanes);
+    to->basis = "at most: lanes that groups fill; turning left out";
+}
