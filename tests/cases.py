@@ -195,7 +195,7 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
             for kernel in ((3, 3), (5, 5))
             for s in SQUARE
         ),
-        # groups side by side, LANES of them and a rest: rows shorter than a vector and than 128 bits,
+        # groups side by side, LANES of them and a rest: rows shorter than a vector, 128 bits,
         # every form of window and stride, taps apart, results without any tap
         *(
             C((2, c, h, w), c, kernel, s, padding, groups=c)

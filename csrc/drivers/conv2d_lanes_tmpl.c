@@ -64,14 +64,12 @@ static FN(lanes_plan) FN(make_lanes_plan)(const fnn_ctx *ctx, const fnn_conv2d_s
 }
 
 /* Bias and weights of one block of groups. */
-static void FN(turn_weights)(void *argument, ptrdiff_t block, int worker) {
-    const FN(lanes_job) *job = argument;
+static void FN(turn_weights)(const FN(lanes_job) *job, ptrdiff_t block) {
     const FN(lanes_plan) *plan = job->plan;
     const ptrdiff_t lanes = job->kernels->lanes, g = block * lanes;
     const ptrdiff_t count = fnn_min(plan->groups - g, lanes);
     const ptrdiff_t group = plan->in * plan->out * plan->taps; /* elements of a group's */
     const int dense = plan->w_in == plan->taps;
-    (void)worker;
     for (ptrdiff_t o = 0; o < plan->out; o++) {
         real *to = job->turned + (block * plan->out + o) * plan->w_result;
         const real *from = job->w + g * group + o * plan->w_out;
@@ -169,8 +167,7 @@ static void FN(lanes_run)(const fnn_ctx *ctx, const FN(lanes_plan) *plan, const 
     list_runs(&plan->planes, job.kernels->lanes, run, start);
     list_lines(&plan->planes, job.kernels->lanes, job.kernels->conv2d_registers, start, line);
     job.run = run, job.line = line, job.workers = (char *)line + plan->line_bytes;
-    const ptrdiff_t weights = plan->groups * plan->in * plan->out * plan->taps;
-    fnn_parallel(weights > GRAIN ? ctx->threads : 1, plan->blocks, FN(turn_weights), &job);
+    for (ptrdiff_t block = 0; block < plan->blocks; block++) FN(turn_weights)(&job, block);
     fnn_parallel(ctx->threads, plan->tasks, FN(lanes_task), &job);
 }
 

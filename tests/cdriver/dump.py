@@ -283,7 +283,13 @@ def large(dtype):
     yield conv2d(case, dtype)
     yield conv2d(replace(case, x=(3, 9, 29, 31), k=18, groups=3), dtype)
     yield conv2d(replace(case, x=(1, 40, 15, 31), k=40), dtype)
-    yield conv2d(replace(case, x=(4, 24, 29, 31), k=24, groups=24), dtype)
+    depthwise = replace(case, x=(4, 24, 29, 31), k=24, groups=24)
+    yield conv2d(depthwise, dtype)
+    yield conv2d(replace(depthwise, kernel=(7, 7)), dtype)
+    yield conv2d(
+        replace(depthwise, x=(2, 40, 60, 61), k=40, kernel=(1, 1), padding=(0,) * 4, groups=40),
+        dtype,
+    )
     yield conv2d(windows.Conv2dCase((3, 16, 29, 31), 33, (1, 1), (2, 2)), dtype)
     case = windows.PoolCase((17, 19, 29, 31), (3, 3), (2, 2), (1, 1))
     yield pool(case, dtype, True)
