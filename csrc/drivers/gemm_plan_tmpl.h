@@ -6,6 +6,12 @@ FNN_INLINE int FN(aliases)(ptrdiff_t stride) {
     return stride * (ptrdiff_t)sizeof(real) % PAGE == 0 && stride != 0;
 }
 
+/* Would lines of so many rows take more than four ways of a set of L1? */
+FNN_INLINE int FN(crowds)(ptrdiff_t stride, ptrdiff_t rows) {
+    const ptrdiff_t bytes = stride * (ptrdiff_t)sizeof(real);
+    return rows * fnn_min(bytes & -bytes, PAGE) > 4 * PAGE;
+}
+
 /* The cheapest way for a B with contiguous columns (W of x W^T), in units of one lane's
  * multiply-add. The constants were measured: an element costs 14 to pack transposed, a turned
  * result 24; a dot product loads more than a tile and ends with a sum of lanes. */
@@ -120,6 +126,7 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     const double work = (double)s->m * (double)s->n * (double)s->k;
     p->way = how;
     p->streams = how == IN_PLACE && !s->b_packed && s->m > 1 && s->k * nr * size <= PANEL &&
+                 !FN(crowds)(s->b_rs, s->k) &&
                  (s->b_far || (double)s->batch * (double)s->n * (double)s->k * (double)size >
                                   2.0 * (double)t->gemm_b_block);
     p->by_matrix = s->batch > 1 && work < 16 * GRAIN;
