@@ -8,17 +8,24 @@ sides = st.integers(0, 3)
 
 
 @st.composite
+def images(draw, kernel, padding, dilation, largest):
+    """Height and width of an image that the kernel fits once it is padded."""
+    size = []
+    for i in (0, 1):
+        covered = dilation[i] * (kernel[i] - 1) + 1
+        least = max(covered - padding[2 * i] - padding[2 * i + 1], 1)
+        size.append(draw(st.integers(least, max(largest, least))))
+    return size
+
+
+@st.composite
 def conv2d_cases(draw, largest_image=20):
     """Convolutions whose kernel fits the padded image, with all arguments independent."""
     groups = draw(st.integers(1, 4))
     kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     padding = draw(st.tuples(sides, sides, sides, sides))
     dilation = draw(st.tuples(steps, steps))
-    size = []
-    for i in (0, 1):
-        covered = dilation[i] * (kernel[i] - 1) + 1
-        least = max(covered - padding[2 * i] - padding[2 * i + 1], 1)
-        size.append(draw(st.integers(least, max(largest_image, least))))
+    size = draw(images(kernel, padding, dilation, largest_image))
     return Conv2dCase(
         (
             draw(st.integers(0, 3) | st.sampled_from((8, 15, 17))),
@@ -41,11 +48,7 @@ def depthwise_cases(draw):
     kernel = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
     padding = draw(st.tuples(*[st.integers(0, 6)] * 4))
     dilation = draw(st.tuples(steps, steps))
-    size = []
-    for i in (0, 1):
-        covered = dilation[i] * (kernel[i] - 1) + 1
-        least = max(covered - padding[2 * i] - padding[2 * i + 1], 1)
-        size.append(draw(st.integers(least, max(30, least))))
+    size = draw(images(kernel, padding, dilation, 30))
     groups = draw(st.integers(2, 40))
     return Conv2dCase(
         (draw(st.integers(1, 3)), groups, *size),

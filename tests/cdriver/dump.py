@@ -11,6 +11,7 @@ from itertools import chain, islice
 
 import cases as windows
 import cases_pointwise as pointwise
+import cases_products as products
 import numpy as np
 from compare import TRANSCENDENTAL, eps, largest
 
@@ -258,7 +259,7 @@ def adam(case, dtype, shapes):
 
 def small(dtype):
     """Every case of every table."""
-    yield from (gemm(case, dtype) for case in windows.GEMM)
+    yield from (gemm(case, dtype) for case in products.GEMM)
     yield from (conv2d(case, dtype) for case in windows.CONV2D)
     yield from (pool(case, dtype, True) for case in windows.MAX_POOL)
     yield from (pool(case, dtype, False) for case in windows.AVG_POOL)
@@ -275,10 +276,10 @@ def small(dtype):
 
 def large(dtype):
     """Enough work that every driver shares it out among its threads."""
-    yield gemm(windows.GemmCase(97, 307, 251), dtype)
-    yield gemm(windows.GemmCase(97, 307, 251, True, True), dtype)
-    yield gemm(windows.GemmCase(43, 1024, 256), dtype)  # B is packed, in parallel
-    yield gemm(windows.GemmCase(60, 70, 80, False, False, (3,), (3,)), dtype)
+    yield gemm(products.GemmCase(97, 307, 251), dtype)
+    yield gemm(products.GemmCase(97, 307, 251, True, True), dtype)
+    yield gemm(products.GemmCase(43, 1024, 256), dtype)  # B is packed, in parallel
+    yield gemm(products.GemmCase(60, 70, 80, False, False, (3,), (3,)), dtype)
     case = windows.Conv2dCase((5, 4, 29, 31), 33, padding=(1, 1, 1, 1))
     yield conv2d(case, dtype)
     yield conv2d(replace(case, x=(3, 9, 29, 31), k=18, groups=3), dtype)

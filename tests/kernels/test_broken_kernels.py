@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from cases import CONV2D, Conv2dCase, GemmCase
+from cases import CONV2D, Conv2dCase
+from cases_products import GemmCase
 from compare import (
     LAYOUTS,
     Guarded,

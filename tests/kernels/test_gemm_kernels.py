@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from cases import GEMM, LINEAR
+from cases_products import GEMM, LINEAR
 from compare import assert_products, in_float64, poison
 
 from fastnn import runtime

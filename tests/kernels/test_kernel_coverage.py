@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from cases import CONV2D, GEMM, LINEAR
+from cases import CONV2D
+from cases_products import GEMM, LINEAR
 from kernel_calls import SMALL, calls
 
 from fastnn.backends import CONV_ALGORITHMS, _native

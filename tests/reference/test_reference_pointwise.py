@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from cases import GEMM, LINEAR
 from cases_pointwise import (
     ADAM,
     BINARY,
@@ -16,6 +15,7 @@ from cases_pointwise import (
     UNARY,
     CrossEntropyCase,
 )
+from cases_products import GEMM, LINEAR
 from compare import assert_close, assert_exact, assert_products, assert_relative, in_float64
 
 from fastnn.backends.reference import backend as reference
