@@ -145,7 +145,8 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
         p->b_bytes = fnn_lines((size_t)(fnn_max(1, p->kc) * nr * size)); /* the last panel */
     }
     p->n_cut = p->nc;
-    if (work >= 2 * GRAIN && !p->by_matrix) FN(cut)(s, t, how == PACKED ? p->kc : s->k, p);
+    if (ctx->threads > 1 && work >= 2 * GRAIN && !p->by_matrix)
+        FN(cut)(s, t, how == PACKED ? p->kc : s->k, p);
     if (how == TURNED) {
         p->mc = fnn_min(p->m_cut, 4 * t->gemm_mr);
         p->a_pitch = fnn_round_up(s->n, FNN_LINE / size); /* of the turned result */

@@ -16,6 +16,9 @@ enum {
  * and A share L1. */
 #define GEMM_AHEAD (8 << 10)
 
+/* Steps of k between the fetching of a row of B into L1 and its use. */
+#define GEMM_AHEAD_STEPS 4
+
 /* A pointer whose origin the compiler cannot see: else Clang gives every row of A a pointer of its
  * own and keeps most of them on the stack. */
 FNN_INLINE const real *FN(gemm_opaque)(const real *p) {
@@ -63,27 +66,24 @@ FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_
     }
 }
 
-/* Rows i .. i+rows-1, columns j .. of `vectors` vectors, the last one under `mask`. Vectors
- * beyond NV belong to the next panel. `rows` and `vectors` are literals in every instance. */
-FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, vmask mask,
-                              int rows, int vectors) {
+/* acc += rows of A from a[] on times columns of B from b[] on; `partial`: the last vector of B is
+ * loaded under the mask. Each step fetches what the step after GEMM_AHEAD_STEPS will load: rows of
+ * a B in place are too far apart for a prefetcher of the processor. */
+FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const real **a, const real **b,
+                             vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV], vmask mask, int rows,
+                             int vectors, int partial) {
     const ptrdiff_t rs = g->a_rs, a_ks = g->a_ks, b_ks = g->b_ks;
-    const real *a[GEMM_NARROW_ROWS / GEMM_SHARE + 1], *b[2];
-    vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV];
-    FNN_UNROLL
-    for (int r = 0; r < rows; r += GEMM_SHARE) a[r / GEMM_SHARE] = g->a + (i + r) * rs;
-    b[0] = g->b + j / (GEMM_NV * LANES) * g->b_ps;
-    b[1] = b[0] + g->b_ps;
-    FNN_UNROLL
-    for (int r = 0; r < rows; r++)
-        FNN_UNROLL
-        for (int v = 0; v < vectors; v++) acc[r][v] = FN(zero)();
+    const int line = FNN_LINE / (int)sizeof(real);
     for (ptrdiff_t k = g->k; k > 0; k--) {
         vec bv[2 * GEMM_NV];
         FNN_UNROLL
         for (int v = 0; v < vectors; v++)
+            if (v * LANES % line == 0)
+                __builtin_prefetch(b[v / GEMM_NV] + GEMM_AHEAD_STEPS * b_ks + v % GEMM_NV * LANES);
+        FNN_UNROLL
+        for (int v = 0; v < vectors; v++)
             bv[v] = FN(gemm_load)(b[v / GEMM_NV] + v % GEMM_NV * LANES,
-                                  GEMM_MASKED && v == vectors - 1, mask);
+                                  partial && v == vectors - 1, mask);
         FNN_UNROLL
         for (int r = 0; r < rows; r++) {
             const vec av = FN(splat)(a[r / GEMM_SHARE][r % GEMM_SHARE * rs]);
@@ -96,15 +96,38 @@ FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
         b[0] += b_ks;
         b[1] += b_ks;
     }
+}
+
+/* Rows i .. i+rows-1, columns j .. of `vectors` vectors, of which the last one has `tail` lanes.
+ * Vectors beyond NV belong to the next panel. `rows` and `vectors` are literals in every
+ * instance. A masked load costs a multiply-add's place, so whole vectors have a loop without. */
+FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t tail,
+                              int rows, int vectors) {
+    const real *a[GEMM_NARROW_ROWS / GEMM_SHARE + 1], *b[2];
+    const vmask mask = FN(mask)(tail);
+    vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV];
+    FNN_UNROLL
+    for (int r = 0; r < rows; r += GEMM_SHARE) a[r / GEMM_SHARE] = g->a + (i + r) * g->a_rs;
+    b[0] = g->b + j / (GEMM_NV * LANES) * g->b_ps;
+    b[1] = b[0] + g->b_ps;
+    FNN_UNROLL
+    for (int r = 0; r < rows; r++)
+        FNN_UNROLL
+        for (int v = 0; v < vectors; v++) acc[r][v] = FN(zero)();
+    if (!GEMM_MASKED || tail == LANES)
+        FN(gemm_sum)(g, a, b, acc, mask, rows, vectors, 0);
+    else
+        FN(gemm_sum)(g, a, b, acc, mask, rows, vectors, 1);
     FN(gemm_finish)(g, acc, i, j, mask, rows, vectors);
 }
 
-typedef void FN(gemm_tile_fn)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, vmask mask);
+typedef void FN(gemm_tile_fn)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j,
+                              ptrdiff_t tail);
 
 #define GEMM_INSTANCE(rows, vectors)                                                               \
     static FNN_NOINLINE void FN(gemm_tile_##rows##x##vectors)(                                     \
-        const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, vmask mask) {                        \
-        FN(gemm_tile)(g, i, j, mask, rows, vectors);                                               \
+        const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t tail) {                    \
+        FN(gemm_tile)(g, i, j, tail, rows, vectors);                                               \
     }
 GEMM_INSTANCES(GEMM_INSTANCE)
 #undef GEMM_INSTANCE
@@ -132,7 +155,7 @@ FNN_INLINE void FN(gemm_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff
     for (; j < end; j += width) {
         const ptrdiff_t w = end - j < width ? end - j : width;
         const ptrdiff_t vectors = (w + LANES - 1) / LANES;
-        FN(gemm_tiles)[rows][vectors](g, i, j, FN(mask)(w - (vectors - 1) * LANES));
+        FN(gemm_tiles)[rows][vectors](g, i, j, w - (vectors - 1) * LANES);
     }
 }
 
