@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _shapes, dtypes
+from ._memory import empty_array
 from .dtypes import check_device, device, dtype
 from .tensor import Tensor, wrap
 
@@ -98,4 +99,7 @@ def like_array(
     numpy_dtype = options_of(
         type_, where, requires_grad, dtypes.from_numpy_dtype(input._data.dtype)
     )
-    return np.empty_like(input._data, numpy_dtype)
+    data = input._data
+    if data.flags.c_contiguous:
+        return empty_array(data.shape, numpy_dtype)
+    return np.empty_like(data, numpy_dtype)

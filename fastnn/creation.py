@@ -15,6 +15,7 @@ import numpy as np
 
 from . import _dlpack, dtypes
 from ._factory import Array, Device, Number, Sizes, finish, like_array, options_of, sizes_of
+from ._memory import empty_array, filled
 from ._nested import array_of, check_fits
 from .creation_random import (
     bernoulli,
@@ -185,7 +186,7 @@ def empty(
     """Make a tensor of the given sizes without setting its elements."""
     numpy_dtype = options_of(dtype, device, requires_grad)
     shape = sizes_of("empty", sizes, size, numpy_dtype)
-    return finish(np.empty(shape, numpy_dtype), requires_grad)
+    return finish(empty_array(shape, numpy_dtype), requires_grad)
 
 
 def zeros(
@@ -198,7 +199,7 @@ def zeros(
     """Make a tensor of zeros."""
     numpy_dtype = options_of(dtype, device, requires_grad)
     shape = sizes_of("zeros", sizes, size, numpy_dtype)
-    return finish(np.zeros(shape, numpy_dtype), requires_grad)
+    return finish(filled(shape, numpy_dtype, 0), requires_grad)
 
 
 def ones(
@@ -211,7 +212,7 @@ def ones(
     """Make a tensor of ones."""
     numpy_dtype = options_of(dtype, device, requires_grad)
     shape = sizes_of("ones", sizes, size, numpy_dtype)
-    return finish(np.ones(shape, numpy_dtype), requires_grad)
+    return finish(filled(shape, numpy_dtype, 1), requires_grad)
 
 
 def full(
@@ -236,7 +237,7 @@ def full(
     value, kind = _scalar("full", fill_value)
     numpy_dtype = options_of(dtype, device, requires_grad, kind)
     shape = sizes_of("full", (), size, numpy_dtype)
-    return finish(np.full(shape, _fitting(value, numpy_dtype)), requires_grad)
+    return finish(filled(shape, numpy_dtype, _fitting(value, numpy_dtype)), requires_grad)
 
 
 def _scalar(function: str, value: object) -> tuple[Array, dtype]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _shapes, dtypes, random
 from ._factory import Array, Device, Sizes, finish, like_array, options_of, plain, sizes_of
+from ._memory import empty_array
 from .dtypes import dtype
 from .random import Generator
 from .tensor import Tensor, wrap
@@ -60,7 +61,7 @@ def rand(
     """Make a tensor of uniformly distributed numbers from [0, 1)."""
     stream = _checked("rand", generator)
     numpy_dtype = options_of(dtype, device, requires_grad)
-    array = np.empty(sizes_of("rand", sizes, size, numpy_dtype), numpy_dtype)
+    array = empty_array(sizes_of("rand", sizes, size, numpy_dtype), numpy_dtype)
     random.fill_uniform(array, generator=stream)
     return finish(array, requires_grad)
 
@@ -76,7 +77,7 @@ def randn(
     """Make a tensor of normally distributed numbers with mean 0 and variance 1."""
     stream = _checked("randn", generator)
     numpy_dtype = options_of(dtype, device, requires_grad)
-    array = np.empty(sizes_of("randn", sizes, size, numpy_dtype), numpy_dtype)
+    array = empty_array(sizes_of("randn", sizes, size, numpy_dtype), numpy_dtype)
     random.fill_normal(array, generator=stream)
     return finish(array, requires_grad)
 
@@ -139,7 +140,7 @@ def normal(
     stream = _checked("normal", generator)
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         numpy_dtype = options_of(dtype, device, requires_grad)
-        array = np.empty(sizes_of("normal", (), size, numpy_dtype), numpy_dtype)
+        array = empty_array(sizes_of("normal", (), size, numpy_dtype), numpy_dtype)
         random.fill_normal(array, plain(mean), plain(std), stream)
         return finish(array, requires_grad)
     if size is not None:
@@ -199,7 +200,7 @@ def randint(
             f"{bounds}, low={low}, high={high}, size={size}"
         )
     numpy_dtype = options_of(dtype, device, requires_grad, dtypes.int64)
-    array = np.empty(sizes_of("randint", (), size, numpy_dtype), numpy_dtype)
+    array = empty_array(sizes_of("randint", (), size, numpy_dtype), numpy_dtype)
     random.fill_randint(array, low, high, stream)
     return finish(array, requires_grad)
 

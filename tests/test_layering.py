@@ -23,6 +23,7 @@ LAYERS = (
     {"dtypes", "backends.reference", "backends.reference_windows", "backends._native"},
     {"backends.native"},
     {"backends", "_engine"},
+    {"_memory"},
     {"ops", "_grad_mode", "_generator", "_formatting", "_dlpack", "_archive", "random"},
     {"tensor"},
     {"functions", "_nested", "_factory", "serialization", "runtime", "_function"},

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from . import native, reference
 from .interface import CONV_ALGORITHMS, CONV_PRECISIONS, Array, Backend, Padding, Pair
-from .native import is_alike, is_classification, is_linear, is_product
+from .native import empty_array, is_alike, is_classification, is_linear, is_product
 
 __all__ = [
     "CONV_ALGORITHMS",
@@ -23,6 +23,7 @@ __all__ = [
     "Settings",
     "available",
     "conv_algorithm",
+    "empty_array",
     "is_alike",
     "is_classification",
     "is_linear",

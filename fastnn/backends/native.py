@@ -26,6 +26,7 @@ except ImportError as error:
 
 __all__ = [
     "backend",
+    "empty_array",
     "is_alike",
     "is_classification",
     "is_linear",
@@ -41,6 +42,8 @@ is_product = _native.is_product
 is_linear = _native.is_linear
 is_classification = _native.is_classification
 is_alike = _native.is_alike
+
+empty_array = _native.empty_array
 
 
 def _threads_from_environment() -> tuple[int, str] | None:

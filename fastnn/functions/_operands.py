@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from .._memory import converted
 from ..backends import Array
 from ..dtypes import NUMBER, NumpyDType
 from ..ops._op import Op, quiet
@@ -91,7 +92,7 @@ def cast(t: Tensor, dtype: NumpyDType) -> Tensor:
 def convert(array: Array, dtype: NumpyDType) -> Array:
     """``array.astype(dtype)`` as PyTorch has it: silently, whatever the values."""
     with quiet():
-        return array.astype(dtype)
+        return converted(array, dtype)
 
 
 def require_tensor(value: object, name: str, argument: str = "input", position: int = 1) -> Tensor:

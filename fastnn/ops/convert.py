@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._memory import converted, copied
 from ..backends import Array, Settings
 from ._op import Op, quiet, unbroadcast
 
@@ -12,18 +13,18 @@ __all__ = ["CAST", "CLONE", "COPY"]
 
 def _cast(settings: Settings, x: Array, dtype: np.dtype[np.generic]) -> tuple[Array, object]:
     with quiet():
-        return x.astype(dtype), x.dtype
+        return converted(x, dtype), x.dtype
 
 
 def _cast_backward(
     settings: Settings, saved: np.dtype[np.generic], grad: Array, needs: tuple[bool, ...]
 ) -> tuple[Array]:
     with quiet():
-        return (grad.astype(saved),)
+        return (converted(grad, saved),)
 
 
 def _clone(settings: Settings, x: Array) -> tuple[Array, None]:
-    return x.copy(), None
+    return copied(x), None
 
 
 def _clone_backward(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._memory import concatenated, stacked
 from ..backends import Array, Settings
 from ._op import Op, unbroadcast
 
@@ -162,7 +163,7 @@ REPEAT = Op("Repeat", _repeat, _repeat_backward, fresh=False, frees=False)
 
 def _cat(settings: Settings, *arrays_and_axis: Any) -> tuple[Array, tuple[int, list[int]]]:
     *arrays, axis = arrays_and_axis
-    return np.concatenate(arrays, axis), (axis, [array.shape[axis] for array in arrays])
+    return concatenated(arrays, axis), (axis, [array.shape[axis] for array in arrays])
 
 
 def _cat_backward(
@@ -183,7 +184,7 @@ def _parts(array: Array, sizes: list[int] | Shape, axis: int) -> list[Array]:
 
 def _stack(settings: Settings, *arrays_and_axis: Any) -> tuple[Array, int]:
     *arrays, axis = arrays_and_axis
-    return np.stack(arrays, axis), axis
+    return stacked(arrays, axis), axis
 
 
 def _unstack(array: Array, axis: int) -> tuple[Array, ...]:
@@ -224,7 +225,7 @@ def _split_backward(
     needs: Needs,
 ) -> Grads:
     shapes, axis, dtype = saved
-    return (np.concatenate(_filled(grads, shapes, dtype), axis),)
+    return (concatenated(_filled(grads, shapes, dtype), axis),)
 
 
 def _unbind(
@@ -241,7 +242,7 @@ def _unbind_backward(
     needs: Needs,
 ) -> Grads:
     shapes, axis, dtype = saved
-    return (np.stack(_filled(grads, shapes, dtype), axis),)
+    return (stacked(_filled(grads, shapes, dtype), axis),)
 
 
 SPLIT = Op("Split", _split, _split_backward, frees=False, view=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .._memory import filled
 from ..backends import Array, is_alike
 from ..tensor import Tensor, bump, wrap
 
@@ -180,7 +181,7 @@ class Plan:
         """Return the state's array if a backend can use it, else a new one to commit."""
         tensor = state.get(name)
         if tensor is None:
-            tensor = wrap(np.zeros(array.shape, array.dtype))
+            tensor = wrap(filled(array.shape, array.dtype, 0))
             self._new_entries.append((state, name, tensor))
         elif tensor._data.shape != array.shape:
             raise RuntimeError(

@@ -55,6 +55,17 @@ cdef cnp.ndarray new_array(int ndim, const cnp.npy_intp *dims, int typenum, size
     return array
 
 
+def empty_array(tuple shape, dtype):
+    """An unset array for a tensor of these sizes, in memory like that of results."""
+    cdef cnp.npy_intp dims[64]
+    cdef Py_ssize_t i, ndim = len(shape)
+    if ndim > 64:
+        raise ValueError(f"an array has at most 64 dimensions, not {ndim}")
+    for i in range(ndim):
+        dims[i] = shape[i]
+    return new_array(<int>ndim, dims, dtype.num, dtype.itemsize)
+
+
 cdef inline cnp.ndarray new_like(cnp.ndarray array):
     return new_array(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array),
                      <size_t>cnp.PyArray_ITEMSIZE(array))
