@@ -38,8 +38,15 @@ def random_array(*shape: int, seed: int = 0, dtype: str = "float32") -> Array:
 
 
 def tensors(torch: Any, *arrays: Array) -> list[Any]:
-    """The arrays as tensors of fastnn or PyTorch."""
-    return [torch.from_numpy(array) for array in arrays]
+    """Copies of the arrays as tensors of fastnn or PyTorch, each in memory of its own library.
+
+    That is where a net's activations are; NumPy's memory starts 16 bytes into a page.
+    """
+    copies = (torch.tensor(array if array.flags.c_contiguous else array.T) for array in arrays)
+    return [
+        copy if array.flags.c_contiguous else copy.T
+        for copy, array in zip(copies, arrays, strict=True)
+    ]
 
 
 def numpy_of(values: list[Any]) -> list[Array]:

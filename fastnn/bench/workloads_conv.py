@@ -69,11 +69,15 @@ def _how(p: Params) -> tuple[Pair, Padding, Pair, int]:
 
 def _backend_call(p: Params, algorithm: str, images: int | None = None) -> Call:
     """One pass as the selected backend's function."""
-    x, weight, bias = _operands(p, images)
+    import fastnn
+
+    operands = _operands(p, images)
+    arrays = (*operands, _gradient(p, operands[0], images))
+    x, weight, bias, grad = (tensor.numpy() for tensor in tensors(fastnn, *arrays))
     backend, how = settings().backend, _how(p)
     if p["which"] == "forward":
         return lambda: backend.conv2d(x, weight, bias, *how, algorithm=algorithm)
-    grad, needs = _gradient(p, x, images), NEEDS[p["which"]]
+    needs = NEEDS[p["which"]]
     return lambda: backend.conv2d_backward(grad, x, weight, *how, needs=needs, algorithm=algorithm)
 
 
