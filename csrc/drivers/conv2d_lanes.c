@@ -8,6 +8,7 @@
 
 enum {
     BAND_BYTES = 256 * 1024, /* source and result of a band that stay in the L2 cache */
+    STRIP_BYTES = 4 * 1024,  /* rows of a result that stay in the L1 cache until turned back */
     GRAIN = 200000           /* multiply-adds worth a task */
 };
 

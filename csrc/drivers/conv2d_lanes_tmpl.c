@@ -1,11 +1,11 @@
 /* Forward and backward-data over planes of LANES groups, for one element type.
  *
  * The weights are turned once; an item is a band of LANES groups of one image, whose planes are
- * turned, summed line by line and turned back. Tasks are runs of items in the order of memory.
+ * turned, summed line by line and turned back, a strip of rows at a time. Tasks are runs of items in the order of memory.
  * Workspace:
  *
  *   shared   weights of each LANES groups | runs of taps by class | first run of each class | lines
- *   worker   source planes | one result plane
+ *   worker   source planes | a strip of one result plane
  */
 
 typedef struct FN(lanes_plan) {
@@ -13,6 +13,7 @@ typedef struct FN(lanes_plan) {
     ptrdiff_t images, groups, in, out, blocks; /* channels per group; blocks of LANES groups */
     ptrdiff_t taps, w_in, w_out, w_result;     /* strides of the weights; elements of a result's */
     ptrdiff_t bands, per_row;                  /* lines per row */
+    ptrdiff_t strip;                           /* rows of a result that are summed at once */
     ptrdiff_t source;                          /* elements of a source plane */
     ptrdiff_t tasks;
     size_t weight_bytes, run_bytes, start_bytes, line_bytes, plane_bytes, worker_bytes;
@@ -59,7 +60,8 @@ static FN(lanes_plan) FN(make_lanes_plan)(const fnn_ctx *ctx, const fnn_conv2d_s
     plan.start_bytes = fnn_lines((size_t)(rows->classes * cols->classes + 1) * sizeof(ptrdiff_t));
     plan.line_bytes = fnn_lines((size_t)(rows->out * plan.per_row) * sizeof(fnn_conv2d_line));
     plan.plane_bytes = FN(bytes)(plan.in * plan.source);
-    plan.worker_bytes = plan.plane_bytes + FN(bytes)(band * cols->out * lanes);
+    plan.strip = fnn_min(fnn_max(STRIP_BYTES / fnn_max(out_row * vector, 1), 1), fnn_max(band, 1));
+    plan.worker_bytes = plan.plane_bytes + FN(bytes)(plan.strip * cols->out * lanes);
     return plan;
 }
 
@@ -103,13 +105,13 @@ static FN(lanes_item) FN(find_item)(const FN(lanes_plan) *plan, ptrdiff_t lanes,
     return at;
 }
 
-/* The results of one item, turned back. */
+/* Rows y0 .. y1 of an item's results, turned back. */
 static void FN(lanes_results)(const FN(lanes_job) *job, fnn_conv2d_lines *lines,
-                              const FN(lanes_item) *at, const real *source, real *result) {
+                              const FN(lanes_item) *at, ptrdiff_t y0, ptrdiff_t y1,
+                              const real *source, real *result) {
     const FN(lanes_plan) *plan = job->plan;
     const ptrdiff_t lanes = job->kernels->lanes, width = plan->planes.cols.out;
     const ptrdiff_t plane = plan->planes.rows.out * width, step = plan->out * plane;
-    const ptrdiff_t y0 = at->y0, y1 = at->y1;
     real *dst = job->dst + at->dst + y0 * width;
     lines->count = y1 - y0;
     lines->y_from = y0 * width * lanes;
@@ -124,6 +126,31 @@ static void FN(lanes_results)(const FN(lanes_job) *job, fnn_conv2d_lines *lines,
         else
             job->kernels->conv2d_transpose((y1 - y0) * width, at->groups, result, lanes,
                                            dst + o * plane, step, (y1 - y0) * width);
+    }
+}
+
+/* One item, strip by strip: rows are turned just before the first results that need them. `clean`
+ * rows of the source plane have zeros on either side already. */
+static void FN(lanes_strips)(const FN(lanes_job) *job, FN(conv2d_images) *pack,
+                             fnn_conv2d_lines *lines, const FN(lanes_item) *at, ptrdiff_t *clean,
+                             real *source, real *result) {
+    const FN(lanes_plan) *plan = job->plan;
+    const fnn_lanes_axis *rows = &plan->planes.rows;
+    const ptrdiff_t row = plan->planes.pitch * job->kernels->lanes;
+    ptrdiff_t stored = 0;
+    lines->x_from = at->row * row;
+    pack->images = at->groups;
+    for (ptrdiff_t y = at->y0; y < at->y1; y += plan->strip) {
+        const ptrdiff_t end = fnn_min(y + plan->strip, at->y1);
+        const ptrdiff_t until = fnn_min(fnn_lanes_until(rows, end) - at->row, at->rows);
+        if (until > stored) {
+            pack->row = at->row + stored, pack->rows = until - stored;
+            pack->clean = until <= *clean; /* no row is outside, and columns are for all items */
+            *clean = fnn_max(*clean, until);
+            job->kernels->conv2d_pad_images(pack, job->src + at->src, source + stored * row);
+            stored = until;
+        }
+        FN(lanes_results)(job, lines, at, y, end, source, result);
     }
 }
 
@@ -145,15 +172,10 @@ static void FN(lanes_task)(void *argument, ptrdiff_t task, int worker) {
                               .src_plane = plane, .h = rows->in, .w = cols->in,
                               .left = plan->planes.left, .pitch = plan->planes.pitch,
                               .dst_plane = plan->source};
-    ptrdiff_t clean = 0; /* rows with zeros on either side */
+    ptrdiff_t clean = 0;
     for (ptrdiff_t item = items * task / plan->tasks; item < end; item++) {
         const FN(lanes_item) at = FN(find_item)(plan, lanes, item);
-        pack.row = at.row, pack.rows = at.rows, pack.images = at.groups;
-        pack.clean = at.rows <= clean; /* no row is outside, and columns are for all items */
-        clean = fnn_max(clean, at.rows);
-        job->kernels->conv2d_pad_images(&pack, job->src + at.src, source);
-        lines.x_from = at.row * plan->planes.pitch * lanes;
-        FN(lanes_results)(job, &lines, &at, source, result);
+        FN(lanes_strips)(job, &pack, &lines, &at, &clean, source, result);
     }
 }
 
