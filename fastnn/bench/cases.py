@@ -30,6 +30,8 @@ class Case:
         Bytes of the operands and of the results, each once; 0 if the figure says nothing.
     dtype : str
         Of the operands.
+    asked : dict
+        What the ratio should be, by what it is measured against (see :mod:`.targets`).
     """
 
     family: str
@@ -40,6 +42,7 @@ class Case:
     reads: float = 0.0
     writes: float = 0.0
     dtype: str = "float32"
+    asked: dict[str, float] = field(default_factory=dict, hash=False)
 
 
 def _gemm(m: int, n: int, k: int, layout: str = "nn") -> Case:

@@ -19,6 +19,9 @@ from .report import Table
 from .results import OWN, SELF, Result, Run
 from .runner import Effort, measure
 from .select import NAMES, select, shard
+from .target_report import has_targets
+from .target_report import markdown as target_table
+from .target_report import text as target_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -162,6 +165,8 @@ def _finish(arguments: argparse.Namespace, figures: dict[str, Any]) -> None:
     """Write what needs no more than the figures."""
     if is_grid(figures) or arguments.every_algorithm:
         print(f"\n{summary(figures)}")
+    if has_targets(figures):
+        print(f"\n{target_text(figures)}")
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     if arguments.plot and is_grid(figures):
@@ -180,7 +185,8 @@ def _run(arguments: argparse.Namespace) -> int:
             print(f"no figure of {label} for {cell['family']} {cell['name']}: {why}")
     _finish(arguments, figures)
     if arguments.markdown:
-        arguments.markdown.write_text(table.markdown(run))
+        targets = f"{target_table(figures)}\n" if has_targets(figures) else ""
+        arguments.markdown.write_text(targets + table.markdown(run))
     if arguments.plot and not is_grid(figures):
         save_plot(run.results, list(figures["versions"]), arguments.plot)
     return 0

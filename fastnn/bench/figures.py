@@ -49,6 +49,7 @@ def _case(result: Result, bandwidth: list[dict[str, Any]]) -> dict[str, Any]:
         "limit": bound and {"seconds": bound.seconds, "by": bound.by},
         "distance": bound and _own(result) / bound.seconds,
         "chosen": result.chosen,
+        "asked": case.asked,
         PAIR: result.pair,
         "repeats": result.repeats,
         "absent": {label: why for label, why in result.absent.items() if why},

@@ -24,7 +24,8 @@ TRAINING_TOLERANCE = 5e-3
 
 def tolerance(case: Case) -> float:
     """The largest relative error that verification accepts."""
-    return TRAINING_TOLERANCE if case.family == "train" else TOLERANCE[case.dtype]
+    is_training = case.params.get("task") == "train"
+    return TRAINING_TOLERANCE if is_training else TOLERANCE[case.dtype]
 
 
 class Asked(Protocol):

@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 from .cases import FAMILIES, Case
 from .grid import grid_cases
+from .targets import targets, targets_avx2
 
 __all__ = ["NAMES", "select", "shard"]
 
 _SOURCES: dict[str, Callable[[], list[Case]]] = {
     **{name: (lambda cases=cases: cases) for name, cases in FAMILIES.items()},  # type: ignore[misc]
     "grid": grid_cases,
+    "targets": targets,
+    "targets_avx2": targets_avx2,
 }
 NAMES = tuple(_SOURCES)
 

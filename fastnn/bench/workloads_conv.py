@@ -75,16 +75,17 @@ def _backend_call(p: Params, algorithm: str, images: int | None = None) -> Call:
     arrays = (*operands, _gradient(p, operands[0], images))
     x, weight, bias, grad = (tensor.numpy() for tensor in tensors(fastnn, *arrays))
     backend, how = settings().backend, _how(p)
+    ways = {"algorithm": algorithm, "precision": p.get("precision", "fast")}
     if p["which"] == "forward":
-        return lambda: backend.conv2d(x, weight, bias, *how, algorithm=algorithm)
+        return lambda: backend.conv2d(x, weight, bias, *how, **ways)
     needs = NEEDS[p["which"]]
-    return lambda: backend.conv2d_backward(grad, x, weight, *how, needs=needs, algorithm=algorithm)
+    return lambda: backend.conv2d_backward(grad, x, weight, *how, needs=needs, **ways)
 
 
 def _fastnn_call(p: Params, images: int | None = None) -> Call:
     import fastnn
 
-    if p["which"] in NEEDS:
+    if p["which"] in NEEDS or "precision" in p:
         return _backend_call(p, settings().algorithm, images)
     x, weight, bias = _operands(p, images)
     if p["which"] == "forward":

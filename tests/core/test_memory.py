@@ -38,9 +38,11 @@ def test_a_large_tensor_starts_on_a_line(maker):
 def test_arrays_are_joined_as_by_numpy(axis):
     arrays = [ARRAY, ARRAY[:, ::-1].astype(np.float64), ARRAY.T]
     got, want = _memory.concatenated(arrays, axis), np.concatenate(arrays, axis)
-    assert got.dtype == want.dtype and np.array_equal(got, want)
+    assert got.dtype == want.dtype
+    assert np.array_equal(got, want)
     got, want = _memory.stacked(arrays, axis), np.stack(arrays, axis)
-    assert got.dtype == want.dtype and np.array_equal(got, want)
+    assert got.dtype == want.dtype
+    assert np.array_equal(got, want)
 
 
 @pytest.mark.parametrize("array", [ARRAY, ARRAY.T, ARRAY[::2, 1:], ARRAY[:0], ARRAY[0, 0:1]])
@@ -51,7 +53,8 @@ def test_arrays_are_copied_as_by_numpy(array):
         (_memory.converted(array, np.dtype(np.float32)), array.astype(np.float32)),
         (_memory.filled(array.shape, array.dtype, 7), np.full(array.shape, 7, array.dtype)),
     ):
-        assert got.dtype == want.dtype and got.strides == want.strides
+        assert got.dtype == want.dtype
+        assert got.strides == want.strides
         assert np.array_equal(got, want)
         assert not np.shares_memory(got, array)
 

@@ -1,0 +1,159 @@
+r"""What the kernels are asked to reach: cases with the ratio to a peer that each should have.
+
+``fastnn bench --cases targets`` measures them and prints each target beside its figure, those
+missed first; ``targets_avx2`` are those of AVX2, for a run in which every library is held to it::
+
+    ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+        fastnn bench --cases targets_avx2 --isa avx2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from .cases import FAMILIES, Case, conv_case
+
+__all__ = ["BEST", "DEFAULT", "PRODUCTS", "STEPS", "targets", "targets_avx2"]
+
+#: Against the fastest peer in its best layout, or against PyTorch's default layout.
+BEST, DEFAULT = "the best", "PyTorch's default layout"
+PASSES = ("forward", "input", "weight")
+Asked = dict[str, float]
+
+
+def _conv(
+    label: str,
+    asked: dict[str, Asked],
+    n: int,
+    c: int,
+    size: int,
+    k: int,
+    kernel: tuple[int, int] = (3, 3),
+    stride: int = 1,
+    padding: int | None = None,
+    dilation: int = 1,
+    groups: int = 1,
+    precision: str = "fast",
+) -> Iterator[Case]:
+    """A case for each pass that something is asked of."""
+    r, s = kernel
+    same = [dilation * (length // 2) if padding is None else padding for length in kernel]
+    shape = {"n": n, "c": c, "size": size, "k": k, "r": r, "s": s, "stride": stride}
+    shape |= {"pad_h": same[0], "pad_w": same[1], "dilation": dilation, "groups": groups}
+    for which, ratios in asked.items():
+        case = conv_case("targets", f"{label} {which}", which, "float32", **shape)
+        params = case.params if precision == "fast" else {**case.params, "precision": precision}
+        yield replace(case, params=params, asked=ratios)
+
+
+def _each(**ratios: float) -> dict[str, Asked]:
+    """The same ratios in each pass."""
+    names = {"best": BEST, "default": DEFAULT}
+    return {which: {names[name]: ratio for name, ratio in ratios.items()} for which in PASSES}
+
+
+def _winograd() -> Iterator[Case]:
+    for n, c, size in ((16, 32, 56), (16, 64, 32), (1, 64, 56), (16, 128, 28), (1, 128, 28)):
+        label = f"3x3 {n}x{c}@{size}"
+        yield from _conv(label, _each(default=2.2, best=2.0), n, c, size, c)
+        yield from _conv(f"{label} strict", _each(default=1.7), n, c, size, c, precision="strict")
+    for c, size in ((256, 14), (512, 7)):
+        label = f"3x3 1x{c}@{size}"
+        yield from _conv(label, _each(default=1.5), 1, c, size, c)
+        yield from _conv(f"{label} strict", _each(default=1.4), 1, c, size, c, precision="strict")
+
+
+def _few_channels() -> Iterator[Case]:
+    training = {"training": {DEFAULT: 10.0, BEST: 5.0}}
+    yield from _conv("notebook 3x3 64x3->3@32", training, 64, 3, 32, 3)
+    yield from _conv("LeNet 5x5 64x1->6@28", training, 64, 1, 28, 6, (5, 5))
+    second = {"training": {DEFAULT: 2.0}}
+    yield from _conv("LeNet 5x5 64x6->16@14", second, 64, 6, 14, 16, (5, 5), padding=0)
+    yield from _conv("MNIST 3x3 64x1->32@28", {"training": {DEFAULT: 3.5}}, 64, 1, 28, 32)
+    stem = {"forward": {DEFAULT: 1.2}, "input": {DEFAULT: 4.0}, "weight": {DEFAULT: 1.3}}
+    yield from _conv("stem 7x7/2 1x3->64@224", stem, 1, 3, 224, 64, (7, 7), stride=2)
+
+
+def _many_groups() -> Iterator[Case]:
+    for n, c, size in ((1, 32, 112), (8, 384, 14), (1, 96, 56), (8, 64, 32)):
+        label = f"depthwise 3x3 {n}x{c}@{size}"
+        yield from _conv(label, _each(default=2.8, best=1.2), n, c, size, c, groups=c)
+    label = "groups of 32, 3x3 8x128@28"
+    yield from _conv(label, _each(default=1.3), 8, 128, 28, 128, groups=4)
+    yield from _conv("dilated 3x3 (2) 8x64@28", _each(default=1.3), 8, 64, 28, 64, dilation=2)
+
+
+def _pointwise() -> Iterator[Case]:
+    for c, size, k in ((64, 56, 256), (512, 28, 128), (1024, 14, 256), (2048, 7, 512)):
+        one = {"forward": {DEFAULT: 0.95}}
+        yield from _conv(f"1x1 1x{c}->{k}@{size}", one, 1, c, size, k, (1, 1))
+        many = _each(default=1.2)
+        yield from _conv(f"1x1 16x{c}->{k}@{size}", many, 16, c, size, k, (1, 1))
+
+
+#: Size or layout of a product to what is asked of the call ``mm``.
+PRODUCTS: dict[str, float] = {
+    **{f"{n}x{n}x{n}": 1.0 for n in (8, 16, 32, 48, 64, 96, 128, 256, 512, 1024, 2048)},
+    **{f"{m}x1024x1024 nt": 1.5 for m in (4, 8, 16)},
+    "1x1024x1024 nt": 1.0,
+    "64x3072x10 nt": 1.2,
+    "64x10x3072": 1.2,
+    "10x64x3072": 1.2,
+}
+#: Net to what is asked of its training step.
+STEPS: dict[str, float] = {
+    "MLP 10-5-5-10": 4.5,
+    "MLP 784-256-256-10": 1.6,
+    "Classifier 3-3-3-3-10": 5.0,
+    "ConvNet 3-32": 2.5,
+    "LeNet": 3.0,
+    "MNIST CNN 32-64": 2.3,
+    "CIFAR CNN 64-128-256": 2.2,
+}
+
+
+def _product(text: str, asked: float) -> Case:
+    """The case ``MxKxN``, with ``nt`` if the second operand is transposed."""
+    size, _, layout = text.partition(" ")
+    m, k, n = map(int, size.split("x"))
+    return Case(
+        family="targets",
+        name=f"mm {text}",
+        kind="gemm",
+        params={"m": m, "n": n, "k": k, "layout": layout or "nn"},
+        flops=2.0 * m * n * k,
+        reads=4.0 * (m * k + k * n),
+        writes=4.0 * m * n,
+        asked={BEST: asked},
+    )
+
+
+def targets() -> list[Case]:
+    """Those of AVX-512."""
+    steps = {case.name.partition(",")[0]: case for case in FAMILIES["train"]}
+    return [
+        *(_product(text, asked) for text, asked in PRODUCTS.items()),
+        *_winograd(),
+        *_few_channels(),
+        *_many_groups(),
+        *_pointwise(),
+        *(
+            replace(steps[net], family="targets", name=f"train {net}", asked={BEST: asked})
+            for net, asked in STEPS.items()
+        ),
+    ]
+
+
+def targets_avx2() -> list[Case]:
+    """Those of AVX2."""
+    five = {"training": {DEFAULT: 5.0}}
+    cases = [
+        *(_product(text, 1.0) for text in PRODUCTS),
+        *_conv("3x3 1x64@56", _each(default=2.5), 1, 64, 56, 64),
+        *_conv("3x3 16x128@28", _each(default=2.5), 16, 128, 28, 128),
+        *_conv("notebook 3x3 64x3->3@32", five, 64, 3, 32, 3),
+        *_conv("LeNet 5x5 64x1->6@28", {"training": {DEFAULT: 6.0}}, 64, 1, 28, 6, (5, 5)),
+        *_conv("depthwise 3x3 1x32@112", _each(default=2.6), 1, 32, 112, 32, groups=32),
+    ]
+    return [replace(case, family="targets_avx2") for case in cases]
