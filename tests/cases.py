@@ -79,10 +79,9 @@ class Conv2dCase(Case):
 
     def suits(self, algorithm: str) -> bool:
         """Whether the algorithm can be forced."""
-        return algorithm != "winograd" or (self.kernel, self.stride, self.dilation) == (
-            (3, 3),
-            (1, 1),
-            (1, 1),
+        is_square = self.dilation[0] == self.dilation[1]
+        return algorithm != "winograd" or (
+            (self.kernel, self.stride) == ((3, 3), (1, 1)) and is_square
         )
 
     @property

@@ -66,13 +66,18 @@ def depthwise_cases(draw):
 def winograd_cases(draw, largest_image=24, most_channels=70):
     """3x3 windows that move by one: more channels than a vector or a panel has, odd images."""
     groups = draw(st.sampled_from((1, 1, 1, 2, 3)))
+    dilation = draw(st.sampled_from((1, 1, 1, 2, 3)))
     padding = draw(st.tuples(sides, sides, sides, sides))
-    size = [draw(st.integers(max(3 - sum(padding[i : i + 2]), 1), largest_image)) for i in (0, 2)]
+    reach = 2 * dilation + 1
+    size = [
+        draw(st.integers(max(reach - sum(padding[i : i + 2]), 1), largest_image)) for i in (0, 2)
+    ]
     channels = st.integers(1, most_channels // groups)
     return Conv2dCase(
         (draw(st.integers(1, 3)), groups * draw(channels), *size),
         groups * draw(channels),
         padding=padding,
+        dilation=(dilation, dilation),
         groups=groups,
         bias=draw(st.booleans()),
     )

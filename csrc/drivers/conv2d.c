@@ -6,9 +6,16 @@
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d.h"
+#include "drivers/conv2d_phases.h"
 #include "drivers/conv2d_sizes.h"
 
-enum { BIAS_GRAIN = 65536 /* elements of dy worth a task */ };
+enum {
+    BIAS_GRAIN = 65536, /* elements of dy worth a task */
+    PHASES_CHANNELS = 32 /* on either side, that repay copying the phases of both maps */
+};
+
+/* Cycles to copy an element to its phase or back, where it is no longer in the caches. */
+static const double PHASES_COPY = 1.8;
 
 /* What other algorithms must promise against im2col's rows, whose estimate is the surest. */
 static const double DOUBT = 1.1;
@@ -79,24 +86,32 @@ static int prefers_batch(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdif
 
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must
  * be some on either; the weights' transform must meet several tiles. A strict one saves less. Maps
- * that fill little of their m x m tiles may leave more to multiply than rows of pixels do. */
+ * that fill little of their m x m tiles may leave more to multiply than rows of pixels do. Phases
+ * of a dilated window are images, which are copied out and back. */
 static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const features *f,
                             fnn_conv2d_pass pass) {
     const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;
-    const ptrdiff_t h = pass == FNN_BACKWARD_DATA ? s->h : s->p;
-    const ptrdiff_t w = pass == FNN_BACKWARD_DATA ? s->w : s->q;
-    const ptrdiff_t tiles = s->n * fnn_ceil_div(h, m) * fnn_ceil_div(w, m);
+    const int dilated = s->dilation_h > 1;
+    const fnn_conv2d_shape dense = fnn_phases_shape(s);
+    const ptrdiff_t h = pass == FNN_BACKWARD_DATA ? dense.h : dense.p;
+    const ptrdiff_t w = pass == FNN_BACKWARD_DATA ? dense.w : dense.q;
+    const ptrdiff_t tiles = dense.n * fnn_ceil_div(h, m) * fnn_ceil_div(w, m);
     const ptrdiff_t fewest = fnn_min(f->c, f->k), product = f->c * f->k;
     const ptrdiff_t lanes = fnn_max(f->lanes, 8), square = lanes * lanes;
+    if (dilated && fewest < PHASES_CHANNELS) return 0;
     if (strict && !(tiles > 4 && fewest >= lanes && product >= 2 * square)) return 0;
     if (tiles <= (pass == FNN_BACKWARD_WEIGHT ? 4 : 1) || 2 * fewest < lanes ||
         16 * product < 9 * square)
         return 0;
-    if (pass == FNN_BACKWARD_WEIGHT || 8 * s->n * h * w > 5 * tiles * m * m) return 1;
+    const int filled = 8 * dense.n * h * w > 5 * tiles * m * m;
+    if (!dilated && (filled || pass == FNN_BACKWARD_WEIGHT)) return 1;
+    if (pass == FNN_BACKWARD_WEIGHT) return filled;
     const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, 0);
     const double rows = fnn_conv2d_rows_cycles(s, pass, &sizes);
     const ptrdiff_t positions = (m + 2) * (m + 2);
-    return rows == 0 || fnn_conv2d_winograd_cycles(s, tiles, positions, f->lanes) <= DOUBT * rows;
+    const double copied = (double)(s->n * (s->c * s->h * s->w + s->k * s->p * s->q));
+    return rows == 0 || fnn_conv2d_winograd_cycles(s, tiles, positions, f->lanes) +
+                                (dilated ? PHASES_COPY * copied : 0) <= DOUBT * rows;
 }
 
 /* Many channels: the algorithm that is expected to take least; FNN_AUTO where im2col cannot read

@@ -160,7 +160,7 @@ FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
            s->q == s->w && s->pad_top == 0 && s->pad_left == 0;
 }
 
-/* Winograd's algorithm: 3x3 windows, neither strided nor dilated. */
+/* Winograd's algorithm: 3x3 windows, not strided, and dilated alike in both directions. */
 int fnn_conv2d_winograd_can(const fnn_conv2d_shape *shape);
 
 /* What the drivers' choices must know of a table of kernels. */

@@ -81,6 +81,20 @@ void FN(fnn_conv2d_rows_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, 
                              const real *src, const real *w, const real *bias, real *dst,
                              void *workspace);
 
+/* `winograd` for dilated windows, by phases (drivers/conv2d_phases.h). */
+size_t FN(fnn_conv2d_phases_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       fnn_conv2d_pass pass);
+void FN(fnn_conv2d_phases_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                    fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
+void FN(fnn_conv2d_phases_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                   const real *x, const real *w, const real *bias, real *y,
+                                   void *workspace);
+void FN(fnn_conv2d_phases_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                         const real *dy, const real *w, real *dx, void *workspace);
+void FN(fnn_conv2d_phases_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                           const real *dy, const real *x, real *dw,
+                                           void *workspace);
+
 size_t FN(fnn_conv2d_winograd_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        fnn_conv2d_pass pass);
 void FN(fnn_conv2d_winograd_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

@@ -40,12 +40,19 @@ static const FN(method) FN(depthwise) = {
     FN(fnn_conv2d_depthwise_backward_data), FN(fnn_conv2d_depthwise_backward_weight),
     FN(fnn_conv2d_depthwise_describe)};
 
+/* `winograd` for dilated windows. */
+static const FN(method) FN(phases) = {
+    FN(fnn_conv2d_phases_workspace), FN(fnn_conv2d_phases_forward),
+    FN(fnn_conv2d_phases_backward_data), FN(fnn_conv2d_phases_backward_weight),
+    FN(fnn_conv2d_phases_describe)};
+
 /* NULL if the forced algorithm cannot do the shape. */
 static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          fnn_conv2d_pass pass) {
     const fnn_algorithm choice = fnn_conv2d_choice(ctx, shape, pass, !FNN_REAL_IS_F32);
     if (choice == FNN_DIRECT && fnn_conv2d_depthwise_suits(ctx, shape, pass, !FNN_REAL_IS_F32))
         return &FN(depthwise);
+    if (choice == FNN_WINOGRAD && shape->dilation_h > 1) return &FN(phases);
     return choice == FNN_AUTO ? NULL : &FN(methods)[choice];
 }
 

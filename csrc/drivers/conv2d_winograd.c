@@ -60,8 +60,8 @@ static ptrdiff_t spread(ptrdiff_t count, ptrdiff_t element) {
 }
 
 int fnn_conv2d_winograd_can(const fnn_conv2d_shape *s) {
-    return s->r == 3 && s->s == 3 && s->stride_h == 1 && s->stride_w == 1 && s->dilation_h == 1 &&
-           s->dilation_w == 1;
+    return s->r == 3 && s->s == 3 && s->stride_h == 1 && s->stride_w == 1 &&
+           s->dilation_h == s->dilation_w;
 }
 
 #include "base/real_f32.h"

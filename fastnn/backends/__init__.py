@@ -90,7 +90,7 @@ def conv_algorithm(name: str) -> _Selection:
 
     Takes effect at once; as ``with conv_algorithm(...):`` it is undone on leaving. ``"direct"`` and
     ``"im2col"`` do every convolution; a convolution that ``"winograd"`` cannot do (windows other
-    than 3x3, a stride, a dilation) raises RuntimeError when it is computed.
+    than 3x3, a stride, two different dilations) raises RuntimeError when it is computed.
 
     Raises
     ------

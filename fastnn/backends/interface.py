@@ -28,7 +28,8 @@ Padding = tuple[int, int, int, int]
 #: What ``pack_linear`` makes: known to the backend that made it, and to nobody else.
 PackedWeight = Any
 
-#: What ``algorithm`` may be; ``winograd`` does 3x3 windows without stride or dilation.
+#: What ``algorithm`` may be; ``winograd`` does 3x3 windows without stride whose dilation
+#: is the same in both directions.
 CONV_ALGORITHMS = ("auto", "direct", "im2col", "batch", "winograd")
 #: What ``precision`` may be; ``strict`` keeps an approximate algorithm's error to the sums' own.
 CONV_PRECISIONS = ("fast", "strict")
