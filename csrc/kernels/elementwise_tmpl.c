@@ -56,13 +56,28 @@ FNN_INLINE vec FN(reluv)(vec x) { return FN(maximum)(FN(zero)(), x); }
         }                                                                                        \
     }
 
-UNARY(exp, expv)
+UNARY(exp_rest, expv)
 UNARY(log, logv)
 UNARY(tanh, tanhv)
 UNARY(sigmoid, sigmoidv)
 UNARY(relu, reluv)
 
 #undef UNARY
+
+/* One vector after the other the chains of operations wait for each other: 1.2x the time. */
+static void FN(exp)(ptrdiff_t n, const real *x, real *y) {
+    enum { GROUP = 4 };
+    ptrdiff_t i = 0;
+    for (; i + GROUP * LANES <= n; i += GROUP * LANES) {
+        vec e[GROUP];
+        FNN_UNROLL
+        for (int v = 0; v < GROUP; v++) e[v] = FN(exp_bound)(FN(load)(x + i + v * LANES));
+        FN(exp_each)(e, GROUP);
+        FNN_UNROLL
+        for (int v = 0; v < GROUP; v++) FN(store)(y + i + v * LANES, e[v]);
+    }
+    FN(exp_rest)(n - i, x + i, y + i);
+}
 
 FNN_INLINE vec FN(tanhv_backward)(vec dy, vec y) { return dy * (FN(splat)(1) - y * y); }
 FNN_INLINE vec FN(sigmoidv_backward)(vec dy, vec y) { return dy * (FN(splat)(1) - y) * y; }

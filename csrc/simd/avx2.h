@@ -24,6 +24,7 @@ FNN_INLINE vec_f32 keep_f32(vec_f32 v, vspan_f32 s) { return (vec_f32)((__m256i)
 FNN_INLINE vec_f32 splat_f32(float x) { return _mm256_set1_ps(x); }
 FNN_INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm256_fmadd_ps(a, b, c); }
 FNN_INLINE vec_f32 maximum_f32(vec_f32 a, vec_f32 b) { return _mm256_max_ps(a, b); }
+FNN_INLINE vec_f32 minimum_f32(vec_f32 a, vec_f32 b) { return _mm256_min_ps(a, b); }
 FNN_INLINE vec_f32 sqrtv_f32(vec_f32 v) { return _mm256_sqrt_ps(v); }
 FNN_INLINE vec_f32 load_quarter_f32(const float *p) {
     return _mm256_castps128_ps256(_mm_loadu_ps(p));
@@ -49,6 +50,7 @@ FNN_INLINE vec_f64 keep_f64(vec_f64 v, vspan_f64 s) { return (vec_f64)((__m256i)
 FNN_INLINE vec_f64 splat_f64(double x) { return _mm256_set1_pd(x); }
 FNN_INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm256_fmadd_pd(a, b, c); }
 FNN_INLINE vec_f64 maximum_f64(vec_f64 a, vec_f64 b) { return _mm256_max_pd(a, b); }
+FNN_INLINE vec_f64 minimum_f64(vec_f64 a, vec_f64 b) { return _mm256_min_pd(a, b); }
 FNN_INLINE vec_f64 sqrtv_f64(vec_f64 v) { return _mm256_sqrt_pd(v); }
 FNN_INLINE vec_f64 load_quarter_f64(const double *p) {
     return _mm256_castpd128_pd256(_mm_loadu_pd(p));

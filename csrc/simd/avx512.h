@@ -29,6 +29,7 @@ FNN_INLINE vec_f32 slide_f32(vec_f32 a, vec_f32 b, int k) {
     return (vec_f32)FNN_SLIDE(a, b, k, 32);
 }
 FNN_INLINE vec_f32 maximum_f32(vec_f32 a, vec_f32 b) { return _mm512_max_ps(a, b); }
+FNN_INLINE vec_f32 minimum_f32(vec_f32 a, vec_f32 b) { return _mm512_min_ps(a, b); }
 FNN_INLINE vec_f32 sqrtv_f32(vec_f32 v) { return _mm512_sqrt_ps(v); }
 FNN_INLINE vec_f32 load_quarter_f32(const float *p) {
     return _mm512_castps128_ps512(_mm_loadu_ps(p));
@@ -54,6 +55,7 @@ FNN_INLINE vec_f64 slide_f64(vec_f64 a, vec_f64 b, int k) {
     return (vec_f64)FNN_SLIDE(a, b, k, 64);
 }
 FNN_INLINE vec_f64 maximum_f64(vec_f64 a, vec_f64 b) { return _mm512_max_pd(a, b); }
+FNN_INLINE vec_f64 minimum_f64(vec_f64 a, vec_f64 b) { return _mm512_min_pd(a, b); }
 FNN_INLINE vec_f64 sqrtv_f64(vec_f64 v) { return _mm512_sqrt_pd(v); }
 FNN_INLINE vec_f64 load_quarter_f64(const double *p) {
     return _mm512_castpd128_pd512(_mm_loadu_pd(p));

@@ -75,9 +75,6 @@ typedef FN(uint) FN(bits) __attribute__((vector_size(sizeof(vec))));
 /* -0.0: the sign bit of every lane */
 FNN_INLINE ivec FN(sign_bit)(void) { return (ivec)FN(splat)((real)-0.0); }
 
-/* a < b ? a : b, b where either is NaN */
-FNN_INLINE vec FN(minimum)(vec a, vec b) { return -FN(maximum)(-a, -b); }
-
 /* c[0] + c[1] x + ... + c[degree] x^degree */
 FNN_INLINE vec FN(polynomial)(const real *c, int degree, vec x) {
     vec p = FN(splat)(c[degree]);
@@ -140,9 +137,10 @@ FNN_INLINE vec FN(exp_bounded)(vec x) {
     return x;
 }
 
-FNN_INLINE vec FN(expv)(vec x) {
-    return FN(exp_bounded)(FN(minimum)(FN(splat)(EXP_HIGHEST), x));
-}
+/* x, or what is as good to exp_each where x is larger than that takes */
+FNN_INLINE vec FN(exp_bound)(vec x) { return FN(minimum)(FN(splat)(EXP_HIGHEST), x); }
+
+FNN_INLINE vec FN(expv)(vec x) { return FN(exp_bounded)(FN(exp_bound)(x)); }
 
 FNN_INLINE vec FN(logv)(vec x) {
     const ivec denormal = x < FN(splat)(SMALLEST_NORMAL);

@@ -17,6 +17,7 @@
  *   splat(x) zero()              all lanes x, or 0
  *   fma(a, b, c)                 a * b + c
  *   maximum(a, b)                a > b ? a : b, b where either is NaN
+ *   minimum(a, b)                a < b ? a : b, b where either is NaN
  *   select(c, a, b)              lane-wise c ? a : b for a comparison result c
  *   sqrtv(v) sum(v)              square root; sum of lanes in a fixed order
  *   slide(a, b, k)               lanes k .. of a, then the first k of b; k a literal up to 4; only
