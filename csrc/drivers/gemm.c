@@ -10,6 +10,7 @@ typedef enum way {
     IN_PLACE, /* panels of B where they lie: the matrix itself, or the caller's packed form */
     PACKED,   /* panels copied or transposed into the workspace, block by block */
     DOT,      /* B's columns are contiguous and few rows use them: lanes along k */
+    SQUARES,  /* B's columns are contiguous: turned in registers as they are used */
     TURNED    /* B is large, A small: C^T = B^T A^T with A packed, then C from C^T */
 } way;
 

@@ -12,6 +12,19 @@ FNN_INLINE int FN(crowds)(ptrdiff_t stride, ptrdiff_t rows) {
     return rows * fnn_min(bytes & -bytes, PAGE) > 4 * PAGE;
 }
 
+/* Of turning squares of B in registers, once for each tile, in units of one lane's multiply-add; 0
+ * where that cannot be or where lines of rows or columns would fall on each other. */
+static double FN(squares_cost)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+    const ptrdiff_t rows = t->gemm_squares_rows;
+    if (rows == 0 || s->m < 8 || s->n < t->lanes || s->a_cs != 1 || FN(crowds)(s->a_rs, rows) ||
+        FN(crowds)(s->b_cs, t->lanes))
+        return 0;
+    const ptrdiff_t tiles = fnn_ceil_div(s->m, rows);
+    const ptrdiff_t whole = fnn_round_up(fnn_ceil_div(s->m, tiles), 4) * tiles;
+    return (double)fnn_round_up(s->n, t->lanes) *
+           ((double)(whole + 7 * tiles) * (double)s->k + 24 * (double)s->m);
+}
+
 /* The cheapest way for a B with contiguous columns (W of x W^T), in units of one lane's
  * multiply-add. The constants were measured: an element costs 14 to pack transposed, a turned
  * result 24; a dot product loads more than a tile and ends with a sum of lanes. */
@@ -21,10 +34,17 @@ static way FN(cheapest)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
     const double n_whole = (double)fnn_round_up(s->n, t->lanes);
     const double k_whole = (double)fnn_round_up(s->k, t->lanes);
     const double packed = n * k * 14 + m * k * n_whole;
-    const double dot = m * n * (k_whole * (t->gemm_dot_rows >= 4 ? 1.25 : 2) + 48);
+    /* many rows and columns read each other from L2 */
+    const double each = t->gemm_dot_rows < 4 ? 2 : fnn_min(s->m, s->n) > 16 ? 1.5 : 1.25;
+    const double dot = m * n * (k_whole * each + 48);
+    const double squares = FN(squares_cost)(s, t);
     const double turned = m * k * 14 + n * k * m_whole + m * n * 24;
     const ptrdiff_t room = fnn_round_up(s->m, t->gemm_nr) * s->k * (ptrdiff_t)sizeof(real);
     const int fits = room <= t->gemm_b_block;
+    const double waits = s->b_far ? (m + n) * k * 4 : 0; /* squares fetch ahead */
+    if (squares > 0 && squares < packed + waits && squares < 1.25 * dot + waits &&
+        squares < turned + waits)
+        return SQUARES;
     if (s->a_cs == 1 && fits && turned < packed && turned < dot) return TURNED;
     return dot < packed ? DOT : PACKED;
 }
@@ -91,7 +111,7 @@ FNN_INLINE const fnn_gemm_shape *FN(normal)(const fnn_gemm_shape *s, const FN(fn
  * a page if the tile is low. */
 FNN_INLINE int FN(packs_a)(const fnn_gemm_shape *s, const FN(fnn_table) *t, way way) {
     const ptrdiff_t size = sizeof(real);
-    if (way == DOT) return s->a_cs != 1;
+    if (way == DOT || way == SQUARES) return s->a_cs != 1;
     if (way == TURNED || s->n <= 2 * t->gemm_nr) return 0;
     if (s->a_cs == 1) return FN(aliases)(s->a_rs) && s->m > 4 && s->n > 8 * t->gemm_nr;
     if (s->a_rs == 1 && s->a_cs * size % (t->gemm_mr < 8 ? PAGE / 4 : PAGE) != 0) return 0;

@@ -29,6 +29,16 @@ static void FN(pack_panels)(const FN(fnn_table) *t, const real *b, ptrdiff_t b_r
         t->gemm_pack(kc, fnn_min(nr, nc - j), b + j * b_cs, b_rs, b_cs, panels + j * kc, nr, nr);
 }
 
+FNN_INLINE FN(gemm_block_fn) *FN(kernel)(const FN(job) *job) {
+    switch (job->plan.way) {
+    case DOT: return job->table->gemm_dot;
+    case SQUARES: return job->table->gemm_squares;
+    default: return job->table->gemm_block;
+    }
+}
+
+FNN_INLINE int FN(columns_contiguous)(const plan *p) { return p->way == DOT || p->way == SQUARES; }
+
 /* Packs the rows of A, which fit into the room, and runs the kernel on them. */
 static void FN(packed_rows)(const FN(job) *job, FN(gemm_operands) *g, real *room) {
     const ptrdiff_t line = FNN_LINE / sizeof(real), pitch = job->plan.a_pitch;
@@ -42,7 +52,7 @@ static void FN(packed_rows)(const FN(job) *job, FN(gemm_operands) *g, real *room
         g->a_ks = 1;
     }
     g->a = room;
-    (job->plan.way == DOT ? job->table->gemm_dot : job->table->gemm_block)(g);
+    FN(kernel)(job)(g);
 }
 
 /* Rows of C^T, summed over all of k in the room, then turned into columns of C. */
@@ -68,7 +78,7 @@ static void FN(turned_rows)(const FN(job) *job, FN(gemm_operands) *g, real *room
 /* The product as g has it, rows of A packed on the way if the plan says so. */
 static void FN(multiply)(const FN(job) *job, const FN(gemm_operands) *g, real *room) {
     if (!job->plan.a_pitch) {
-        (job->plan.way == DOT ? job->table->gemm_dot : job->table->gemm_block)(g);
+        FN(kernel)(job)(g);
         return;
     }
     for (ptrdiff_t i = 0; i < g->m; i += job->plan.mc) {
@@ -104,7 +114,7 @@ static void FN(cell_task)(void *argument, ptrdiff_t task, int worker) {
     g.m = fnn_min(p->m_cut, g.m - i);
     g.n = fnn_min(p->n_cut, g.n - j);
     g.a += i * g.a_rs;
-    g.b += p->way == DOT ? j * g.b_ps : j / piece->job->table->gemm_nr * g.b_ps;
+    g.b += FN(columns_contiguous)(p) ? j * g.b_ps : j / piece->job->table->gemm_nr * g.b_ps;
     g.c += p->way == TURNED ? j * g.c_rs + i : i * g.c_rs + j;
     if (g.bias_column) g.bias_column += j;
     if (g.bias_row) g.bias_row += i;
@@ -139,7 +149,7 @@ static void FN(prepare_b)(FN(piece) *piece, int threads) {
     } else {
         g->b = piece->b;
         g->b_ks = job->shape->b_rs;
-        g->b_ps = job->plan.way == DOT ? job->shape->b_cs : nr;
+        g->b_ps = FN(columns_contiguous)(&job->plan) ? job->shape->b_cs : nr;
     }
 }
 

@@ -17,6 +17,9 @@
 #define GEMM_DOT_COLS 8
 #define GEMM_DOT_INSTANCES(X) X(1, 8) X(2, 8) X(3, 4) X(4, 4)
 #define GEMM_DOT_WIDE_INSTANCES(X) X(3, 5) X(4, 5)
+#define GEMM_SQUARES_ROWS 16
+#define GEMM_SQUARES_FEWEST 8
+#define GEMM_SQUARES_INSTANCES(X) X(8) X(12) X(16)
 #define GEMM_INSTANCES(X)                                                                     \
     X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) \
     X(12, 1) X(13, 1) X(14, 1) X(15, 1) X(16, 1) X(17, 1) X(18, 1)                            \

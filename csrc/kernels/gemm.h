@@ -29,6 +29,12 @@ typedef void FN(gemm_block_fn)(const FN(gemm_operands) *g);
  * depend on how the caller cuts m and n. b_ks is ignored. */
 typedef void FN(gemm_dot_fn)(const FN(gemm_operands) *g);
 
+/* The same product for such a B and a_ks = 1, in rising k from 0 for every element, so its bits do
+ * not depend on the caller's cuts either. Pays from some rows and a vector of columns on. Needs
+ * ISAs with gemm_squares_rows > 0. So many rows of A and LANES columns of B that end with the last
+ * one are readable, whatever m and n. */
+typedef void FN(gemm_squares_fn)(const FN(gemm_operands) *g);
+
 /* Moves a transposed product into place: C[j][i] = relu(bias + (C[j][i] +) T[i][j]) for i < g->m
  * and j < g->n, with row j of C at g->c + j * c_rs; bias_row has g->m elements and bias_column
  * g->n. Rows of T are t_rs apart, a multiple of the vector's length, and readable that far. */

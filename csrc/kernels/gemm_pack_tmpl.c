@@ -22,9 +22,13 @@ FNN_INLINE void FN(gemm_pack_square)(ptrdiff_t rows, ptrdiff_t cols, const real 
                                      ptrdiff_t src_cs, real *dst, ptrdiff_t dst_rs, int whole) {
     vec x[LANES];
     if (whole) {
-        FNN_UNROLL
-        for (int j = 0; j < LANES; j++) x[j] = FN(load)(src + j * src_cs);
-        FN(transpose)(x);
+        if (FNN_VBYTES == FNN_LINE) { /* vectors off a line would cross two */
+            FN(load_transposed)(src, src_cs, LANES, x);
+        } else {
+            FNN_UNROLL
+            for (int j = 0; j < LANES; j++) x[j] = FN(load)(src + j * src_cs);
+            FN(transpose)(x);
+        }
         FNN_UNROLL
         for (int i = 0; i < LANES; i++) FN(store)(dst + i * dst_rs, x[i]);
     } else {
