@@ -12,9 +12,10 @@ enum {
  * GEMM_NARROW_ROWS rows without spilling general registers. */
 #define GEMM_SHARE 4
 
-/* Bytes of a B that streams which all rows of A pass before the next come: these, the next ones,
- * and A share L1. */
-#define GEMM_AHEAD (8 << 10)
+/* Bytes of each row of a B that streams which all rows of A pass while the next ones come: half of
+ * them where L1 holds GEMM_AHEAD of all rows. */
+#define GEMM_RUN 1024
+#define GEMM_AHEAD (16 << 10)
 
 /* Steps of k between the fetching of a row of B into L1 and its use. */
 #define GEMM_AHEAD_STEPS 4
@@ -138,15 +139,6 @@ static FN(gemm_tile_fn) *const FN(gemm_tiles)[GEMM_NARROW_ROWS + 1][2 * GEMM_NV 
 #undef GEMM_INSTANCE
 };
 
-/* Fetches rows k .. k_end of B from column j on. What lies behind the last column is fetched in vain. */
-FNN_INLINE void FN(gemm_fetch)(const FN(gemm_operands) *g, ptrdiff_t j, ptrdiff_t columns,
-                               ptrdiff_t k, ptrdiff_t k_end) {
-    const ptrdiff_t line = FNN_LINE / (ptrdiff_t)sizeof(real);
-    for (; k < k_end; k++)
-        for (ptrdiff_t at = 0; at < columns; at += line)
-            __builtin_prefetch(g->b + k * g->b_ks + j + at);
-}
-
 /* Rows i .. i+rows-1 of columns j .. end. */
 FNN_INLINE void FN(gemm_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t rows,
                                 ptrdiff_t j, ptrdiff_t end) {
@@ -156,6 +148,40 @@ FNN_INLINE void FN(gemm_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff
         const ptrdiff_t w = end - j < width ? end - j : width;
         const ptrdiff_t vectors = (w + LANES - 1) / LANES;
         FN(gemm_tiles)[rows][vectors](g, i, j, w - (vectors - 1) * LANES);
+    }
+}
+
+/* Tiles of even height: the first `more` have one row more. */
+typedef struct FN(gemm_heights) {
+    ptrdiff_t tiles, rows, more;
+} FN(gemm_heights);
+
+/* A B from beyond L2: runs of columns, each fetched while the one before is multiplied, line by
+ * line between the tiles. After the last run the rows that follow B are fetched, the next depth or
+ * the next matrix of a batch. */
+static FNN_NOINLINE void FN(gemm_stream)(const FN(gemm_operands) *g, const FN(gemm_heights) *h) {
+    const ptrdiff_t nr = GEMM_NV * LANES, size = sizeof(real), line = FNN_LINE / size;
+    const ptrdiff_t most = (g->k * GEMM_RUN <= 2 * GEMM_AHEAD ? GEMM_RUN / 2 : GEMM_RUN) / size;
+    const ptrdiff_t runs = (g->n + most - 1) / most;
+    const ptrdiff_t run = fnn_round_up((g->n + runs - 1) / runs, nr), lines = run / line;
+    const ptrdiff_t step = h->rows + (h->more > 0) <= GEMM_WIDE_ROWS ? 2 * nr : nr;
+    const ptrdiff_t parts = h->tiles * ((run + step - 1) / step);
+    const ptrdiff_t share = (g->k * lines + parts - 1) / parts;
+    for (ptrdiff_t j = 0; j < g->n; j += run) {
+        const ptrdiff_t end = g->n - j < run ? g->n : j + run;
+        const real *next = g->b + (end < g->n ? end : g->k * g->b_ks);
+        ptrdiff_t k = 0, at = 0;
+        for (ptrdiff_t t = 0, i = 0; t < h->tiles; t++) {
+            const ptrdiff_t high = h->rows + (t < h->more);
+            for (ptrdiff_t p = j; p < end; p += step) {
+                for (ptrdiff_t f = 0; f < share && k < g->k; f++) {
+                    __builtin_prefetch(next + at * line);
+                    if (++at == lines) at = 0, k++, next += g->b_ks;
+                }
+                FN(gemm_stripe)(g, i, high, p, end - p < step ? end : p + step);
+            }
+            i += high;
+        }
     }
 }
 
@@ -169,20 +195,16 @@ static void FN(gemm_block)(const FN(gemm_operands) *g) {
         if (g->m) FN(gemm_stripe)(g, 0, g->m, 0, g->n);
         return;
     }
-    /* balanced: 30 rows are 10 + 10 + 10; the first `more` tiles have one row more */
-    const ptrdiff_t rows = g->m / tiles, more = g->m - rows * tiles;
-    /* if B streams, some panels of it stay in L1 for all rows, and the next ones are fetched */
-    const ptrdiff_t nr = GEMM_NV * LANES, size = sizeof(real);
-    const ptrdiff_t some = g->streams ? GEMM_AHEAD / (g->k * size + 1) / nr * nr : g->n;
-    const ptrdiff_t across = some < nr ? nr : some, share = (g->k + tiles - 1) / tiles;
-    for (ptrdiff_t j = 0; j < g->n; j += across) {
-        const ptrdiff_t end = g->n - j < across ? g->n : j + across;
-        for (ptrdiff_t t = 0, i = 0; t < tiles; t++) {
-            const ptrdiff_t high = rows + (t < more), k = t * share;
-            if (g->streams)
-                FN(gemm_fetch)(g, end, across, k, k + share < g->k ? k + share : g->k);
-            FN(gemm_stripe)(g, i, high, j, end);
-            i += high;
-        }
+    /* balanced: 30 rows are 10 + 10 + 10 */
+    const ptrdiff_t rows = g->m / tiles;
+    const FN(gemm_heights) heights = {tiles, rows, g->m - rows * tiles};
+    if (g->streams) {
+        FN(gemm_stream)(g, &heights);
+        return;
+    }
+    for (ptrdiff_t t = 0, i = 0; t < tiles; t++) {
+        const ptrdiff_t high = rows + (t < heights.more);
+        FN(gemm_stripe)(g, i, high, 0, g->n);
+        i += high;
     }
 }
