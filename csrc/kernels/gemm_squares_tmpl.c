@@ -58,6 +58,20 @@ FNN_INLINE void FN(gemm_squares_step)(const real **a, const ptrdiff_t *a_rs, con
         b[s / SQUARES_SHARE] = FN(gemm_opaque)(b[s / SQUARES_SHARE] + INNER);
 }
 
+/* sums[rows][LANES] of rows i .. and columns j .. += what is left from k on: less than a line. */
+static FNN_NOINLINE void FN(gemm_squares_rest)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j,
+                                               ptrdiff_t k, int rows, real *sums) {
+    for (; k < g->k; k++) {
+        real row[LANES];
+        for (int s = 0; s < LANES; s++) row[s] = g->b[(j + s) * g->b_ps + k];
+        const vec x = FN(load)(row);
+        for (int r = 0; r < rows; r++) {
+            const vec av = FN(splat)(g->a[(i + r) * g->a_rs + k]);
+            FN(store)(sums + r * LANES, FN(fma)(av, x, FN(load)(sums + r * LANES)));
+        }
+    }
+}
+
 /* Rows i .. i+rows-1, a literal, and columns j .. j+LANES-1, of which those from i_new and j_new
  * on are stored. */
 FNN_INLINE void FN(gemm_squares_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j,
@@ -79,19 +93,10 @@ FNN_INLINE void FN(gemm_squares_tile)(const FN(gemm_operands) *g, ptrdiff_t i, p
         FNN_UNROLL
         for (int f = 0; f < LINE / INNER; f++)
             FN(gemm_squares_step)(a, a_rs, b, b_ps, acc, rows, f);
-    for (ptrdiff_t p = 0; p < k; p++) {
-        real turned[LANES];
-        for (int s = 0; s < LANES; s++) turned[s] = b[s / SQUARES_SHARE][b_ps[s % SQUARES_SHARE] + p];
-        const vec x = FN(load)(turned);
-        FNN_UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec av = FN(splat)(a[r / SQUARES_SHARE][a_rs[r % SQUARES_SHARE] + p]);
-            acc[r] = FN(fma)(av, x, acc[r]);
-        }
-    }
     real sums[GEMM_SQUARES_ROWS * LANES];
     FNN_UNROLL
     for (int r = 0; r < rows; r++) FN(store)(sums + r * LANES, acc[r]);
+    if (k > 0) FN(gemm_squares_rest)(g, i, j, g->k - k, rows, sums);
     for (ptrdiff_t r = i_new - i; r < rows; r++)
         FN(gemm_dot_finish)(g, sums + r * LANES + j_new - j, i + r, j_new, j + LANES - j_new);
 }
