@@ -55,6 +55,8 @@ GEMM = (
     GemmCase(150, 130, 2 * KC + 5),
     # what one call of the kernel does, and what it does no more
     *(GemmCase(m, n, k) for m, n, k in ((192, 64, 42), (193, 32, 20), (64, 64, 128), (9, 65, 40))),
+    # long rows by long columns, some of either: squares turned in registers
+    *(GemmCase(16, n, k, False, True) for n, k in ((16, 64), (17, 200), (33, KC + 21), (16, 15))),
     # few rows by many columns of a transposed right side
     *(GemmCase(m, 301, k, False, True) for m, k in ((8, 40), (16, 90), (31, 200), (32, 130))),
     # a right side that streams, panels of it in turn; rows of dot products beyond a block of depth

@@ -85,6 +85,13 @@ def test_chosen_algorithm(case, dtype):
     check_backward(case, dtype, rounding=allowed)
 
 
+@pytest.mark.parametrize(("c", "k"), [(16, 8), (17, 11), (16, 16), (33, 13), (40, 24), (33, 47)])
+def test_pointwise_beyond_l2(c, k, isa, dtype):
+    case = Conv2dCase((2, c, 97, 93), k, kernel=(1, 1))
+    check_forward(case, dtype)
+    check_backward(case, dtype)
+
+
 def test_backward_gives_what_is_needed(isa, way, dtype):
     case = Conv2dCase((2, 3, 5, 9), 4, padding=(1, 1, 1, 1))
     (x, weight, _, grad), _, _ = truth(case, dtype)
