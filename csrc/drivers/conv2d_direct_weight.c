@@ -14,6 +14,9 @@ static const weight_tile dots_16[] = {FNN_CONV2D_DOTS_16(X)};
 static const weight_tile dots_32[] = {FNN_CONV2D_DOTS_32(X)};
 static const weight_tile outers_16[] = {FNN_CONV2D_OUTERS_16(X)};
 static const weight_tile outers_32[] = {FNN_CONV2D_OUTERS_32(X)};
+/* outs counts taps here, rows their runs. */
+static const weight_tile runs_16[] = {FNN_CONV2D_OUTER_RUNS_16(X)};
+static const weight_tile runs_32[] = {FNN_CONV2D_OUTER_RUNS_32(X)};
 #undef X
 #define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
 
@@ -21,6 +24,7 @@ enum {
     SUM_BYTES = 320 * 1024,      /* a task's block of the gradient */
     PIXEL_BYTES = 256 * 1024,    /* its padded planes and transposed pixels at a time */
     PARTIAL_BYTES = 512 * 1024,  /* all partial gradients */
+    BLOCK_BYTES = 24 * 1024,     /* transposed pixels that stay in L1 beside x and sums */
     TASKS = 16,                  /* tasks to aim at */
     GRAIN = 200000               /* multiply-adds worth a task */
 };

@@ -13,11 +13,12 @@
 typedef struct FN(weight_plan) {
     fnn_conv2d_planes planes;
     ptrdiff_t images, groups, in, out, taps; /* channels per group */
-    int outer, threes, tile; /* threes: conv2d_dot3 */
+    int outer, runs, threes, tile; /* runs: conv2d_outer_runs; threes: conv2d_dot3 */
     ptrdiff_t tile_outs, tile_rows, tile_width; /* tile_width: elements of a row of its result */
     ptrdiff_t unit_outs, out_units, in_block, in_units;
     ptrdiff_t row_space;                        /* rows of a unit, rounded up to tiles */
     ptrdiff_t step_images, steps, chunks, group_tasks;
+    ptrdiff_t block_images, block_rows;         /* whose dy is transposed at a time */
     ptrdiff_t row_cost;                         /* half cycles for a row of pixels */
     size_t row_bytes, partial_bytes, plane_bytes, dy_bytes, worker_bytes;
 } FN(weight_plan);
@@ -32,6 +33,30 @@ typedef struct FN(weight_job) {
     char *workers;
 } FN(weight_job);
 
+/* Whether conv2d_outer_runs costs less than `most`: it is chosen then. `rows` are those of all
+ * channels. */
+static int FN(takes_runs)(FN(weight_plan) *plan, const FN(fnn_table) *kernels, ptrdiff_t rows,
+                          ptrdiff_t most) {
+    const fnn_conv2d_axis *cols = &plan->planes.cols;
+    const int wide = kernels->conv2d_registers == 32;
+    const weight_tile *tiles = wide ? runs_32 : runs_16;
+    const ptrdiff_t lanes = kernels->lanes;
+    if (!kernels->conv2d_outer_runs || cols->stride > 1 || cols->dilation > 1) return 0;
+    for (int i = 0; i < (wide ? COUNT(runs_32) : COUNT(runs_16)); i++) {
+        const ptrdiff_t tile = (ptrdiff_t)tiles[i].outs * tiles[i].rows;
+        const ptrdiff_t pixel = fnn_ceil_div(plan->out, lanes) * fnn_ceil_div(rows, tile) *
+                                    (fnn_max(tile, 8) + 1) +
+                                plan->out; /* the transposition */
+        if (tiles[i].outs != cols->taps || pixel * cols->out >= most) continue;
+        plan->outer = plan->runs = 1;
+        plan->row_cost = pixel * cols->out;
+        plan->tile = i;
+        plan->tile_outs = plan->tile_width = lanes;
+        plan->tile_rows = tile;
+    }
+    return plan->runs;
+}
+
 static void FN(choose_weight_form)(FN(weight_plan) *plan, const FN(fnn_table) *kernels) {
     const int wide = kernels->conv2d_registers == 32;
     const weight_tile *dots = wide ? dots_32 : dots_16, *outers = wide ? outers_32 : outers_16;
@@ -45,6 +70,8 @@ static void FN(choose_weight_form)(FN(weight_plan) *plan, const FN(fnn_table) *k
         choose_weight_tile(outers, wide ? COUNT(outers_32) : COUNT(outers_16), 1, lanes, plan->out,
                            rows, &outer) * q +
         plan->out * q; /* the transposition */
+    /* dots read more from L2, and across lines, and end rows in part */
+    if (FN(takes_runs)(plan, kernels, rows, fnn_min(outer_cost, dot_cost + dot_cost / 4))) return;
     plan->outer = outer_cost < dot_cost;
     plan->row_cost = fnn_min(outer_cost, dot_cost);
     plan->tile = plan->outer ? outer : dot;
@@ -83,6 +110,12 @@ static void FN(cut_steps)(FN(weight_plan) *plan, ptrdiff_t lanes) {
     if (planes->bands == 1)
         plan->step_images = fnn_min(fnn_max(most / planes->band, 1), plan->images);
     plan->steps = planes->bands * fnn_ceil_div(plan->images, plan->step_images);
+    plan->block_rows = planes->band;
+    plan->block_images = plan->step_images;
+    if (!plan->runs) return;
+    const ptrdiff_t some = fnn_max(BLOCK_BYTES / dy_row, 1);
+    plan->block_rows = fnn_min(some, planes->band);
+    plan->block_images = fnn_min(fnn_max(some / planes->band, 1), plan->step_images);
 }
 
 static void FN(cut_tasks)(FN(weight_plan) *plan) {
@@ -107,7 +140,7 @@ static FN(weight_plan) FN(make_weight_plan)(const fnn_ctx *ctx, const fnn_conv2d
     FN(cut_units)(&plan);
     FN(cut_steps)(&plan, lanes);
     FN(cut_tasks)(&plan);
-    const ptrdiff_t pixels = plan.step_images * plan.planes.band * plan.planes.cols.out;
+    const ptrdiff_t pixels = plan.block_images * plan.block_rows * plan.planes.cols.out;
     const ptrdiff_t tiles = fnn_ceil_div(plan.unit_outs, plan.tile_outs);
     plan.row_bytes = fnn_lines((size_t)plan.row_space * sizeof(ptrdiff_t));
     if (plan.chunks > 1)
@@ -148,37 +181,117 @@ static void FN(copy_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdi
                         a0, height, unit->planes + n * plan->in_block * plan->planes.channel);
 }
 
-/* Adds a step's pixels to the unit's sums; the first step overwrites them. */
-static void FN(add_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdiff_t step, int add) {
+/* Adds some pixels by all tiles of the unit. x and dy are what the kernel asks for. */
+static void FN(add_tiles)(const FN(weight_job) *job, const FN(unit) *unit,
+                          const fnn_conv2d_pixels *pixels, const real *x, const real *dy, int add) {
     const FN(weight_plan) *plan = job->plan;
-    const fnn_conv2d_planes *planes = &plan->planes;
-    const ptrdiff_t q = planes->cols.out, dy_plane = planes->rows.out * q;
-    const ptrdiff_t a0 = fnn_conv2d_band_start(planes, step % planes->bands);
-    const ptrdiff_t height = fnn_conv2d_band_start(planes, step % planes->bands + 1) - a0;
-    const ptrdiff_t n0 = step / planes->bands * plan->step_images;
-    const ptrdiff_t n1 = fnn_min(n0 + plan->step_images, plan->images);
-    const fnn_conv2d_pixels pixels = {
-        .images = n1 - n0, .rows = height, .cols = q, .x_image = plan->in_block * planes->channel,
-        .x_row = planes->pitch, .x_step = job->kernels->lanes, .dy_channel = dy_plane,
-        .dy_image = plan->groups * plan->out * dy_plane};
-    const real *dy = job->dy + ((n0 * plan->groups + unit->group) * plan->out) * dy_plane + a0 * q;
-    FN(copy_step)(job, unit, n0, n1, a0, height);
-    if (plan->outer)
-        for (ptrdiff_t n = 0; n < pixels.images; n++)
-            job->kernels->conv2d_transpose(
-                unit->out1 - unit->out0, height * q,
-                dy + n * pixels.dy_image + unit->out0 * dy_plane, dy_plane,
-                unit->dy + n * height * q * plan->tile_width, plan->tile_width, plan->tile_width);
     const ptrdiff_t rows = (unit->in1 - unit->in0) * plan->taps;
-    FN(conv2d_dot_fn) *const add_tile = plan->outer    ? job->kernels->conv2d_outer
+    FN(conv2d_dot_fn) *const add_tile = plan->runs     ? job->kernels->conv2d_outer_runs
+                                        : plan->outer  ? job->kernels->conv2d_outer
                                         : plan->threes ? job->kernels->conv2d_dot3
                                                        : job->kernels->conv2d_dot;
     for (ptrdiff_t t = 0; unit->out0 + t * plan->tile_outs < unit->out1; t++) {
-        const real *d = plan->outer ? unit->dy : dy + FN(tile_start)(plan, unit, t) * dy_plane;
+        const ptrdiff_t k = plan->outer ? 0 : FN(tile_start)(plan, unit, t);
         for (ptrdiff_t i = 0; i < rows; i += plan->tile_rows)
-            add_tile(&pixels, plan->tile, job->row + i, unit->planes, d, add,
+            add_tile(pixels, plan->tile, job->row + i, x, dy + k * pixels->dy_channel, add,
                      unit->sums + (t * plan->row_space + i) * plan->tile_width);
     }
+}
+
+/* Transposes dy block by block, and adds each while it is in the cache. */
+static void FN(add_blocks)(const FN(weight_job) *job, const FN(unit) *unit,
+                           const fnn_conv2d_pixels *step, const real *dy, int add) {
+    const FN(weight_plan) *plan = job->plan;
+    fnn_conv2d_pixels pixels = *step;
+    for (ptrdiff_t n = 0; n < step->images; n += pixels.images) {
+        pixels.images = fnn_min(plan->block_images, step->images - n);
+        for (ptrdiff_t p = 0; p < step->rows; p += pixels.rows, add = 1) {
+            pixels.rows = fnn_min(plan->block_rows, step->rows - p);
+            const ptrdiff_t count = pixels.rows * step->cols;
+            for (ptrdiff_t i = 0; i < pixels.images; i++)
+                job->kernels->conv2d_transpose(
+                    unit->out1 - unit->out0, count,
+                    dy + (n + i) * step->dy_image + unit->out0 * step->dy_channel + p * step->cols,
+                    step->dy_channel, unit->dy + i * count * plan->tile_width, plan->tile_width,
+                    plan->tile_width);
+            FN(add_tiles)(job, unit, &pixels, unit->planes + n * step->x_image + p * step->x_row,
+                          unit->dy, add);
+        }
+    }
+}
+
+/* The images n0 .. n1 and positions a0 .. a1 of a step. */
+typedef struct FN(weight_step) {
+    ptrdiff_t n0, n1, a0, a1;
+} FN(weight_step);
+
+static FN(weight_step) FN(find_step)(const FN(weight_plan) *plan, ptrdiff_t step) {
+    const fnn_conv2d_planes *planes = &plan->planes;
+    const ptrdiff_t n0 = step / planes->bands * plan->step_images, band = step % planes->bands;
+    return (FN(weight_step)){.n0 = n0, .n1 = fnn_min(n0 + plan->step_images, plan->images),
+                             .a0 = fnn_conv2d_band_start(planes, band),
+                             .a1 = fnn_conv2d_band_start(planes, band + 1)};
+}
+
+/* `runs` of `run` elements, `step` apart, in each of so many planes. */
+static fnn_conv2d_ahead FN(look_ahead)(const real *at, ptrdiff_t run, ptrdiff_t runs,
+                                       ptrdiff_t step, ptrdiff_t planes, ptrdiff_t plane) {
+    const ptrdiff_t size = sizeof(real), lines = fnn_ceil_div(run * size, FNN_LINE);
+    return (fnn_conv2d_ahead){.at = (const char *)at, .left = lines, .lines = lines,
+                              .jump = step * size - lines * FNN_LINE, .rest = runs, .runs = runs,
+                              .turn = (plane - runs * step) * size, .planes = planes};
+}
+
+/* What a step of `group` will read of x and dy: rows in each channel, where a band is not all of an
+ * image, else the channels of each image. */
+static void FN(fetch_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdiff_t group,
+                           const FN(weight_step) *step, fnn_conv2d_ahead ahead[2]) {
+    const FN(weight_plan) *plan = job->plan;
+    const fnn_conv2d_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
+    const ptrdiff_t x_plane = rows->in * cols->in, dy_plane = rows->out * cols->out;
+    const ptrdiff_t x_image = plan->groups * plan->in * x_plane;
+    const ptrdiff_t dy_image = plan->groups * plan->out * dy_plane;
+    const ptrdiff_t ins = unit->in1 - unit->in0, outs = unit->out1 - unit->out0;
+    const ptrdiff_t images = step->n1 - step->n0, height = step->a1 - step->a0;
+    const real *x = job->x + step->n0 * x_image + (group * plan->in + unit->in0) * x_plane;
+    const real *dy = job->dy + step->n0 * dy_image + (group * plan->out + unit->out0) * dy_plane +
+                     step->a0 * cols->out;
+    const ptrdiff_t first = fnn_max(step->a0 * rows->stride - rows->in_origin, 0);
+    const ptrdiff_t last = (step->a1 - 1) * rows->stride - rows->in_origin +
+                           (rows->taps - 1) * rows->dilation;
+    const ptrdiff_t reach = fnn_max(fnn_min(last + 1, rows->in) - first, 1);
+    if (rows->phases < rows->stride) /* rows that nobody reads between those that some tap does */
+        ahead[0] = FN(look_ahead)(x + first * cols->in, cols->in, fnn_ceil_div(reach, rows->stride),
+                                  rows->stride * cols->in, ins, x_plane);
+    else if (plan->planes.bands > 1)
+        ahead[0] = FN(look_ahead)(x + first * cols->in, reach * cols->in, ins, x_plane, 1, 0);
+    else
+        ahead[0] = FN(look_ahead)(x, ins * x_plane, images, x_image, 1, 0);
+    if (plan->planes.bands > 1)
+        ahead[1] = FN(look_ahead)(dy, height * cols->out, outs, dy_plane, 1, 0);
+    else
+        ahead[1] = FN(look_ahead)(dy, outs * dy_plane, images, dy_image, 1, 0);
+}
+
+/* Adds a step's pixels to the unit's sums; the first step overwrites them. */
+static void FN(add_step)(const FN(weight_job) *job, const FN(unit) *unit,
+                         const FN(weight_step) *step, fnn_conv2d_ahead ahead[2], int add) {
+    const FN(weight_plan) *plan = job->plan;
+    const fnn_conv2d_planes *planes = &plan->planes;
+    const ptrdiff_t q = planes->cols.out, dy_plane = planes->rows.out * q;
+    const fnn_conv2d_pixels pixels = {
+        .images = step->n1 - step->n0, .rows = step->a1 - step->a0, .cols = q,
+        .x_image = plan->in_block * planes->channel, .x_row = planes->pitch,
+        .x_step = job->kernels->lanes, .dy_channel = dy_plane,
+        .dy_image = plan->groups * plan->out * dy_plane, .ahead = ahead};
+    const real *dy = job->dy +
+                     ((step->n0 * plan->groups + unit->group) * plan->out) * dy_plane +
+                     step->a0 * q;
+    FN(copy_step)(job, unit, step->n0, step->n1, step->a0, pixels.rows);
+    if (plan->outer)
+        FN(add_blocks)(job, unit, &pixels, dy, add);
+    else
+        FN(add_tiles)(job, unit, &pixels, unit->planes, dy, add);
 }
 
 static void FN(finish_unit)(const FN(weight_job) *job, const FN(unit) *unit, real *dw) {
@@ -217,8 +330,14 @@ static void FN(weight_task)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t last = plan->steps * (chunk + 1) / plan->chunks;
     const ptrdiff_t end = plan->groups * (part + 1) / plan->group_tasks;
     for (unit.group = plan->groups * part / plan->group_tasks; unit.group < end; unit.group++) {
-        for (ptrdiff_t step = first; step < last; step++)
-            FN(add_step)(job, &unit, step, step > first);
+        for (ptrdiff_t i = first; i < last; i++) {
+            const FN(weight_step) step = FN(find_step)(plan, i);
+            const ptrdiff_t group = unit.group + (i + 1 == last);
+            const FN(weight_step) next = FN(find_step)(plan, i + 1 < last ? i + 1 : first);
+            fnn_conv2d_ahead ahead[2] = {{0}};
+            if (group < end) FN(fetch_step)(job, &unit, group, &next, ahead);
+            FN(add_step)(job, &unit, &step, ahead, i > first);
+        }
         FN(finish_unit)(job, &unit, dw);
     }
 }
@@ -233,7 +352,10 @@ void FN(fnn_conv2d_direct_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_
                                            fnn_conv2d_plan *to) {
     const FN(weight_plan) plan = FN(make_weight_plan)(ctx, shape);
     const ptrdiff_t lanes = FN(table)(ctx)->lanes;
-    to->kernel = plan.outer ? "conv2d_outer" : plan.threes ? "conv2d_dot3" : "conv2d_dot";
+    to->kernel = plan.runs     ? "conv2d_outer_runs"
+                 : plan.outer  ? "conv2d_outer"
+                 : plan.threes ? "conv2d_dot3"
+                               : "conv2d_dot";
     fnn_conv2d_note(to, "tile channels", plan.tile_outs);
     fnn_conv2d_note(to, "tile rows", plan.tile_rows);
     fnn_conv2d_note(to, "lanes", lanes);

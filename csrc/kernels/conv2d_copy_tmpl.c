@@ -21,6 +21,23 @@ FNN_INLINE void FN(conv2d_copy_clear)(const real *src, real *dst, ptrdiff_t coun
     for (; j < end; j += LANES) FN(store)(dst + j, FN(zero)());
 }
 
+/* Every second pixel of a row, with zeros behind them as above. What is read ends with the last of
+ * them: the rest of its vector is masked. */
+FNN_INLINE void FN(conv2d_copy_halves)(const real *src, real *dst, ptrdiff_t count,
+                                       ptrdiff_t end) {
+    ptrdiff_t j = 0;
+    for (; j + LANES < count; j += LANES)
+        FN(store)(dst + j, FN(even_lanes)(FN(load)(src + 2 * j), FN(load)(src + 2 * j + LANES)));
+    if (j < count) {
+        const ptrdiff_t some = 2 * (count - j) - 1;
+        const vec a = FN(load_m)(src + 2 * j, FN(mask)(fnn_min(some, LANES)));
+        const vec b = FN(load_m)(src + 2 * j + LANES, FN(mask)(fnn_max(some - LANES, 0)));
+        FN(store)(dst + j, FN(even_lanes)(a, b));
+        j += LANES;
+    }
+    for (; j < end; j += LANES) FN(store)(dst + j, FN(zero)());
+}
+
 FNN_INLINE void FN(conv2d_clear)(real *dst, ptrdiff_t count) {
     for (ptrdiff_t j = 0; j < count; j++) dst[j] = 0;
 }
@@ -75,6 +92,8 @@ static FNN_NOINLINE void FN(conv2d_pad)(const FN(conv2d_crop) *crop, const real 
             const ptrdiff_t end = i + 1 < rows.hi ? cols : cols - span.lo;
             if (crop->col_step == 1) {
                 FN(conv2d_copy_clear)(row, to, run, end, rest);
+            } else if (crop->col_step == 2) {
+                FN(conv2d_copy_halves)(row, to, run, end);
             } else {
                 FN(conv2d_copy_steps)(row, crop->col_step, to, 1, run);
                 FN(conv2d_clear)(to + run, end - run);

@@ -14,7 +14,8 @@
  *   conv2d_lanes  X(pixels), a pixel being a vector of groups
  *   conv2d_rows3  X(rows, vectors of pixels per row), of one output channel
  *   conv2d_dot    X(output channels, rows of weights)
- *   conv2d_outer  X(vectors of output channels, rows of weights) */
+ *   conv2d_outer  X(vectors of output channels, rows of weights)
+ *   conv2d_outer_runs X(neighbouring taps, runs of them), of one vector of output channels */
 #define FNN_CONV2D_TILES_32(X) \
     X(1, 12) X(1, 7) X(1, 4) X(1, 2) X(2, 12) X(2, 7) X(3, 8) X(3, 5) X(4, 6) X(4, 4) X(6, 4) \
     X(8, 3) X(12, 2) X(12, 1)
@@ -43,6 +44,8 @@
 #define FNN_CONV2D_DOTS_16(X) X(1, 9) X(1, 5) X(2, 5) X(3, 3) X(3, 4)
 #define FNN_CONV2D_OUTERS_32(X) X(1, 9) X(2, 9) X(3, 9) X(4, 6)
 #define FNN_CONV2D_OUTERS_16(X) X(1, 9) X(2, 6)
+#define FNN_CONV2D_OUTER_RUNS_32(X) X(3, 8) X(5, 5) X(7, 3)
+#define FNN_CONV2D_OUTER_RUNS_16(X) X(3, 3) X(5, 2) X(7, 1)
 
 /* One filter tap: where its input pixel stands relative to the output pixel, and its weight
  * relative to the first tap of the same two channels. */
@@ -58,12 +61,24 @@ typedef struct fnn_conv2d_sum {
     ptrdiff_t w_out, w_in;  /* between output channels and input channels in w */
 } fnn_conv2d_sum;
 
+/* Memory to be fetched while a kernel computes: `planes` times `runs` runs of `lines` cache lines.
+ * The next line is at `at`, of a run with `left` lines and a plane with `rest` runs still to come;
+ * `jump` bytes lie between two runs, and `turn` more between two planes. A kernel steps on, and
+ * forgets what it does not come to. */
+typedef struct fnn_conv2d_ahead {
+    const char *at;
+    ptrdiff_t left, lines, jump;
+    ptrdiff_t rest, runs, turn;
+    ptrdiff_t planes;
+} fnn_conv2d_ahead;
+
 /* The pixels that a gradient of the weights sums over, and where they stand in x and dy. */
 typedef struct fnn_conv2d_pixels {
     ptrdiff_t images, rows, cols;
     ptrdiff_t x_image, x_row;           /* strides in x; columns are neighbours, .. */
     ptrdiff_t x_step;                   /* .. but for conv2d_dot LANES columns stand x_step apart */
     ptrdiff_t dy_channel, dy_image;     /* strides in dy; rows are dense */
+    fnn_conv2d_ahead *ahead;            /* two, one after the other; or NULL */
 } fnn_conv2d_pixels;
 
 /* The matrix of columns of padded planes; see conv2d_columns. */

@@ -12,12 +12,16 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #include "kernels/conv2d_columns_tmpl.c"
 
 /* Windows in place take part of a vector at the ends of every row. Vectors of 128 bits do that by copies,
- * which costs more than is gained: their tables hold no such kernel. */
+ * which costs more than is gained: their tables hold no such kernel. Nor do they gain by runs of taps: 16
+ * channels are more than one of them. */
 #if FNN_VBYTES >= 32
+#include "kernels/conv2d_outer_runs_tmpl.c"
 #include "kernels/conv2d_window_tmpl.c"
 #include "kernels/conv2d_spread_tmpl.c"
 #include "kernels/conv2d_window_weight_tmpl.c"
 #else
+#define conv2d_outer_runs_f32 NULL
+#define conv2d_outer_runs_f64 NULL
 #define conv2d_window_f32 NULL
 #define conv2d_window_f64 NULL
 #define conv2d_spread_f32 NULL

@@ -8,6 +8,25 @@
 #define CONV_OUTERS FNN_CONV2D_OUTERS_16
 #endif
 
+/* Two lines of what the next step reads. The copies between two steps are short runs that no
+ * prefetcher of the processor follows, and wait for a far cache; the sums have time to spare. */
+FNN_INLINE void FN(conv2d_fetch_ahead)(fnn_conv2d_ahead *ahead) {
+    if (!ahead) return;
+    ahead += ahead->planes == 0;
+    if (ahead->planes == 0) return;
+    __builtin_prefetch(ahead->at, 0, 2);
+    __builtin_prefetch(ahead->at + FNN_LINE, 0, 2);
+    ahead->at += 2 * FNN_LINE;
+    ahead->left -= 2;
+    if (ahead->left > 0) return;
+    ahead->at += ahead->jump + ahead->left * FNN_LINE;
+    ahead->left = ahead->lines;
+    if (--ahead->rest > 0) return;
+    ahead->at += ahead->turn;
+    ahead->rest = ahead->runs;
+    ahead->planes--;
+}
+
 FNN_INLINE void FN(conv2d_dot_body)(int outs, int rows, const fnn_conv2d_pixels *pixels,
                                     const ptrdiff_t *row, const real *x, const real *dy, int add,
                                     real *g) {
@@ -28,6 +47,7 @@ FNN_INLINE void FN(conv2d_dot_body)(int outs, int rows, const fnn_conv2d_pixels 
         ptrdiff_t at = n * pixels->x_image;
         for (ptrdiff_t p = 0; p < pixels->rows; p++) {
             vec held[4];
+            FN(conv2d_fetch_ahead)(pixels->ahead);
             for (const real *end = d + whole; d != end; d += LANES, at += x_step) {
                 FNN_UNROLL
                 for (int k = 0; k < outs; k++) held[k] = FN(load)(d + k * channel);
@@ -77,6 +97,8 @@ FNN_INLINE void FN(conv2d_outer_body)(int vectors, int rows, const fnn_conv2d_pi
     for (ptrdiff_t n = 0; n < pixels->images; n++) {
         ptrdiff_t at = n * pixels->x_image;
         for (ptrdiff_t p = 0; p < pixels->rows; p++) {
+            for (ptrdiff_t j = 0; j < pixels->cols; j += 16)
+                FN(conv2d_fetch_ahead)(pixels->ahead);
             for (const ptrdiff_t end = at + pixels->cols; at < end; at++) {
                 vec held[4];
                 FNN_UNROLL
