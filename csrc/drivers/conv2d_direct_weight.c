@@ -29,18 +29,21 @@ enum {
     GRAIN = 200000               /* multiply-adds worth a task */
 };
 
-/* The cheapest tile for outs x rows; a lane's work counts one, and a cycle does two. Returns
- * the cost of one pixel vector (dot) or one pixel (outer). */
+/* The cheapest tile for outs x rows; a lane's work counts one, and a cycle does two. A load of x
+ * that straddles two lines holds up the multiply-adds by about half a cycle. Returns the cost of one
+ * pixel vector (dot) or one pixel (outer). */
 static ptrdiff_t choose_weight_tile(const weight_tile *tiles, int count, int outer, ptrdiff_t lanes,
-                                    ptrdiff_t outs, ptrdiff_t rows, int *choice) {
+                                    ptrdiff_t vector_bytes, ptrdiff_t outs, ptrdiff_t rows,
+                                    int *choice) {
     ptrdiff_t least = PTRDIFF_MAX;
     for (int i = 0; i < count; i++) {
         const ptrdiff_t k = outer ? tiles[i].outs * lanes : tiles[i].outs;
         if (!outer && k > outs) continue; /* the last block moves back instead of padding */
         const ptrdiff_t loads = outer ? tiles[i].outs + tiles[i].rows
                                       : tiles[i].outs + 2 * tiles[i].rows;
+        const ptrdiff_t straddling = outer ? 0 : tiles[i].rows * vector_bytes / FNN_LINE;
         const ptrdiff_t cost = fnn_ceil_div(outs, k) * fnn_ceil_div(rows, tiles[i].rows) *
-                               (fnn_max(fnn_max(tiles[i].outs * tiles[i].rows, loads), 8) + 1);
+                               (fnn_max(fnn_max(tiles[i].outs * tiles[i].rows, loads), 8) + 1 + straddling);
         if (cost < least) {
             least = cost;
             *choice = i;

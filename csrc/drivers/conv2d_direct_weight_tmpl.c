@@ -61,17 +61,16 @@ static void FN(choose_weight_form)(FN(weight_plan) *plan, const FN(fnn_table) *k
     const int wide = kernels->conv2d_registers == 32;
     const weight_tile *dots = wide ? dots_32 : dots_16, *outers = wide ? outers_32 : outers_16;
     const ptrdiff_t lanes = kernels->lanes, q = plan->planes.cols.out;
-    const ptrdiff_t rows = plan->in * plan->taps;
+    const ptrdiff_t rows = plan->in * plan->taps, bytes = lanes * (ptrdiff_t)sizeof(real);
     int dot = 0, outer = 0;
     const ptrdiff_t dot_cost = choose_weight_tile(dots, wide ? COUNT(dots_32) : COUNT(dots_16), 0,
-                                                  lanes, plan->out, rows, &dot) *
+                                                  lanes, bytes, plan->out, rows, &dot) *
                                fnn_ceil_div(q, lanes);
     const ptrdiff_t outer_cost =
-        choose_weight_tile(outers, wide ? COUNT(outers_32) : COUNT(outers_16), 1, lanes, plan->out,
-                           rows, &outer) * q +
+        choose_weight_tile(outers, wide ? COUNT(outers_32) : COUNT(outers_16), 1, lanes, bytes,
+                           plan->out, rows, &outer) * q +
         plan->out * q; /* the transposition */
-    /* dots read more from L2, and across lines, and end rows in part */
-    if (FN(takes_runs)(plan, kernels, rows, fnn_min(outer_cost, dot_cost + dot_cost / 4))) return;
+    if (FN(takes_runs)(plan, kernels, rows, fnn_min(outer_cost, dot_cost))) return;
     plan->outer = outer_cost < dot_cost;
     plan->row_cost = fnn_min(outer_cost, dot_cost);
     plan->tile = plan->outer ? outer : dot;
@@ -233,17 +232,7 @@ static FN(weight_step) FN(find_step)(const FN(weight_plan) *plan, ptrdiff_t step
                              .a1 = fnn_conv2d_band_start(planes, band + 1)};
 }
 
-/* `runs` of `run` elements, `step` apart, in each of so many planes. */
-static fnn_conv2d_ahead FN(look_ahead)(const real *at, ptrdiff_t run, ptrdiff_t runs,
-                                       ptrdiff_t step, ptrdiff_t planes, ptrdiff_t plane) {
-    const ptrdiff_t size = sizeof(real), lines = fnn_ceil_div(run * size, FNN_LINE);
-    return (fnn_conv2d_ahead){.at = (const char *)at, .left = lines, .lines = lines,
-                              .jump = step * size - lines * FNN_LINE, .rest = runs, .runs = runs,
-                              .turn = (plane - runs * step) * size, .planes = planes};
-}
-
-/* What a step of `group` will read of x and dy: rows in each channel, where a band is not all of an
- * image, else the channels of each image. */
+/* What a step of `group` will read of x and dy. Steps of several images have all of their rows. */
 static void FN(fetch_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdiff_t group,
                            const FN(weight_step) *step, fnn_conv2d_ahead ahead[2]) {
     const FN(weight_plan) *plan = job->plan;
@@ -256,17 +245,8 @@ static void FN(fetch_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrd
     const real *x = job->x + step->n0 * x_image + (group * plan->in + unit->in0) * x_plane;
     const real *dy = job->dy + step->n0 * dy_image + (group * plan->out + unit->out0) * dy_plane +
                      step->a0 * cols->out;
-    const ptrdiff_t first = fnn_max(step->a0 * rows->stride - rows->in_origin, 0);
-    const ptrdiff_t last = (step->a1 - 1) * rows->stride - rows->in_origin +
-                           (rows->taps - 1) * rows->dilation;
-    const ptrdiff_t reach = fnn_max(fnn_min(last + 1, rows->in) - first, 1);
-    if (rows->phases < rows->stride) /* rows that nobody reads between those that some tap does */
-        ahead[0] = FN(look_ahead)(x + first * cols->in, cols->in, fnn_ceil_div(reach, rows->stride),
-                                  rows->stride * cols->in, ins, x_plane);
-    else if (plan->planes.bands > 1)
-        ahead[0] = FN(look_ahead)(x + first * cols->in, reach * cols->in, ins, x_plane, 1, 0);
-    else
-        ahead[0] = FN(look_ahead)(x, ins * x_plane, images, x_image, 1, 0);
+    ahead[0] = FN(planes_ahead)(&plan->planes, ins, x, step->a0, height);
+    if (images > 1) ahead[0] = FN(look_ahead)(x, ins * x_plane, images, x_image, 1, 0);
     if (plan->planes.bands > 1)
         ahead[1] = FN(look_ahead)(dy, height * cols->out, outs, dy_plane, 1, 0);
     else

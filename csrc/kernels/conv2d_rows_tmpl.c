@@ -13,10 +13,26 @@
 #define CONV_ROWS3 FNN_CONV2D_ROWS3_16
 #endif
 
+/* Whichever operand has fewer vectors stays in registers while the other one streams. */
 FNN_INLINE void FN(conv2d_rows_step)(int outs, int rows, int vectors, const real *x,
                                      ptrdiff_t x_row, const real *w, ptrdiff_t w_out,
-                                     vec acc[14][6][7]) {
-    vec held[6];
+                                     vec acc[14][8][7]) {
+    vec held[8];
+    if (outs > 6 && vectors == 1) {
+        FNN_UNROLL
+        for (int r = 0; r < rows; r++) held[r] = FN(pin)(FN(load)(x + r * x_row));
+        FNN_UNROLL
+        for (int o = 0; o < outs; o++) {
+            const vec wv = FN(splat)(w[o % 4 * w_out]);
+            FNN_UNROLL
+            for (int r = 0; r < rows; r++) {
+                acc[r][o][0] = FN(fma)(wv, held[r], acc[r][o][0]);
+                w = FN(after)(w, &acc[r][o][0]);
+            }
+            if (o % 4 == 3 && o + 1 < outs) w += 4 * w_out;
+        }
+        return;
+    }
     FNN_UNROLL
     for (int o = 0; o < outs; o++) held[o] = FN(splat)(w[o * w_out]);
     FNN_UNROLL
@@ -42,7 +58,7 @@ FNN_INLINE void FN(conv2d_store_last)(real *to, vec v, ptrdiff_t last) {
 FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_conv2d_sum *sum,
                                      const FN(conv2d_place) *place, const real *x, const real *w,
                                      const real *bias, real *y) {
-    vec acc[14][6][7];
+    vec acc[14][8][7];
     FNN_UNROLL
     for (int o = 0; o < outs; o++) {
         const vec b = FN(pin)(bias ? FN(splat)(bias[o]) : FN(zero)());

@@ -24,7 +24,7 @@
 #define FNN_CONV2D_ROWS_32(X) \
     X(1, 14, 1) X(1, 7, 2) X(1, 3, 4) X(1, 1, 4) X(2, 7, 1) X(2, 6, 2) X(3, 8, 1) \
     X(3, 4, 2) X(3, 2, 4) X(3, 1, 7) X(4, 7, 1) X(4, 6, 1) X(4, 3, 2) X(6, 4, 1) X(6, 2, 2) \
-    X(6, 1, 4)
+    X(6, 1, 4) X(8, 3, 1)
 #define FNN_CONV2D_ROWS_16(X) \
     X(1, 10, 1) X(1, 5, 2) X(1, 3, 4) X(1, 1, 4) X(2, 5, 1) X(2, 3, 2) X(3, 4, 1) X(3, 2, 2) \
     X(3, 1, 4)
@@ -63,8 +63,8 @@ typedef struct fnn_conv2d_sum {
 
 /* Memory to be fetched while a kernel computes: `planes` times `runs` runs of `lines` cache lines.
  * The next line is at `at`, of a run with `left` lines and a plane with `rest` runs still to come;
- * `jump` bytes lie between two runs, and `turn` more between two planes. A kernel steps on, and
- * forgets what it does not come to. */
+ * `jump` bytes lie between two runs, and `turn` more between two planes. A kernel steps on; what it
+ * does not come to is not fetched. */
 typedef struct fnn_conv2d_ahead {
     const char *at;
     ptrdiff_t left, lines, jump;
