@@ -30,8 +30,8 @@ enum {
 };
 
 /* The cheapest tile for outs x rows; a lane's work counts one, and a cycle does two. A load of x
- * that straddles two lines holds up the multiply-adds by about half a cycle. Returns the cost of one
- * pixel vector (dot) or one pixel (outer). */
+ * that straddles two lines holds up the multiply-adds by about half a cycle. Returns the cost of
+ * one pixel vector (dot) or one pixel (outer). */
 static ptrdiff_t choose_weight_tile(const weight_tile *tiles, int count, int outer, ptrdiff_t lanes,
                                     ptrdiff_t vector_bytes, ptrdiff_t outs, ptrdiff_t rows,
                                     int *choice) {
@@ -43,7 +43,8 @@ static ptrdiff_t choose_weight_tile(const weight_tile *tiles, int count, int out
                                       : tiles[i].outs + 2 * tiles[i].rows;
         const ptrdiff_t straddling = outer ? 0 : tiles[i].rows * vector_bytes / FNN_LINE;
         const ptrdiff_t cost = fnn_ceil_div(outs, k) * fnn_ceil_div(rows, tiles[i].rows) *
-                               (fnn_max(fnn_max(tiles[i].outs * tiles[i].rows, loads), 8) + 1 + straddling);
+                               (fnn_max(fnn_max(tiles[i].outs * tiles[i].rows, loads), 8) + 1 +
+                                straddling);
         if (cost < least) {
             least = cost;
             *choice = i;

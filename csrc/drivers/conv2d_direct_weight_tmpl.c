@@ -3,8 +3,9 @@
  * A unit is a block of output by a block of input channels of one group: its gradient stays in
  * the cache while the pixels go by in steps (some images, or a band of one). With few output
  * channels pixels lie in lanes and dy is read in place (dot); with many, channels lie in lanes
- * and dy is transposed (outer). Small problems cut the steps into chunks, whose partial
- * gradients are added in order. Workspace:
+ * and dy is transposed (outer), a block that stays in L1 at a time if channels are one vector and
+ * taps come in runs. Small problems cut the steps into chunks, whose partial gradients are added in
+ * order. Workspace:
  *
  *   shared   offset of each row (input channel, tap) | gradients of the chunks
  *   worker   planes [image][in][phase][band + halo][pitch] | dy [pixel][channel] | gradient

@@ -1,9 +1,11 @@
-/* The gradient of the weights for one vector of output channels. A tap more a pixel is one load of x
- * more a multiply-add, and loads would bind; but neighbouring taps read neighbouring pixels, so STEP
- * pixels of dy stay in registers and each number of x is loaded once for the taps of a run:
+/* The gradient of the weights for one vector of output channels. There a multiply-add is a load of
+ * x, and loads would bind; but neighbouring taps read neighbouring pixels, so STEP pixels of dy stay
+ * in registers and each number of x is loaded once for the taps of a run:
  *
- *   taps 3, STEP 4:   x[0]    x[1]       x[2]            x[3]            x[4]       x[5]
- *                     t0 d0   t0 d1 t1 d0   t0 d2 t1 d1 t2 d0   t0 d3 ..   t1 d3 t2 d2   t2 d3
+ *   taps 3, STEP 4:   x[0]   x[1]    x[2]    x[3]    x[4]    x[5]
+ *           tap 0     d[0]   d[1]    d[2]    d[3]
+ *           tap 1            d[0]    d[1]    d[2]    d[3]
+ *           tap 2                    d[0]    d[1]    d[2]    d[3]
  *
  * 6 loads instead of 12. Contract in kernels/conv2d.h. */
 

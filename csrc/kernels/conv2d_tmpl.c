@@ -11,9 +11,9 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #include "kernels/conv2d_dot3_tmpl.c"
 #include "kernels/conv2d_columns_tmpl.c"
 
-/* Windows in place take part of a vector at the ends of every row. Vectors of 128 bits do that by copies,
- * which costs more than is gained: their tables hold no such kernel. Nor do they gain by runs of taps: 16
- * channels are more than one of them. */
+/* Windows in place take part of a vector at the ends of every row. Vectors of 128 bits do that by
+ * copies, which costs more than is gained: their tables hold no such kernel. Nor do they gain by
+ * runs of taps: few layers have but one vector of channels. */
 #if FNN_VBYTES >= 32
 #include "kernels/conv2d_outer_runs_tmpl.c"
 #include "kernels/conv2d_window_tmpl.c"
