@@ -11,7 +11,9 @@ enum {
     DEEP_TILES = 64,            /* the same where U is made anew for each block */
     WEIGHT_BYTES = 4 << 20,     /* most of U that is kept: beyond, reading it is slower than making it */
     CHUNK = 32,                 /* channels summed before they are added to the result: accuracy */
-    SUM_BYTES = 40 * 1024,      /* a task's products in the gradient of the weights: L1 */
+    PART_BYTES = 512 * 1024,    /* of x's transformed tiles that meet all of dy's at a time: L2 */
+    FAR_BYTES = 1 << 20,        /* planes beyond are fetched ahead: half of L2 */
+    SOME = 16,                  /* channels of x a task of the gradient of the weights */
     GRAIN = 200000              /* multiply-adds worth a second thread */
 };
 
@@ -27,6 +29,7 @@ typedef struct tiling {
     ptrdiff_t width;            /* tiles of the widest strip */
     ptrdiff_t blocks;
     ptrdiff_t tiles;            /* of the largest block */
+    int far_in, far_out;        /* the planes that are read, and the result's, lie beyond L2 */
 } tiling;
 
 /* First tile of a strip, all images' tiles counted through. */

@@ -1,10 +1,10 @@
 /* Forward and backward-data, which is the same convolution of dy with the taps turned around.
  *
- * Per block of tiles: V = transformed tiles [position][tile][channel]; then per slab of NR output
- * channels the products M [position][tile][NR], one small matrix product a position, and their
- * transformation back. The weights U [slab][position][channel][NR] are transformed first; if one
- * block holds all tiles, or they are too large for the caches, they are made piece by piece where
- * they are needed.
+ * Per block of tiles: V = transformed tiles [position][chunk][tile][channel], so that an operand of
+ * a product lies in one piece; then per slab of NR output channels the products M
+ * [position][tile][NR], one small matrix product a position, and their transformation back. The
+ * weights U [slab][position][channel][NR] are transformed first; if one block holds all tiles, or
+ * they are too large for the caches, they are made piece by piece where they are needed.
  *
  *   shared   U | V if all threads work on one block
  *   worker   V else | M | scratch of a strip | taps of a slab | a piece of U
@@ -16,7 +16,7 @@ typedef struct FN(winograd) {
     ptrdiff_t w_out, w_in;      /* between the weights of output and of input channels */
     int turned;                 /* the taps */
     ptrdiff_t nr, slabs;
-    ptrdiff_t v_tile, v_position, m_position, u_position; /* strides */
+    ptrdiff_t v_tile, v_chunk, v_position, m_position, u_position; /* strides */
     ptrdiff_t chunk;
     int piecewise;              /* U */
     int together;               /* all threads work on one block */
@@ -67,6 +67,9 @@ static tiling FN(winograd_tiling)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
         t.h = s->h, t.w = s->w, t.out_h = s->p, t.out_w = s->q;
         t.top = s->pad_top, t.left = s->pad_left;
     }
+    const ptrdiff_t most = FAR_BYTES / (ptrdiff_t)sizeof(real) / fnn_max(s->n, 1);
+    t.far_in = (backward ? s->k : s->c) * t.h * t.w > most;
+    t.far_out = (backward ? s->c : s->k) * t.out_h * t.out_w > most;
     const ptrdiff_t bytes = (t.m + 2) * (t.m + 2) * (ptrdiff_t)sizeof(real);
     cut(&t, bytes * elements, bytes * (s->c / s->groups) * (s->k / s->groups) > WEIGHT_BYTES);
     return t;
@@ -80,16 +83,17 @@ static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape
     FN(winograd) plan = {.groups = s->groups, .nr = nr, .turned = backward,
                          .in = backward ? k : c, .out = backward ? c : k,
                          .w_out = backward ? 9 : c * 9, .w_in = backward ? c * 9 : 9};
-    plan.v_tile = fnn_round_up(plan.in, lanes);
-    if (plan.v_tile * (ptrdiff_t)sizeof(real) % 2048 == 0) plan.v_tile += lanes;
-    plan.t = FN(winograd_tiling)(ctx, s, backward, plan.v_tile);
+    plan.chunk = fnn_max(fnn_min(plan.in, CHUNK), 1);
+    plan.v_tile = fnn_round_up(plan.chunk, lanes);
+    const ptrdiff_t chunks = fnn_max(fnn_ceil_div(plan.in, plan.chunk), 1);
+    plan.t = FN(winograd_tiling)(ctx, s, backward, chunks * plan.v_tile);
     const tiling *t = &plan.t;
     const ptrdiff_t positions = t->side * t->side;
-    plan.slabs = fnn_ceil_div(plan.out, nr);
     const ptrdiff_t weights = positions * plan.in * plan.out * (ptrdiff_t)sizeof(real);
     plan.piecewise = t->blocks == 1 || weights > WEIGHT_BYTES;
-    plan.chunk = fnn_max(fnn_min(plan.in, CHUNK), 1);
-    plan.v_position = spread(t->tiles * plan.v_tile, sizeof(real));
+    plan.slabs = fnn_ceil_div(plan.out, nr);
+    plan.v_chunk = t->tiles * plan.v_tile;
+    plan.v_position = spread(chunks * plan.v_chunk, sizeof(real));
     plan.m_position = spread(t->tiles * nr, sizeof(real));
     plan.u_position = spread((plan.piecewise ? plan.chunk : plan.in) * nr, sizeof(real));
     const ptrdiff_t work = t->images * t->rows * t->cols * positions * plan.in * s->k;
@@ -154,30 +158,33 @@ static void FN(winograd_transform)(const FN(winograd_job) *job, ptrdiff_t group,
     place.plane = plane, place.h = t->h, place.w = t->w;
     place.row -= t->top, place.col -= t->left;
     place.tile = plan->v_tile, place.position = plan->v_position;
+    place.ahead = t->far_in && first + lanes < plan->in ? lanes * plane : 0;
     job->kernels->winograd_input(
         t->m, &place, job->x + ((image * plan->groups + group) * plan->in + first) * plane,
-        desk->scratch, desk->v + (first_tile(t, strip) - base) * plan->v_tile + first);
+        desk->scratch,
+        desk->v + first / plan->chunk * plan->v_chunk +
+            (first_tile(t, strip) - base) * plan->v_tile + first % plan->chunk);
 }
 
 /* Row i of the positions of M for a slab. */
-static void FN(winograd_multiply)(const FN(winograd_job) *job, ptrdiff_t tiles, int i,
-                                  const real *u, const FN(winograd_desk) *desk) {
+static void FN(winograd_multiply)(const FN(winograd_job) *job, ptrdiff_t tiles, ptrdiff_t outs,
+                                  int i, const real *u, const FN(winograd_desk) *desk) {
     const FN(winograd) *plan = job->plan;
     const ptrdiff_t side = plan->t.side, nr = plan->nr;
-    FN(gemm_operands) g = {.m = tiles, .n = nr, .a_rs = plan->v_tile, .a_ks = 1, .b_ks = nr,
-                           .b_ps = nr, .c_rs = nr};
+    FN(gemm_operands) g = {.m = tiles, .n = fnn_round_up(outs, job->kernels->lanes),
+                           .a_rs = plan->v_tile, .a_ks = 1, .b_ks = nr, .b_ps = nr, .c_rs = nr};
     const real *v = desk->v + i * side * plan->v_position;
     real *m = desk->m + i * side * plan->m_position;
     const ptrdiff_t chunks = fnn_max(fnn_ceil_div(plan->in, plan->chunk), 1);
     for (ptrdiff_t n = 0; n < chunks * side; n++) {
         /* pieces of U serve all positions of a row; otherwise a position is finished first */
         const ptrdiff_t j = plan->piecewise ? n % side : n / chunks;
-        const ptrdiff_t c = (plan->piecewise ? n / side : n % chunks) * plan->chunk;
+        const ptrdiff_t which = plan->piecewise ? n / side : n % chunks, c = which * plan->chunk;
         g.k = fnn_min(plan->chunk, plan->in - c);
         if (plan->piecewise && j == 0)
             job->kernels->winograd_weights(plan->t.m, i, g.k, desk->taps + c * 9 * nr, desk->piece,
                                            plan->u_position);
-        g.a = v + j * plan->v_position + c;
+        g.a = v + j * plan->v_position + which * plan->v_chunk;
         g.b = plan->piecewise ? desk->piece + j * plan->u_position
                               : u + (i * side + j) * plan->u_position + c * nr;
         g.c = m + j * plan->m_position;
@@ -196,16 +203,17 @@ static void FN(winograd_slab)(const FN(winograd_job) *job, ptrdiff_t group, ptrd
     const ptrdiff_t lanes = job->kernels->lanes, plane = t->out_h * t->out_w;
     if (plan->piecewise) FN(winograd_collect)(job, group, slab, desk->taps);
     const real *u = job->u + (group * plan->slabs + slab) * t->side * t->side * plan->u_position;
-    for (int i = 0; i < t->side; i++) FN(winograd_multiply)(job, tiles, i, u, desk);
+    const ptrdiff_t outs = fnn_min(plan->nr, plan->out - slab * plan->nr);
+    for (int i = 0; i < t->side; i++) FN(winograd_multiply)(job, tiles, outs, i, u, desk);
     for (ptrdiff_t strip = from; strip < to; strip++) {
         const ptrdiff_t image = strip / t->pieces / t->rows;
         fnn_winograd_strip place = FN(winograd_strip_of)(t, strip);
         place.plane = plane, place.h = t->out_h, place.w = t->out_w;
-        place.tile = plan->nr, place.position = plan->m_position;
+        place.tile = plan->nr, place.position = plan->m_position, place.ahead = t->far_out;
         const real *m = desk->m + (first_tile(t, strip) - base) * plan->nr;
-        for (ptrdiff_t l = 0; l < plan->nr && slab * plan->nr + l < plan->out; l += lanes) {
+        for (ptrdiff_t l = 0; l < outs; l += lanes) {
             const ptrdiff_t out = slab * plan->nr + l, channel = group * plan->out + out;
-            place.channels = fnn_min(lanes, plan->out - out);
+            place.channels = fnn_min(lanes, outs - l);
             job->kernels->winograd_output(
                 t->m, &place, m + l, job->bias ? job->bias + channel : NULL, desk->scratch,
                 job->y + (image * plan->groups * plan->out + channel) * plane);

@@ -1,9 +1,10 @@
 /* The gradient of the weights: dw = G^T [ sum over tiles of (A dy A^T) . (B^T x B) ] G.
  *
- * Per block of tiles all threads transform x to V [position][tile][channel] and dy to D
- * [slab][position][tile][NR]; then each task multiplies some channels of V with a slab of D, a
- * product of depth `tiles` a position, and takes the result back to taps while it is in L1. Blocks
- * are added in their order.
+ * Per block of tiles all threads transform x to V [some channels][position][tile][channel] and dy
+ * to D [slab][position][tile][NR]; then each task multiplies some channels of V with a slab of D, a
+ * product of depth `tiles` a position whose operands lie in one piece each, and takes the result
+ * back to taps while it is near. A part of V that L2 holds meets all slabs before the next one
+ * does, so D passes from beyond L2 once a part, not V once a slab. Blocks are added in their order.
  *
  *   shared   V | D | taps [group][slab][channel][9][NR], if there are several blocks
  *   worker   scratch of a strip | products [position][some channels][NR] | taps of some channels
@@ -12,8 +13,9 @@
 typedef struct FN(winograd_weight) {
     tiling t;
     ptrdiff_t groups, in, out, nr, slabs;
-    ptrdiff_t some, pieces;     /* channels of x a task, tasks a slab */
-    ptrdiff_t v_tile, v_position, d_position, u_position;
+    ptrdiff_t pieces;           /* of SOME channels of x: tasks a slab */
+    ptrdiff_t part;             /* pieces that L2 holds */
+    ptrdiff_t v_piece, v_position, d_position, u_position;
     int threads;
     size_t v_bytes, d_bytes, total_bytes, scratch_bytes, u_bytes, tap_bytes, worker_bytes;
 } FN(winograd_weight);
@@ -34,24 +36,24 @@ static FN(winograd_weight) FN(winograd_weight_plan)(const fnn_ctx *ctx,
     FN(winograd_weight) plan = {.groups = s->groups, .in = s->c / s->groups,
                                 .out = s->k / s->groups, .nr = nr};
     plan.slabs = fnn_ceil_div(plan.out, nr);
-    plan.v_tile = fnn_round_up(plan.in, lanes);
-    plan.t = FN(winograd_tiling)(ctx, s, 0, plan.v_tile + plan.slabs * nr);
+    plan.pieces = fnn_ceil_div(plan.in, SOME);
+    plan.t = FN(winograd_tiling)(ctx, s, 0, plan.pieces * SOME + plan.slabs * nr);
     const tiling *t = &plan.t;
-    const ptrdiff_t positions = t->side * t->side, product = positions * nr * (ptrdiff_t)sizeof(real);
-    plan.some = fnn_min(fnn_min(kernels->gemm_mr, fnn_max(SUM_BYTES / product, 1)), plan.in);
-    plan.pieces = fnn_ceil_div(plan.in, plan.some);
-    plan.v_position = spread(t->tiles * plan.v_tile, sizeof(real));
+    const ptrdiff_t positions = t->side * t->side;
+    plan.v_position = spread(t->tiles * SOME, sizeof(real));
+    plan.v_piece = positions * plan.v_position;
+    plan.part = fnn_max(PART_BYTES / (plan.v_piece * (ptrdiff_t)sizeof(real)), 1);
     plan.d_position = spread(t->tiles * nr, sizeof(real));
-    plan.u_position = spread(plan.some * nr, sizeof(real));
+    plan.u_position = spread(SOME * nr, sizeof(real));
     const ptrdiff_t work = t->images * t->rows * t->cols * positions * plan.in * s->k;
     plan.threads = work < GRAIN ? 1 : ctx->threads;
-    plan.v_bytes = FN(winograd_bytes)(positions * plan.v_position);
+    plan.v_bytes = FN(winograd_bytes)(plan.pieces * plan.v_piece);
     plan.d_bytes = FN(winograd_bytes)(plan.slabs * positions * plan.d_position);
     if (t->blocks > 1)
         plan.total_bytes = FN(winograd_bytes)(plan.slabs * plan.in * 9 * nr);
     plan.scratch_bytes = FN(winograd_bytes)(fnn_winograd_scratch(t->m, t->width) * lanes);
     plan.u_bytes = FN(winograd_bytes)(positions * plan.u_position);
-    plan.tap_bytes = FN(winograd_bytes)(plan.some * 9 * nr);
+    plan.tap_bytes = FN(winograd_bytes)(SOME * 9 * nr);
     plan.worker_bytes = plan.scratch_bytes + plan.u_bytes + plan.tap_bytes;
     return plan;
 }
@@ -62,7 +64,7 @@ static void FN(winograd_weight_transform)(void *argument, ptrdiff_t task, int wo
     const FN(winograd_weight) *plan = job->plan;
     const tiling *t = &plan->t;
     const ptrdiff_t lanes = job->kernels->lanes;
-    const ptrdiff_t of_x = fnn_ceil_div(plan->in, lanes), of_dy = plan->slabs * (plan->nr / lanes);
+    const ptrdiff_t of_x = fnn_ceil_div(plan->in, lanes), of_dy = fnn_ceil_div(plan->out, lanes);
     const ptrdiff_t from = first_strip(t, job->block), strip = from + task / (of_x + of_dy);
     const ptrdiff_t tile = first_tile(t, strip) - first_tile(t, from);
     const ptrdiff_t image = strip / t->pieces / t->rows;
@@ -74,21 +76,22 @@ static void FN(winograd_weight_transform)(void *argument, ptrdiff_t task, int wo
         place.channels = fnn_min(lanes, plan->in - first);
         place.plane = plane, place.h = t->h, place.w = t->w;
         place.row -= t->top, place.col -= t->left;
-        place.tile = plan->v_tile, place.position = plan->v_position;
+        place.tile = SOME, place.position = plan->v_position;
+        place.ahead = t->far_in && first + lanes < plan->in ? lanes * plane : 0;
         job->kernels->winograd_input(
             t->m, &place, job->x + ((image * plan->groups + job->group) * plan->in + first) * plane,
-            scratch, job->v + tile * plan->v_tile + first);
+            scratch,
+            job->v + first / SOME * plan->v_piece + tile * SOME + first % SOME);
         return;
     }
     which -= of_x;
     const ptrdiff_t first = which * lanes, plane = t->out_h * t->out_w, nr = plan->nr;
     const ptrdiff_t channel = (image * plan->groups + job->group) * plan->out + first;
-    /* vectors without a channel are read to the end of a slab */
-    place.channels = fnn_max(fnn_min(lanes, plan->out - first), 0);
+    place.channels = fnn_min(lanes, plan->out - first);
     place.plane = plane, place.h = t->out_h, place.w = t->out_w;
     place.tile = nr, place.position = plan->d_position;
-    job->kernels->winograd_gradient(t->m, &place,
-                                    place.channels ? job->dy + channel * plane : job->dy, scratch,
+    place.ahead = t->far_out && first + lanes < plan->out ? lanes * plane : 0;
+    job->kernels->winograd_gradient(t->m, &place, job->dy + channel * plane, scratch,
                                     job->d + first / nr * t->side * t->side * plan->d_position +
                                         tile * nr + first % nr);
 }
@@ -98,28 +101,37 @@ static void FN(winograd_weight_product)(void *argument, ptrdiff_t task, int work
     const FN(winograd_weight_job) *job = argument;
     const FN(winograd_weight) *plan = job->plan;
     const tiling *t = &plan->t;
-    const ptrdiff_t slab = task / plan->pieces, piece = task % plan->pieces, nr = plan->nr;
-    const ptrdiff_t first = plan->in * piece / plan->pieces;
-    const ptrdiff_t channels = plan->in * (piece + 1) / plan->pieces - first;
+    const ptrdiff_t before = task / (plan->part * plan->slabs) * plan->part;
+    const ptrdiff_t part = fnn_min(plan->part, plan->pieces - before), nr = plan->nr;
+    const ptrdiff_t rest = task - before * plan->slabs;
+    const ptrdiff_t slab = rest / part, piece = before + rest % part, first = piece * SOME;
+    const ptrdiff_t channels = fnn_min(SOME, plan->in - first);
     const ptrdiff_t from = first_strip(t, job->block), to = first_strip(t, job->block + 1);
     const ptrdiff_t positions = t->side * t->side;
     char *desk = job->workers + (size_t)worker * plan->worker_bytes + plan->scratch_bytes;
     real *u = (real *)(void *)desk;
     real *taps = t->blocks > 1 ? job->total + (slab * plan->in + first) * 9 * nr
                                : (real *)(void *)(desk + plan->u_bytes);
-    FN(gemm_operands) g = {.m = channels, .n = nr, .k = first_tile(t, to) - first_tile(t, from),
-                           .a = job->v + first, .a_rs = 1, .a_ks = plan->v_tile,
+    const ptrdiff_t outs = fnn_min(nr, plan->out - slab * nr);
+    /* of vectors without a channel nothing is computed, and their taps are not stored */
+    FN(gemm_operands) g = {.m = channels, .n = fnn_round_up(outs, job->kernels->lanes),
+                           .k = first_tile(t, to) - first_tile(t, from),
+                           .a = job->v + piece * plan->v_piece, .a_rs = 1, .a_ks = SOME,
                            .b = job->d + slab * positions * plan->d_position, .b_ks = nr,
                            .b_ps = nr, .c = u, .c_rs = nr};
+    const int last = job->block == t->blocks - 1;
+    const ptrdiff_t row = plan->in * 9;
+    real *dw = job->dw + (job->group * plan->out + slab * nr) * row + first * 9;
     for (ptrdiff_t i = 0; i < positions; i++) {
+        if (last) /* short runs far apart, which no prefetcher of the processor follows */
+            for (ptrdiff_t o = outs * i / positions; o < outs * (i + 1) / positions; o++)
+                for (ptrdiff_t at = 0; at < channels * 9; at += FNN_LINE / (ptrdiff_t)sizeof(real))
+                    __builtin_prefetch(dw + o * row + at, 1);
         job->kernels->gemm_block(&g);
         g.a += plan->v_position, g.b += plan->d_position, g.c += plan->u_position;
     }
     job->kernels->winograd_taps(t->m, channels, u, plan->u_position, job->block > 0, taps);
-    if (job->block < t->blocks - 1) return;
-    const ptrdiff_t row = plan->in * 9, outs = fnn_min(nr, plan->out - slab * nr);
-    real *dw = job->dw + (job->group * plan->out + slab * nr) * row + first * 9;
-    job->kernels->conv2d_transpose(channels * 9, outs, taps, nr, dw, row, channels * 9);
+    if (last) job->kernels->conv2d_transpose(channels * 9, outs, taps, nr, dw, row, channels * 9);
 }
 
 size_t FN(fnn_conv2d_winograd_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -141,7 +153,7 @@ void FN(fnn_conv2d_winograd_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape
     if (pass == FNN_BACKWARD_WEIGHT) {
         const FN(winograd_weight) plan = FN(winograd_weight_plan)(ctx, shape);
         t = plan.t, out = plan.out;
-        fnn_conv2d_note(to, "input channels at a time", plan.some);
+        fnn_conv2d_note(to, "input channels at a time", SOME);
     } else {
         const FN(winograd) plan = FN(winograd_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
         t = plan.t, out = plan.out;
@@ -177,7 +189,7 @@ void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2
         .total = (real *)(void *)(shared + plan.v_bytes + plan.d_bytes),
         .workers = shared + plan.v_bytes + plan.d_bytes + plan.total_bytes};
     const ptrdiff_t lanes = job.kernels->lanes;
-    const ptrdiff_t vectors = fnn_ceil_div(plan.in, lanes) + plan.slabs * (plan.nr / lanes);
+    const ptrdiff_t vectors = fnn_ceil_div(plan.in, lanes) + fnn_ceil_div(plan.out, lanes);
     for (job.group = 0; job.group < plan.groups; job.group++) {
         for (job.block = 0; job.block < t->blocks; job.block++) {
             const ptrdiff_t strips = first_strip(t, job.block + 1) - first_strip(t, job.block);

@@ -12,6 +12,8 @@ typedef struct fnn_winograd_strip {
     ptrdiff_t row, col;       /* of the first tile's first element; may lie outside the plane */
     ptrdiff_t tiles;
     ptrdiff_t tile, position; /* between tiles, and between the (m+2)^2 positions of one tile */
+    ptrdiff_t ahead;          /* reading: from a pixel to the one to fetch for the next strip, or 0;
+                               * writing: whether to fetch the places early */
 } fnn_winograd_strip;
 
 /* Scratch of a transform of `tiles` tiles, in vectors: m+2 rows, each with a vector between it and

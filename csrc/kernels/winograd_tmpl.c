@@ -6,6 +6,10 @@
 FNN_INLINE void FN(winograd_pixels)(const fnn_winograd_strip *strip, ptrdiff_t count, const real *x,
                                     real *dst) {
     vec v[LANES];
+    if (strip->ahead)
+        FNN_UNROLL
+        for (int l = 0; l < LANES; l++)
+            __builtin_prefetch(x + strip->ahead + l * strip->plane, 0, 2);
     if (count == LANES && strip->channels == LANES) {
         FNN_UNROLL
         for (int l = 0; l < LANES; l++) v[l] = FN(load)(x + l * strip->plane);
@@ -15,10 +19,13 @@ FNN_INLINE void FN(winograd_pixels)(const fnn_winograd_strip *strip, ptrdiff_t c
         return;
     }
     const vmask mask = FN(mask)(count);
+    FNN_UNROLL
     for (int l = 0; l < LANES; l++)
         v[l] = l < strip->channels ? FN(load_m)(x + l * strip->plane, mask) : FN(zero)();
     FN(transpose)(v);
-    for (int i = 0; i < count; i++) FN(store)(dst + i * LANES, v[i]);
+    FNN_UNROLL
+    for (int i = 0; i < LANES; i++)
+        if (i < count) FN(store)(dst + i * LANES, v[i]);
 }
 
 /* rows x cols pixels from the strip's first one on, with their zeros; rows `pitch` apart. */
@@ -31,9 +38,12 @@ FNN_INLINE void FN(winograd_gather)(const fnn_winograd_strip *strip, ptrdiff_t r
         const int inside = row >= 0 && row < strip->h;
         const ptrdiff_t from = inside ? left : cols;
         for (ptrdiff_t c = 0; c < from; c++) FN(store)(dst + c * LANES, FN(zero)());
-        for (ptrdiff_t c = from; c < right; c += LANES)
-            FN(winograd_pixels)(strip, fnn_min(LANES, right - c), x + row * strip->w + strip->col + c,
-                                dst + c * LANES);
+        const real *const src = x + row * strip->w + strip->col;
+        for (ptrdiff_t c = from; c < right; c += LANES) {
+            /* the last pixels again rather than a part of a vector */
+            const ptrdiff_t at = right - from < LANES ? c : fnn_min(c, right - LANES);
+            FN(winograd_pixels)(strip, fnn_min(LANES, right - at), src + at, dst + at * LANES);
+        }
         for (ptrdiff_t c = fnn_max(from, right); c < cols; c++)
             FN(store)(dst + c * LANES, FN(zero)());
     }
@@ -106,19 +116,26 @@ FNN_INLINE void FN(winograd_place)(const fnn_winograd_strip *strip, ptrdiff_t co
             for (int l = 0; l < LANES; l++) FN(store)(y + c + l * strip->plane, v[l]);
         } else {
             const vmask mask = FN(mask)(fnn_min(count - c, LANES));
-            for (int l = 0; l < strip->channels; l++)
-                FN(store_m)(y + c + l * strip->plane, v[l], mask);
+            FNN_UNROLL
+            for (int l = 0; l < LANES; l++)
+                if (l < strip->channels) FN(store_m)(y + c + l * strip->plane, v[l], mask);
         }
     }
 }
 
 FNN_INLINE void FN(winograd_back)(int m, const fnn_winograd_strip *strip, const real *v,
                                   const real *bias, real *scratch, real *y) {
-    const int side = m + 2;
+    const int side = m + 2, line = FNN_LINE / (int)sizeof(real);
     const ptrdiff_t rows = fnn_min(m, strip->h - strip->row);
     const ptrdiff_t cols = fnn_min(m * strip->tiles, strip->w - strip->col);
     const vec shift = bias ? FN(load_m)(bias, FN(mask)(strip->channels)) : FN(zero)();
+    real *const first = y + strip->row * strip->w + strip->col;
+    const int dense = cols == strip->w; /* whole rows are neighbours in the planes too */
     for (ptrdiff_t t = 0; t < strip->tiles; t++, v += strip->tile) {
+        if (strip->ahead && t * m * m % line < m * m) { /* each tile a line of each plane */
+            const real *p = first + (dense ? t * m * rows : t % m * strip->w + t / m * m * m);
+            for (int l = 0; l < strip->channels; l++) __builtin_prefetch(p + l * strip->plane, 1);
+        }
         real *to = scratch + t * m * LANES;
         const ptrdiff_t kept = fnn_min(m, cols - t * m);
         vec half[4][6];
@@ -143,8 +160,7 @@ FNN_INLINE void FN(winograd_back)(int m, const fnn_winograd_strip *strip, const 
             }
         }
     }
-    real *first = y + strip->row * strip->w + strip->col;
-    if (cols == strip->w) /* whole rows are neighbours in the planes too */
+    if (dense)
         FN(winograd_place)(strip, rows * cols, scratch, first);
     else
         for (ptrdiff_t i = 0; i < rows; i++)
