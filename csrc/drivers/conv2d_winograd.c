@@ -11,6 +11,8 @@ enum {
     DEEP_TILES = 64,            /* the same where U is made anew for each block */
     WEIGHT_BYTES = 4 << 20,     /* most of U that is kept: beyond, reading it is slower than making it */
     CHUNK = 32,                 /* channels summed before they are added to the result: accuracy */
+    FEW_TILES = 16,             /* at most, in all: making U costs as much as using it */
+    FEW_CHUNK = 16,             /* channels whose taps, pieces of U and products share L1 */
     PART_BYTES = 512 * 1024,    /* of x's transformed tiles that meet all of dy's at a time: L2 */
     FAR_BYTES = 1 << 20,        /* planes beyond are fetched ahead: half of L2 */
     SOME = 16,                  /* channels of x a task of the gradient of the weights */

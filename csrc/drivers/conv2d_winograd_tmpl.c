@@ -19,6 +19,7 @@ typedef struct FN(winograd) {
     ptrdiff_t v_tile, v_chunk, v_position, m_position, u_position; /* strides */
     ptrdiff_t chunk;
     int piecewise;              /* U */
+    int few, four;              /* tiles: a chunk at a time for all positions; U in registers */
     int together;               /* all threads work on one block */
     int threads;
     size_t u_bytes, v_bytes, m_bytes, scratch_bytes, tap_bytes, piece_bytes, worker_bytes;
@@ -75,6 +76,12 @@ static tiling FN(winograd_tiling)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
     return t;
 }
 
+/* Tiles of all images. */
+static ptrdiff_t FN(winograd_tiles)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int backward) {
+    const ptrdiff_t m = ctx->precision == FNN_STRICT ? 2 : 4;
+    return s->n * fnn_ceil_div(backward ? s->h : s->p, m) * fnn_ceil_div(backward ? s->w : s->q, m);
+}
+
 static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                       int backward) {
     const FN(fnn_table) *kernels = FN(table)(ctx);
@@ -83,7 +90,11 @@ static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape
     FN(winograd) plan = {.groups = s->groups, .nr = nr, .turned = backward,
                          .in = backward ? k : c, .out = backward ? c : k,
                          .w_out = backward ? 9 : c * 9, .w_in = backward ? c * 9 : 9};
-    plan.chunk = fnn_max(fnn_min(plan.in, CHUNK), 1);
+    const ptrdiff_t tiles = FN(winograd_tiles)(ctx, s, backward);
+    const int wide = kernels->conv2d_registers == 32;
+    plan.few = tiles <= (wide ? FEW_TILES : FEW_TILES / 4);
+    plan.four = tiles == 4 && ctx->precision != FNN_STRICT && wide;
+    plan.chunk = fnn_max(fnn_min(plan.in, plan.few ? FEW_CHUNK : CHUNK), 1);
     plan.v_tile = fnn_round_up(plan.chunk, lanes);
     const ptrdiff_t chunks = fnn_max(fnn_ceil_div(plan.in, plan.chunk), 1);
     plan.t = FN(winograd_tiling)(ctx, s, backward, chunks * plan.v_tile);
@@ -104,7 +115,7 @@ static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape
     plan.v_bytes = FN(winograd_bytes)(positions * plan.v_position);
     plan.m_bytes = FN(winograd_bytes)(positions * plan.m_position);
     plan.scratch_bytes = FN(winograd_bytes)(fnn_winograd_scratch(t->m, t->width) * lanes);
-    plan.tap_bytes = FN(winograd_bytes)(plan.in * 9 * nr);
+    plan.tap_bytes = FN(winograd_bytes)((plan.few ? plan.chunk : plan.in) * 9 * nr);
     if (plan.piecewise) plan.piece_bytes = FN(winograd_bytes)(t->side * plan.u_position);
     plan.worker_bytes = (plan.together ? 0 : plan.v_bytes) + plan.m_bytes + plan.scratch_bytes +
                         plan.tap_bytes + plan.piece_bytes;
@@ -193,6 +204,65 @@ static void FN(winograd_multiply)(const FN(winograd_job) *job, ptrdiff_t tiles, 
     }
 }
 
+/* Fetches share n of `of` of the weights that the slab's chunk at w needs: short runs far apart,
+ * which no prefetcher of the processor follows. */
+static void FN(winograd_fetch)(const FN(winograd) *plan, const real *w, ptrdiff_t channels,
+                               ptrdiff_t outs, ptrdiff_t n, ptrdiff_t of) {
+    const int turned = plan->turned; /* then an input channel's weights are neighbours */
+    const ptrdiff_t runs = turned ? channels : outs, run = (turned ? outs : channels) * 9;
+    const ptrdiff_t step = turned ? plan->w_in : plan->w_out;
+    for (ptrdiff_t r = runs * n / of; r < runs * (n + 1) / of; r++)
+        for (ptrdiff_t at = 0; at < run; at += FNN_LINE / (ptrdiff_t)sizeof(real))
+            __builtin_prefetch(w + r * step + at, 0, 2);
+}
+
+/* All positions of M for a slab where tiles are few: the taps of a chunk of channels are collected
+ * and become all rows of U while they lie in L1; nothing larger is written or read again. */
+static void FN(winograd_multiply_few)(const FN(winograd_job) *job, ptrdiff_t group, ptrdiff_t slab,
+                                      const FN(winograd_desk) *desk) {
+    const FN(winograd) *plan = job->plan;
+    const ptrdiff_t side = plan->t.side, nr = plan->nr, first = slab * nr;
+    const ptrdiff_t outs = fnn_min(nr, plan->out - first);
+    const ptrdiff_t v_row = side * plan->v_position, m_row = side * plan->m_position;
+    const real *const start = job->w + group * plan->in * plan->out * 9 + first * plan->w_out;
+    const real *w = start, *v = desk->v;
+    /* winograd_four fetches the next chunk itself, a line and a half a step: so divided, 32 float32
+     * output channels and 16 input channels are met once */
+    const ptrdiff_t share = FNN_LINE * 3 / 2 / (ptrdiff_t)sizeof(real);
+    const ptrdiff_t ahead_step = plan->turned ? 2 * share : share;
+    const ptrdiff_t ahead_row = plan->turned ? plan->w_in : plan->w_out;
+    const ptrdiff_t ahead_half = plan->turned ? share : plan->chunk * plan->w_out;
+    FN(gemm_operands) g = {.m = plan->t.tiles, .n = fnn_round_up(outs, job->kernels->lanes),
+                           .a_rs = plan->v_tile, .a_ks = 1, .b_ks = nr, .b_ps = nr, .c_rs = nr};
+    for (ptrdiff_t c = 0; c == 0 || c < plan->in; c += plan->chunk, v += plan->v_chunk) {
+        g.k = fnn_min(plan->chunk, plan->in - c);
+        g.accumulate = c > 0;
+        FN(collect_taps)(job->kernels, w, plan->w_out, plan->w_in, g.k, outs, 9, nr, desk->taps,
+                         9 * nr, nr, plan->turned);
+        w += g.k * plan->w_in;
+        const ptrdiff_t next = fnn_min(plan->chunk, plan->in - c - g.k);
+        const real *ahead = next ? w : slab + 1 < plan->slabs ? start + nr * plan->w_out : start;
+        for (int i = 0; i < side; i++) {
+            if (plan->four) {
+                job->kernels->winograd_four(i, g.k, desk->taps, v + i * v_row, plan->v_tile,
+                                            plan->v_position, g.accumulate, desk->m + i * m_row,
+                                            plan->m_position, ahead + i * ahead_step, ahead_row,
+                                            ahead_half);
+                continue;
+            }
+            FN(winograd_fetch)(plan, w, next, outs, i, side);
+            job->kernels->winograd_weights(plan->t.m, i, g.k, desk->taps, desk->piece,
+                                           plan->u_position);
+            for (int j = 0; j < side; j++) {
+                g.a = v + i * v_row + j * plan->v_position;
+                g.b = desk->piece + j * plan->u_position;
+                g.c = desk->m + i * m_row + j * plan->m_position;
+                job->kernels->gemm_block(&g);
+            }
+        }
+    }
+}
+
 /* A slab of output channels of one block. */
 static void FN(winograd_slab)(const FN(winograd_job) *job, ptrdiff_t group, ptrdiff_t block,
                               ptrdiff_t slab, const FN(winograd_desk) *desk) {
@@ -201,10 +271,14 @@ static void FN(winograd_slab)(const FN(winograd_job) *job, ptrdiff_t group, ptrd
     const ptrdiff_t from = first_strip(t, block), to = first_strip(t, block + 1);
     const ptrdiff_t base = first_tile(t, from), tiles = first_tile(t, to) - base;
     const ptrdiff_t lanes = job->kernels->lanes, plane = t->out_h * t->out_w;
-    if (plan->piecewise) FN(winograd_collect)(job, group, slab, desk->taps);
     const real *u = job->u + (group * plan->slabs + slab) * t->side * t->side * plan->u_position;
     const ptrdiff_t outs = fnn_min(plan->nr, plan->out - slab * plan->nr);
-    for (int i = 0; i < t->side; i++) FN(winograd_multiply)(job, tiles, outs, i, u, desk);
+    if (plan->few) {
+        FN(winograd_multiply_few)(job, group, slab, desk);
+    } else {
+        if (plan->piecewise) FN(winograd_collect)(job, group, slab, desk->taps);
+        for (int i = 0; i < t->side; i++) FN(winograd_multiply)(job, tiles, outs, i, u, desk);
+    }
     for (ptrdiff_t strip = from; strip < to; strip++) {
         const ptrdiff_t image = strip / t->pieces / t->rows;
         fnn_winograd_strip place = FN(winograd_strip_of)(t, strip);

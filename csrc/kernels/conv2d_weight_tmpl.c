@@ -168,14 +168,14 @@ static void FN(conv2d_outer)(const fnn_conv2d_pixels *pixels, int tile, const pt
  * has room for 8 lines at least. */
 enum { FN(TURNED) = LANES < 8 ? LANES : 8 };
 
-/* LANES rows by TURNED columns, `count` times. */
-FNN_INLINE void FN(conv2d_transpose_run)(ptrdiff_t count, const real *src, ptrdiff_t src_row,
-                                         real *dst, ptrdiff_t dst_row) {
+/* LANES rows by `cols` columns, `count` times. */
+FNN_INLINE void FN(conv2d_transpose_run)(int cols, ptrdiff_t count, const real *src,
+                                         ptrdiff_t src_row, real *dst, ptrdiff_t dst_row) {
     for (; count > 0; count--, src += LANES * src_row, dst += LANES) {
         vec x[LANES];
-        FN(load_transposed)(src, src_row, FN(TURNED), x);
+        FN(load_transposed)(src, src_row, cols, x);
         FNN_UNROLL
-        for (int j = 0; j < FN(TURNED); j++) FN(store)(dst + j * dst_row, x[j]);
+        for (int j = 0; j < cols; j++) FN(store)(dst + j * dst_row, x[j]);
     }
 }
 
@@ -218,13 +218,20 @@ static FNN_NOINLINE void FN(conv2d_transpose)(ptrdiff_t rows, ptrdiff_t cols, co
         return;
     }
     for (ptrdiff_t at = 0; at < cols; at += FN(TURNED)) {
-        /* the last columns move back: whole squares are the quick ones */
-        const ptrdiff_t j = fnn_max(fnn_min(at, cols - FN(TURNED)), 0);
-        const ptrdiff_t some = fnn_min(cols - j, FN(TURNED));
+        /* the last columns move back: whole squares, and halves, are the quick ones */
+        const int half = FN(TURNED) == 8 && cols > 8 && cols - at <= 4;
+        const ptrdiff_t turned = half ? 4 : FN(TURNED);
+        const ptrdiff_t j = fnn_max(fnn_min(at, cols - turned), 0);
+        const ptrdiff_t some = fnn_min(cols - j, turned);
         ptrdiff_t i = 0;
-        if (some == FN(TURNED)) {
+        if (some == turned) {
             i = rows / LANES * LANES;
-            FN(conv2d_transpose_run)(rows / LANES, src + j, src_row, dst + j * dst_row, dst_row);
+            if (half)
+                FN(conv2d_transpose_run)(4, rows / LANES, src + j, src_row, dst + j * dst_row,
+                                         dst_row);
+            else
+                FN(conv2d_transpose_run)(FN(TURNED), rows / LANES, src + j, src_row,
+                                         dst + j * dst_row, dst_row);
         }
         for (; i < padded; i += LANES)
             FN(conv2d_transpose_rest)(fnn_max(fnn_min(rows - i, LANES), 0), some,

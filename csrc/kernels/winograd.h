@@ -35,3 +35,12 @@ typedef void FN(winograd_weights_fn)(int m, int i, ptrdiff_t channels, const rea
 /* taps[(c*9 + r*3 + s)*NR + k] (+)= G^T u G, from u[position number*position + c*NR + k]. */
 typedef void FN(winograd_taps_fn)(int m, ptrdiff_t channels, const real *u, ptrdiff_t position,
                                   int add, real *taps);
+
+/* m = 4 and four tiles, for which U need not be in memory: row i of the products' positions,
+ * M[j*m_position + t*NR + k] (+)= sum over c < channels of U v[j*v_position + t*v_tile + c], j < 6
+ * and t < 4, with row i of U from taps as above. Meanwhile fetches two places, FNN_LINE*3/4 bytes
+ * apart, at ahead + n*ahead_half + c*ahead_row for vector n of NR. Wants 32 registers. */
+typedef void FN(winograd_four_fn)(int i, ptrdiff_t channels, const real *taps, const real *v,
+                                  ptrdiff_t v_tile, ptrdiff_t v_position, int add, real *m,
+                                  ptrdiff_t m_position, const real *ahead, ptrdiff_t ahead_row,
+                                  ptrdiff_t ahead_half);

@@ -68,3 +68,48 @@ static FNN_NOINLINE void FN(winograd_taps)(int m, ptrdiff_t channels, const real
     else
         FN(winograd_fold_taps)(4, channels, u, position, add, taps);
 }
+
+static FNN_NOINLINE void FN(winograd_four)(int i, ptrdiff_t channels, const real *taps,
+                                           const real *v, ptrdiff_t v_tile, ptrdiff_t v_position,
+                                           int add, real *m, ptrdiff_t m_position,
+                                           const real *ahead, ptrdiff_t ahead_row,
+                                           ptrdiff_t ahead_half) {
+    enum { NR = GEMM_NV * LANES };
+    real row[3];
+    FN(winograd_g_row)(4, i, row);
+    for (int k = 0; k < NR; k += LANES, ahead += ahead_half) {
+        vec acc[6][4];
+        const real *tap = taps + k, *at[6], *far = ahead;
+        FNN_UNROLL
+        for (int j = 0; j < 6; j++) {
+            at[j] = v + j * v_position;
+            FNN_UNROLL
+            for (int t = 0; t < 4; t++) acc[j][t] = FN(zero)();
+        }
+        for (ptrdiff_t c = channels; c > 0; c--, tap += 9 * NR, far += ahead_row) {
+            __builtin_prefetch(far, 0, 2);
+            __builtin_prefetch(far + FNN_LINE * 3 / 4 / (int)sizeof(real), 0, 2);
+            vec g[3], u[6];
+            FNN_UNROLL
+            for (int s = 0; s < 3; s++)
+                g[s] = FN(fma)(FN(splat)(row[2]), FN(load)(tap + (6 + s) * NR),
+                               FN(fma)(FN(splat)(row[1]), FN(load)(tap + (3 + s) * NR),
+                                       FN(splat)(row[0]) * FN(load)(tap + s * NR)));
+            FN(winograd_g)(4, g, u);
+            FNN_UNROLL
+            for (int j = 0; j < 6; j++) {
+                FNN_UNROLL
+                for (int t = 0; t < 4; t++)
+                    acc[j][t] = FN(fma)(FN(splat)(at[j][t * v_tile]), u[j], acc[j][t]);
+                at[j]++;
+            }
+        }
+        FNN_UNROLL
+        for (int j = 0; j < 6; j++)
+            FNN_UNROLL
+            for (int t = 0; t < 4; t++) {
+                real *to = m + j * m_position + t * NR + k;
+                FN(store)(to, add ? FN(load)(to) + acc[j][t] : acc[j][t]);
+            }
+    }
+}
