@@ -8,6 +8,7 @@ enum {
     STRIP_COLUMNS = 64,         /* widest run of tiles that is transformed at a time: L1 */
     TILE_BYTES = 400 * 1024,    /* transformed tiles of a block: with their products, half of L2 */
     LEAST_TILES = 28,           /* of a block: below, the weights are read too often */
+    LEAST_DEPTH = 56,           /* the same where tiles are a product's depth */
     DEEP_TILES = 64,            /* the same where U is made anew for each block */
     WEIGHT_BYTES = 4 << 20,     /* most of U that is kept: beyond, reading it is slower than making it */
     CHUNK = 32,                 /* channels summed before they are added to the result: accuracy */
@@ -44,14 +45,15 @@ static ptrdiff_t first_strip(const tiling *t, ptrdiff_t block) {
     return t->images * t->rows * t->pieces * block / t->blocks;
 }
 
-/* Blocks of about TILE_BYTES. `tile_bytes` are a tile's; `deep` if U is too large to keep. */
-static void cut(tiling *t, ptrdiff_t tile_bytes, int deep) {
+/* Blocks of about TILE_BYTES, but of `least` tiles. `tile_bytes` are a tile's; `deep` if U is too
+ * large to keep. */
+static void cut(tiling *t, ptrdiff_t tile_bytes, ptrdiff_t least, int deep) {
     t->side = t->m + 2;
     t->rows = fnn_ceil_div(t->out_h, t->m);
     t->cols = fnn_ceil_div(t->out_w, t->m);
     const int few = t->images * t->rows * t->cols <= DEEP_TILES;
     const ptrdiff_t most =
-        fnn_max(TILE_BYTES / tile_bytes, deep || few ? DEEP_TILES : LEAST_TILES);
+        fnn_max(TILE_BYTES / tile_bytes, deep || few ? DEEP_TILES : least);
     t->pieces = fnn_ceil_div(t->cols, STRIP_COLUMNS / t->m);
     t->width = fnn_ceil_div(t->cols, t->pieces);
     const ptrdiff_t strips = t->images * t->rows * t->pieces;

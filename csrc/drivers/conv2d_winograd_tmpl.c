@@ -57,9 +57,9 @@ static FN(winograd_desk) FN(winograd_sit)(const FN(winograd_job) *job, int worke
     return desk;
 }
 
-/* A pass whose tiles have `elements` elements a position. */
+/* A pass whose tiles have `elements` elements a position, in blocks of at least `least`. */
 static tiling FN(winograd_tiling)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int backward,
-                                  ptrdiff_t elements) {
+                                  ptrdiff_t elements, ptrdiff_t least) {
     tiling t = {.m = ctx->precision == FNN_STRICT ? 2 : 4, .images = s->n};
     if (backward) {
         t.h = s->p, t.w = s->q, t.out_h = s->h, t.out_w = s->w;
@@ -72,7 +72,8 @@ static tiling FN(winograd_tiling)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
     t.far_in = (backward ? s->k : s->c) * t.h * t.w > most;
     t.far_out = (backward ? s->c : s->k) * t.out_h * t.out_w > most;
     const ptrdiff_t bytes = (t.m + 2) * (t.m + 2) * (ptrdiff_t)sizeof(real);
-    cut(&t, bytes * elements, bytes * (s->c / s->groups) * (s->k / s->groups) > WEIGHT_BYTES);
+    cut(&t, bytes * elements, least,
+        bytes * (s->c / s->groups) * (s->k / s->groups) > WEIGHT_BYTES);
     return t;
 }
 
@@ -97,7 +98,7 @@ static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape
     plan.chunk = fnn_max(fnn_min(plan.in, plan.few ? FEW_CHUNK : CHUNK), 1);
     plan.v_tile = fnn_round_up(plan.chunk, lanes);
     const ptrdiff_t chunks = fnn_max(fnn_ceil_div(plan.in, plan.chunk), 1);
-    plan.t = FN(winograd_tiling)(ctx, s, backward, chunks * plan.v_tile);
+    plan.t = FN(winograd_tiling)(ctx, s, backward, chunks * plan.v_tile, LEAST_TILES);
     const tiling *t = &plan.t;
     const ptrdiff_t positions = t->side * t->side;
     const ptrdiff_t weights = positions * plan.in * plan.out * (ptrdiff_t)sizeof(real);

@@ -37,7 +37,7 @@ static FN(winograd_weight) FN(winograd_weight_plan)(const fnn_ctx *ctx,
                                 .out = s->k / s->groups, .nr = nr};
     plan.slabs = fnn_ceil_div(plan.out, nr);
     plan.pieces = fnn_ceil_div(plan.in, SOME);
-    plan.t = FN(winograd_tiling)(ctx, s, 0, plan.pieces * SOME + plan.slabs * nr);
+    plan.t = FN(winograd_tiling)(ctx, s, 0, plan.pieces * SOME + plan.slabs * nr, LEAST_DEPTH);
     const tiling *t = &plan.t;
     const ptrdiff_t positions = t->side * t->side;
     plan.v_position = spread(t->tiles * SOME, sizeof(real));
