@@ -11,6 +11,8 @@
 
 enum {
     BIAS_GRAIN = 65536, /* elements of dy worth a task */
+    COLUMN_BYTES = 256 * 1024, /* of columns of a channel: beyond, `direct` is better */
+    BATCH_MAPS = 40 << 20,     /* bytes of both maps that are worth turning */
     PHASES_CHANNELS = 32 /* on either side, that repay copying the phases of both maps */
 };
 
@@ -26,6 +28,7 @@ typedef struct features {
     int pointwise, strided;
     int narrow, tiny;        /* a row is no longer than a vector; than half of one */
     int few_pixels;          /* too few to pay for regrouping the weights */
+    int large;               /* the columns of one channel exceed a block of them */
     int wide;                /* tiles of 32 registers: the product keeps its speed on few columns */
 } features;
 
@@ -54,30 +57,35 @@ static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_
         return f->narrow && !f->tiny && c >= 4 * lanes && k >= 8 * lanes ? narrow : NULL;
     case FNN_BACKWARD_DATA:
         if (f->pointwise) return k >= 2 * lanes && k >= c ? pointwise : NULL;
-        if (k >= 16 * c) return k >= 2 * lanes ? few_in : NULL;
+        if (k >= 16 * c) return k >= 2 * lanes && !f->large ? few_in : NULL;
         return f->wide && f->few_pixels && c >= 16 * lanes && k >= 16 * lanes
                    ? "few pixels, and many channels" : NULL;
     default:
-        if (f->pointwise) return fnn_min(c, k) >= lanes ? pointwise : NULL;
+        if (f->pointwise) return fnn_min(c, k) >= 2 * lanes ? pointwise : NULL;
         if (f->short_sum) return k >= 16 * lanes ? few_in : NULL;
-        return (f->strided || f->narrow) && c * k >= lanes * lanes &&
+        return f->narrow && c * k >= lanes * lanes &&
                        (pixels >= 128 || images == 1 || c * k >= 64 * lanes * lanes)
-                   ? (f->strided ? strided : narrow) : NULL;
+                   ? narrow : NULL;
     }
 }
 
 /* Images side by side lose no lanes at the ends of rows and need no phases, but every element of
- * both maps is turned, and many weights pass by for each tile. Fitted to all three algorithms'
+ * both maps is turned, which maps beyond the caches do not repay, and many weights pass by for each
+ * tile. Few input channels of many outputs are better multiplied. Fitted to all three algorithms'
  * times over the problems that README.md names. */
-static int prefers_batch(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes) {
+static int prefers_batch(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes,
+                         ptrdiff_t element) {
     const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, pixels = s->p * s->q;
     const ptrdiff_t images = fnn_round_up(s->n, lanes), whole = fnn_round_up(s->q, lanes);
     const ptrdiff_t taps = s->r * s->s, weights = c * k * taps;
     if (lanes == 1 || taps == 1 || c > 32 || k > 64 || 4 * s->n < 3 * images) return 0;
     if (pass == FNN_BACKWARD_WEIGHT && weights > 10000) return 0; /* a vector of sums for each */
+    if (pass == FNN_BACKWARD_DATA && k >= 16 * c) return 0;
+    if (s->n * (s->c * s->h * s->w + s->k * pixels) * element > BATCH_MAPS) return 0;
     const ptrdiff_t turned = c * s->h * s->w + k * pixels;
     const ptrdiff_t products = weights * pixels / fnn_max(turned, 1); /* for each */
-    if (s->stride_h > 1 || s->stride_w > 1 || s->q <= lanes) return products >= 4;
+    if (s->stride_h > 1 || s->stride_w > 1) return products >= 8;
+    if (s->q <= lanes) return products >= 4;
     if (4 * s->q <= 3 * whole) return products >= 6;
     if (products < 12 || weights > 4096) return 0;
     if (pass == FNN_BACKWARD_DATA && c == 1) return 1;
@@ -123,8 +131,9 @@ static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_con
     if (rows == 0) return (choice){FNN_AUTO, NULL};
     const double columns = fnn_conv2d_columns_cycles(s, pass, sizes.lanes);
     const double direct = fnn_conv2d_direct_cycles(s, pass, sizes.lanes);
-    const double batch =
-        sizes.lanes > 1 ? fnn_conv2d_batch_cycles(s, pass, sizes.lanes, sizes.element) : direct;
+    const double batch = sizes.lanes > 1 && s->r * s->s > 1
+                             ? fnn_conv2d_batch_cycles(s, pass, sizes.lanes, sizes.element)
+                             : direct;
     const double others = batch < direct ? batch : direct;
     if (rows <= columns && rows <= DOUBT * others)
         return (choice){FNN_IM2COL, "rows of pixels and panels of channels that fill register tiles"};
@@ -149,12 +158,14 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
     }
     const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
     const ptrdiff_t pixels = s->p * s->q;
+    const ptrdiff_t element = (ptrdiff_t)(is_f64 ? sizeof(double) : sizeof(float));
     const features f = {.c = s->c / s->groups, .k = s->k / s->groups, .lanes = lanes,
                         .short_sum = s->c / s->groups <= 4 && s->r * s->s <= 25,
                         .pointwise = s->r * s->s == 1,
                         .strided = s->stride_h > 1 || s->stride_w > 1,
                         .narrow = s->q <= lanes, .tiny = 2 * s->q <= lanes,
                         .few_pixels = s->n * pixels < 64,
+                        .large = s->r * s->s * pixels * element > COLUMN_BYTES,
                         .wide = ctx->kernels->f32.conv2d_registers == 32};
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
@@ -164,7 +175,7 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
     const choice deep = choose_deep(ctx, s, pass, is_f64);
     if (deep.algorithm != FNN_AUTO) return deep;
-    if (prefers_batch(s, pass, lanes))
+    if (prefers_batch(s, pass, lanes, element))
         return (choice){FNN_BATCH, "images side by side: short rows and few channels fill vectors"};
     const char *const columns = why_columns(&f, pass, pixels, s->n);
     if (columns) return (choice){FNN_IM2COL, columns};
