@@ -39,7 +39,8 @@ typedef FN(conv2d_rows_fn) FN(conv2d_pixel_runs_fn);
 
 /* dst[c][i][j] = src[c][row + i*row_step][col + j*col_step], 0 outside of the h x w source,
  * for c < planes, i < rows, j < cols; rows of dst are dense, and `slack` zeros follow each of its
- * planes: at least LANES, unless col_step > 1. row and col may be negative. */
+ * planes: at least LANES, or, if col_step > 1, none, and nothing behind the last plane is written.
+ * row and col may be negative. */
 typedef struct FN(conv2d_crop) {
     ptrdiff_t planes, h, w, src_plane;
     ptrdiff_t row, row_step, col, col_step;

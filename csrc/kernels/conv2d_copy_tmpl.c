@@ -82,6 +82,8 @@ static FNN_NOINLINE void FN(conv2d_pad)(const FN(conv2d_crop) *crop, const real 
     const ptrdiff_t run = span.hi - span.lo, behind = crop->rows - rows.hi;
     const vmask rest = FN(mask)(run % LANES);
     for (ptrdiff_t c = 0; c < crop->planes; c++) {
+        /* whole vectors reach into the next planes, which follow, or into the slack */
+        const int room = crop->slack >= LANES || (crop->planes - 1 - c) * crop->dst_plane >= LANES;
         const real *from = src + c * crop->src_plane + crop->col + span.lo * crop->col_step;
         real *to = dst + c * crop->dst_plane;
         FN(conv2d_clear)(to, rows.lo * cols + (rows.lo < rows.hi ? span.lo : 0));
@@ -92,7 +94,7 @@ static FNN_NOINLINE void FN(conv2d_pad)(const FN(conv2d_crop) *crop, const real 
             const ptrdiff_t end = i + 1 < rows.hi ? cols : cols - span.lo;
             if (crop->col_step == 1) {
                 FN(conv2d_copy_clear)(row, to, run, end, rest);
-            } else if (crop->col_step == 2) {
+            } else if (crop->col_step == 2 && room) {
                 FN(conv2d_copy_halves)(row, to, run, end);
             } else {
                 FN(conv2d_copy_steps)(row, crop->col_step, to, 1, run);

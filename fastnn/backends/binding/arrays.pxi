@@ -48,8 +48,8 @@ cdef cnp.ndarray new_array(int ndim, const cnp.npy_intp *dims, int typenum, size
         return cnp.PyArray_SimpleNew(ndim, <cnp.npy_intp *>dims, typenum)
     block = Block.__new__(Block)
     block.data = fnn_acquire(bytes, &block.capacity)
-    if block.data == NULL:
-        raise MemoryError(f"cannot allocate {bytes} bytes for a result")
+    if block.data == NULL:  # NumPy may still find the memory, or says what is missing
+        return cnp.PyArray_SimpleNew(ndim, <cnp.npy_intp *>dims, typenum)
     array = cnp.PyArray_SimpleNewFromData(ndim, <cnp.npy_intp *>dims, typenum, block.data)
     cnp.set_array_base(array, block)
     return array
