@@ -29,7 +29,7 @@ pytestmark = [
 
 
 def table() -> tuple[dict[str, list[str]], dict[tuple[str, str, str], int]]:
-    """The hot kernels with their work and ISAs, and the exceptions by function, ISA and compiler."""
+    """Hot kernels with their work and ISAs, and exceptions by function, ISA and compiler."""
     text = re.sub(r"/\*.*?\*/", "", TABLE.read_text("utf-8"), flags=re.S)
     rows = re.findall(r"^(\w+)\(([^)]*)\)$", text, re.M)
     assert "\n".join(f"{kind}({row})" for kind, row in rows).split() == text.split()

@@ -28,8 +28,8 @@ LIST = pathlib.Path(__file__).parents[2] / "csrc" / "kernels" / "kernels.def"
 EVERYTHING = (True, True, True)
 #: Squares are turned in registers where a vector is a whole line. With one lane the costs always
 #: favour another form, the outer product and planes in place; tables of vectors shorter than 32
-#: bytes hold no kernels of windows or of runs of taps; with 16 registers four tiles of Winograd's go
-#: the way of more.
+#: bytes hold no kernels of windows or of runs of taps; with 16 registers four tiles of Winograd's
+#: go the way of more.
 NEVER_CHOSEN = {("scalar", "conv2d_dot3"), ("scalar", "conv2d_lanes")}
 NEVER_CHOSEN |= {
     (isa, f"conv2d_{name}")
