@@ -22,15 +22,21 @@ AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
 
 # Half of the library would be kernels that hardly any processor runs: these are compiled for size,
-# as is what passes calls on.
+# as are the drivers and what passes calls on.
 SMALL = ["-Os"]
+NO_UNWINDING = ["-fno-asynchronous-unwind-tables"]  # no exception passes through C
 # Clang would warn of each loop that stays rolled for that.
-RARE = [*SMALL, "-fno-asynchronous-unwind-tables", "-Wno-pass-failed"]
+COMPACT = [*SMALL, *NO_UNWINDING, "-Wno-pass-failed"]
 
 # name -> compiler flags of csrc/isa/<name>.c
 ISAS = {
-    "x86_64": {"scalar": RARE, "sse2": RARE, "avx2": AVX2, "avx512": AVX2 + AVX512},
-    "aarch64": {"scalar": RARE, "neon": []},
+    "x86_64": {
+        "scalar": COMPACT,
+        "sse2": COMPACT,
+        "avx2": AVX2 + NO_UNWINDING,
+        "avx512": AVX2 + AVX512 + NO_UNWINDING,
+    },
+    "aarch64": {"scalar": COMPACT, "neon": NO_UNWINDING},
 }
 ARCHITECTURE = {"amd64": "x86_64", "arm64": "aarch64"}.get(
     platform.machine().lower(), platform.machine().lower()
@@ -94,7 +100,7 @@ class BuildExt(build_ext):
         optional = [flag for flag in OPTIONAL if self._accepts(flag)]
         isas = ISAS.get(ARCHITECTURE, {"scalar": []})
         jobs = [(f"csrc/isa/{name}.c", flags) for name, flags in isas.items()]
-        jobs += [(unit, []) for unit in UNITS]
+        jobs += [(unit, COMPACT) for unit in UNITS]
         jobs.sort(key=lambda job: "avx512" not in job[0])  # the longest first
 
         def compile_unit(job):
