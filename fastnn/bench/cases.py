@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from . import nets
 
-__all__ = ["FAMILIES", "Case", "conv_case"]
+__all__ = ["FAMILIES", "Case", "conv_case", "gemm_case"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Case:
     asked: dict[str, float] = field(default_factory=dict, hash=False)
 
 
-def _gemm(m: int, n: int, k: int, layout: str = "nn") -> Case:
+def gemm_case(m: int, n: int, k: int, layout: str = "nn") -> Case:
+    """The product of m x k and k x n; ``"nt"``: the second operand is a transposed matrix."""
     return Case(
         family="gemm",
         name=f"{m}x{k}x{n}" + ("" if layout == "nn" else f" {layout}"),
@@ -180,12 +181,12 @@ def _net(task: str, net: str, batch: int) -> Case:
 
 FAMILIES: dict[str, list[Case]] = {
     "gemm": [
-        *(_gemm(s, s, s) for s in (8, 16, 32, 64, 128, 256, 512, 1024)),
-        _gemm(256, 256, 256, "nt"),
-        _gemm(1024, 1024, 1024, "nt"),
-        _gemm(64, 10, 3072, "nt"),
-        _gemm(16, 1024, 1024, "nt"),
-        _gemm(1, 1024, 1024, "nt"),
+        *(gemm_case(s, s, s) for s in (8, 16, 32, 64, 128, 256, 512, 1024)),
+        gemm_case(256, 256, 256, "nt"),
+        gemm_case(1024, 1024, 1024, "nt"),
+        gemm_case(64, 10, 3072, "nt"),
+        gemm_case(16, 1024, 1024, "nt"),
+        gemm_case(1, 1024, 1024, "nt"),
     ],
     "conv": [*_few_channels(), *_resnet()],
     "elementwise": [

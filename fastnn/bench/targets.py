@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .cases import FAMILIES, Case, conv_case
+from .cases import FAMILIES, Case, conv_case, gemm_case
 
 __all__ = ["BEST", "DEFAULT", "PRODUCTS", "STEPS", "targets", "targets_avx2"]
 
@@ -117,16 +117,8 @@ def _product(text: str, asked: float) -> Case:
     """The case ``MxKxN``, with ``nt`` if the second operand is transposed."""
     size, _, layout = text.partition(" ")
     m, k, n = map(int, size.split("x"))
-    return Case(
-        family="targets",
-        name=f"mm {text}",
-        kind="gemm",
-        params={"m": m, "n": n, "k": k, "layout": layout or "nn"},
-        flops=2.0 * m * n * k,
-        reads=4.0 * (m * k + k * n),
-        writes=4.0 * m * n,
-        asked={BEST: asked},
-    )
+    case = gemm_case(m, n, k, layout or "nn")
+    return replace(case, family="targets", name=f"mm {text}", asked={BEST: asked})
 
 
 def targets() -> list[Case]:
