@@ -24,6 +24,8 @@
     X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)                                           \
     X(1, 3) X(2, 3)                                                                           \
     X(1, 4) X(2, 4)
+/* softmax: short rows whose exponentials go in lockstep, and at most 4 vectors of long ones */
+#define SOFTMAX_LOCKSTEP 4
 /* conv2d: vector registers, which decide the register tiles */
 #define CONV_REGISTERS 16
 

@@ -27,6 +27,8 @@
     X(12, 2) X(13, 2) X(14, 2)                                                                \
     X(1, 3) X(2, 3) X(3, 3) X(4, 3) X(5, 3) X(6, 3)                                           \
     X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(5, 4) X(6, 4)
+/* softmax: short rows whose exponentials go in lockstep, and at most 4 vectors of long ones */
+#define SOFTMAX_LOCKSTEP 8
 /* conv2d: vector registers, which decide the register tiles */
 #define CONV_REGISTERS 32
 

@@ -25,6 +25,8 @@
     X(1, 3) X(2, 3) X(3, 3) X(4, 3) X(5, 3)                                                   \
     X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(5, 4)                                                   \
     X(1, 5) X(2, 5) X(1, 6) X(2, 6) X(1, 7) X(2, 7) X(1, 8) X(2, 8)
+/* softmax: short rows whose exponentials go in lockstep, and at most 4 vectors of long ones */
+#define SOFTMAX_LOCKSTEP 4
 /* conv2d: vector registers, which decide the register tiles */
 #define CONV_REGISTERS 32
 

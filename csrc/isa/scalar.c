@@ -21,6 +21,8 @@
 #define GEMM_INSTANCES(X) \
     X(1, 1) X(2, 1)       \
     X(1, 2) X(2, 2)
+/* softmax: short rows whose exponentials go in lockstep, and at most 4 vectors of long ones */
+#define SOFTMAX_LOCKSTEP 1
 /* conv2d: vector registers, which decide the register tiles */
 #define CONV_REGISTERS 16
 

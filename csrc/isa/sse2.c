@@ -7,9 +7,9 @@
  * partial vector of B may be loaded in the inner loop; rows and columns (by rows) of the tile of
  * dot products */
 #define GEMM_MR 6
-#define GEMM_NARROW_ROWS 12
+#define GEMM_NARROW_ROWS 6
 #define GEMM_NV 2
-#define GEMM_WIDE_ROWS 2
+#define GEMM_WIDE_ROWS 0
 #define GEMM_KC 1024
 #define GEMM_B_BLOCK (256 << 10)
 #define GEMM_MASKED 0
@@ -18,12 +18,11 @@
 #define GEMM_DOT_INSTANCES(X) X(1, 4) X(2, 4)
 #define GEMM_DOT_WIDE_INSTANCES(X)
 #define GEMM_SQUARES_ROWS 0
-#define GEMM_INSTANCES(X)                                                                     \
-    X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) \
-    X(12, 1)                                                                                  \
-    X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)                                           \
-    X(1, 3) X(2, 3)                                                                           \
-    X(1, 4) X(2, 4)
+#define GEMM_INSTANCES(X)                           \
+    X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) \
+    X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)
+/* softmax: short rows whose exponentials go in lockstep, and at most 4 vectors of long ones */
+#define SOFTMAX_LOCKSTEP 1
 /* conv2d: vector registers, which decide the register tiles */
 #define CONV_REGISTERS 16
 

@@ -30,11 +30,10 @@ FNN_INLINE void FN(avg_vector)(const fnn_pool_shape *s, const real *x, ptrdiff_t
         FN(store_m)(y, sum, FN(mask)(n));
 }
 
-/* Outputs [q0, q1) of the rows [p0, p1), for 2x2 and 3x3 windows all inside the plane. */
+/* Outputs [q0, q1) of the rows [p0, p1), for 2x2 and 3x3 windows all inside the plane and what
+ * lies behind them inside the array. */
 FNN_INLINE void FN(avg_quick_rows)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1,
-                                   ptrdiff_t q0, ptrdiff_t q1, const real *x, ptrdiff_t readable,
-                                   int square, real *y) {
-    const ptrdiff_t reach = FN(taps_reach)(s->w, 2, square);
+                                   ptrdiff_t q0, ptrdiff_t q1, const real *x, int square, real *y) {
     const real divisor = FN(divisor)(s, square, q0), inverse = FN(exact_inverse)(divisor);
     const vec by = FN(splat)(inverse != 0 ? inverse : divisor);
     const vmask tail = FN(mask)((q1 - q0) & (LANES - 1));
@@ -42,10 +41,7 @@ FNN_INLINE void FN(avg_quick_rows)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdif
         ptrdiff_t corner = (p * s->stride_h - s->pad_h) * s->w + q0 * 2 - s->pad_w;
         for (ptrdiff_t q = q0; q < q1; q += LANES, corner += 2 * LANES) {
             vec v[9], sum = FN(zero)();
-            if (FNN_LIKELY(corner + reach <= readable))
-                FN(load_taps)(x + corner, readable - corner, s->w, 2, square, 1, v);
-            else
-                FN(load_taps)(x + corner, readable - corner, s->w, 2, square, 0, v);
+            FN(load_taps)(x + corner, s->w, 2, square, v);
             FNN_UNROLL
             for (int i = 0; i < square * square; i++) sum += v[i];
             sum = inverse != 0 ? sum * by : sum / by;
@@ -85,8 +81,8 @@ FNN_INLINE void FN(avg_rows)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t 
     if (step == 0 && inner1 - inner0 < LANES / 2) inner1 = inner0;
     full0 = fnn_max(full0, from);
     full1 = square && inner0 < inner1 ? fnn_min(full1, to) : full0;
-    if (full0 < full1)
-        FN(avg_quick_rows)(s, full0, full1, inner0, inner1, x, readable, square, y);
+    if (square) full1 = fnn_min(full1, FN(safe_rows)(s, readable, inner0, inner1, step, square));
+    if (full0 < full1) FN(avg_quick_rows)(s, full0, full1, inner0, inner1, x, square, y);
     const int sides = inner0 > 0 || inner1 < s->q;
     for (ptrdiff_t p = from; p < to; p++) {
         const int done = full0 <= p && p < full1;

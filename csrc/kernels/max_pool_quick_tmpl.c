@@ -12,8 +12,8 @@ enum { FN(QUICK_ROWS) = 16 };
 /* Windows of one row, from x on: what quick_vector needs, in registers. */
 typedef struct FN(quick_windows) {
     const real *x;
-    ptrdiff_t left, w; /* elements that may be read from x on; width of the plane */
-    ptrdiff_t corner;  /* position of x in the plane */
+    ptrdiff_t w;      /* width of the plane */
+    ptrdiff_t corner; /* position of x in the plane */
     real *y;
     int32_t *index;
 } FN(quick_windows);
@@ -41,9 +41,9 @@ FNN_INLINE ivec FN(first_largest)(int square, ptrdiff_t w, const vec v[9], const
 
 /* n outputs; returns the sum of the taps. Of equal taps the first stays. */
 FNN_INLINE vec FN(quick_vector)(FN(quick_windows) windows, ptrdiff_t n, int step, int square,
-                                int whole, int indexed) {
+                                int indexed) {
     vec v[9], row_most[3];
-    FN(load_taps)(windows.x, windows.left, windows.w, step, square, whole, v);
+    FN(load_taps)(windows.x, windows.w, step, square, v);
     vec sum = FN(zero)(), most;
     FNN_UNROLL
     for (int r = 0; r < square; r++) {
@@ -63,40 +63,33 @@ FNN_INLINE vec FN(quick_vector)(FN(quick_windows) windows, ptrdiff_t n, int step
 
 /* A row of n outputs; returns the sum of the taps. */
 FNN_INLINE vec FN(quick_row)(FN(quick_windows) windows, ptrdiff_t n, int step, int square,
-                             int whole, int indexed) {
+                             int indexed) {
     vec sum = FN(zero)();
     for (; n >= LANES; n -= LANES) {
-        sum += FN(quick_vector)(windows, LANES, step, square, whole, indexed);
+        sum += FN(quick_vector)(windows, LANES, step, square, indexed);
         windows.x += step * LANES;
-        windows.left -= step * LANES;
         windows.corner += step * LANES;
         windows.y += LANES;
         if (indexed) windows.index += LANES;
     }
-    if (n > 0) sum += FN(quick_vector)(windows, n, step, square, whole, indexed);
+    if (n > 0) sum += FN(quick_vector)(windows, n, step, square, indexed);
     return sum;
 }
 
-/* n outputs from column q on of the rows [p0, p1), all windows inside the plane, and their
- * positions if they are `indexed`; 0 if they are not to be trusted. */
+/* n outputs from column q on of the rows [p0, p1), all windows inside the plane (and what lies
+ * behind them inside the array), and their positions if they are `indexed`; 0 if they are not to
+ * be trusted. */
 FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdiff_t p1, ptrdiff_t q,
                               ptrdiff_t n, int step, int square, int indexed) {
     const fnn_pool_shape *s = window->shape;
     const ptrdiff_t down = s->stride_h * s->w, outputs = s->q;
     const ptrdiff_t corner = p0 * down - s->pad_h * s->w + q * step - s->pad_w;
-    const ptrdiff_t reach = FN(taps_reach)(s->w, step, square) +
-                            (fnn_round_up(n, LANES) - LANES) * step;
-    FN(quick_windows) row = {window->x + corner, window->readable - corner, s->w, corner,
-                             window->y + p0 * outputs + q, NULL};
+    FN(quick_windows) row = {window->x + corner, s->w, corner, window->y + p0 * outputs + q, NULL};
     if (indexed) row.index = window->index + p0 * outputs + q;
     vec sum = FN(zero)();
     for (ptrdiff_t p = p0; p < p1; p++) {
-        if (FNN_LIKELY(reach <= row.left))
-            sum += FN(quick_row)(row, n, step, square, 1, indexed);
-        else
-            sum += FN(quick_row)(row, n, step, square, 0, indexed);
+        sum += FN(quick_row)(row, n, step, square, indexed);
         row.x += down;
-        row.left -= down;
         row.corner += down;
         row.y += outputs;
         if (indexed) row.index += outputs;
@@ -128,6 +121,8 @@ FNN_INLINE void FN(max_rows)(FN(max_window) *window, ptrdiff_t from, ptrdiff_t t
     FN(inner_columns)(s, &inner0, &inner1);
     FN(inner_rows)(s, &full0, &full1);
     full1 = fnn_min(full1, to);
+    if (square)
+        full1 = fnn_min(full1, FN(safe_rows)(s, window->readable, inner0, inner1, step, square));
     /* lanes filled one by one pay only if most are used */
     if (s->stride_w > 2 && inner1 - inner0 < LANES / 2) inner1 = inner0;
     const int sides = inner0 > 0 || inner1 < s->q;

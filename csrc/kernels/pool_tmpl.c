@@ -58,13 +58,12 @@ FNN_INLINE vec FN(load_strided)(const real *p, ptrdiff_t left, ptrdiff_t stride,
 }
 
 /* The taps of LANES windows of `square` x `square`, row by row, from x on in rows w apart: v. The
- * literal `step` is 1 or 2; `whole` and `left` are as for load_strided. */
-FNN_INLINE void FN(load_taps)(const real *x, ptrdiff_t left, ptrdiff_t w, int step, int square,
-                              int whole, vec v[9]) {
+ * literal `step` is 1 or 2; taps_reach elements may be read from x on. */
+FNN_INLINE void FN(load_taps)(const real *x, ptrdiff_t w, int step, int square, vec v[9]) {
     FNN_UNROLL
-    for (int r = 0; r < square; r++, x += w, left -= w) {
+    for (int r = 0; r < square; r++, x += w) {
         int first = 0;
-        if (step == 2 && whole) { /* two taps of one pair of loads */
+        if (step == 2) { /* two taps of one pair of loads */
             const vec low = FN(pin)(FN(load)(x)), high = FN(pin)(FN(load)(x + LANES));
             v[r * square] = FN(even_lanes)(low, high);
             v[r * square + 1] = FN(odd_lanes)(low, high);
@@ -72,14 +71,23 @@ FNN_INLINE void FN(load_taps)(const real *x, ptrdiff_t left, ptrdiff_t w, int st
         }
         FNN_UNROLL
         for (int k = first; k < square; k++)
-            v[r * square + k] = FN(load_strided)(x + k, left - k, step, step, whole);
+            v[r * square + k] = FN(load_strided)(x + k, 0, step, step, 1);
     }
 }
 
-/* How many elements from the first tap on load_taps reads with whole vectors. */
+/* How many elements from the first tap on load_taps reads. */
 FNN_INLINE ptrdiff_t FN(taps_reach)(ptrdiff_t w, int step, int square) {
     const int beyond = step == 2 ? 2 * ((square - 1) / 2) : square - 1;
     return (square - 1) * w + beyond + step * LANES;
+}
+
+/* The first row of outputs whose [q0, q1) would have load_taps read behind the array, of which
+ * `readable` elements lie from the plane's start on. */
+FNN_INLINE ptrdiff_t FN(safe_rows)(const fnn_pool_shape *s, ptrdiff_t readable, ptrdiff_t q0,
+                                   ptrdiff_t q1, int step, int square) {
+    const ptrdiff_t last = q0 * step + (fnn_round_up(q1 - q0, LANES) - LANES) * step - s->pad_w;
+    const ptrdiff_t room = readable - last - FN(taps_reach)(s->w, step, square) + s->pad_h * s->w;
+    return room < 0 ? 0 : room / (s->stride_h * s->w) + 1;
 }
 
 /* 1 / divisor where multiplying by it is dividing, for powers of two; else 0. */

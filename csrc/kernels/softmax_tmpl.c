@@ -20,7 +20,10 @@ FNN_INLINE vec FN(row_largest)(ptrdiff_t n, const real *x) {
 }
 
 /* Vectors of a long row, and short rows, that go in lockstep. */
-enum { FN(ROW_GROUP) = 4, FN(SHORT_ROWS) = FNN_VBYTES == 64 ? FN(EXP_GROUP) : 4 };
+enum {
+    FN(ROW_GROUP) = SOFTMAX_LOCKSTEP < 4 ? SOFTMAX_LOCKSTEP : 4,
+    FN(SHORT_ROWS) = SOFTMAX_LOCKSTEP
+};
 
 /* sum[k % 2] += exp(x[k] - shift) for the vectors k < count (a literal), each also stored to y
  * unless y is NULL (a literal). */
