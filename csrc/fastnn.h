@@ -83,6 +83,9 @@ typedef struct fnn_conv2d_shape {
     ptrdiff_t pad_top, pad_bottom, pad_left, pad_right;
     ptrdiff_t dilation_h, dilation_w;
     ptrdiff_t groups;
+    /* a ReLU joined to the pass, which would be a pass over memory of its own */
+    int relu;         /* forward: y < 0 ? 0 : y */
+    const void *gate; /* backward-data: the ReLU's result, like dx: gate <= 0 ? 0 : dx; or NULL */
 } fnn_conv2d_shape;
 
 typedef enum fnn_conv2d_pass { FNN_FORWARD, FNN_BACKWARD_DATA, FNN_BACKWARD_WEIGHT } fnn_conv2d_pass;

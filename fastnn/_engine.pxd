@@ -17,7 +17,7 @@ cdef class Node:
 
 
 @cython.locals(
-    pending=dict, leaves=dict, borrowed=set, heap=list, fresh=bint, held=Node, node=Node, i=Py_ssize_t,
+    pending=dict, leaves=dict, borrowed=set, heap=list, fresh=bint, passed=bint, alone=bint, held=Node, node=Node, i=Py_ssize_t,
     needs=tuple, counter=list,
 )
 cdef tuple _walk(tuple edges, tuple grads, bint retain, accumulate, set wanted, dict capture)

@@ -1,12 +1,16 @@
 """The graph of a computation and the walk back through it.
 
 The engine knows neither operations nor backends nor tensors.  A :class:`Node` holds an
-``op`` of which only ``backward``, ``fresh``, ``frees`` and ``node_name`` are read; a leaf is
-any hashable object; how two gradients are added is handed in.
+``op`` of which only ``backward``, ``gate``, ``gated``, ``fresh``, ``frees`` and ``node_name``
+are read; a leaf is any hashable object; how two gradients are added is handed in.
 
 Order: every node takes the next number of one global count when it is made, and its inputs
 were made before it.  Taking the pending node with the highest number first is therefore a
 topological order, found without a walk over the graph beforehand.
+
+A gradient that goes straight from one node to the next, as in a chain of layers, belongs to
+nobody else.  Then a gate (a ReLU) may write over it, or need not run at all: the node that
+computes it has put it through the gate while it was in the caches.
 
 This module is compiled: ``_engine.pxd`` says what is known of its types.  After a change here
 build again; without its compiled form it runs as it stands, only slower.
@@ -38,6 +42,8 @@ class _Rule(Protocol):
     node_name: str
     fresh: bool
     frees: bool
+    gate: Callable[..., tuple[Any, ...]] | None
+    gated: Callable[..., tuple[Any, ...]] | None
 
     @property
     def backward(self) -> Callable[..., tuple[Any, ...]]: ...
@@ -201,8 +207,10 @@ def _walk(
     leaves: dict[Any, Any] = {}
     borrowed: set[Any] = set()
     heap: list[tuple[int, Node]] = []
-    fresh = False
+    fresh = False  # the gradients are new arrays
+    passed = False  # and the first of them has been through the gate it goes to
     while True:
+        alone = fresh  # and the next node has its own all to itself
         held: Node | None = None  # a chain goes from node to node, past the heap
         held_grad: Any = None
         for i in range(len(edges)):
@@ -216,6 +224,7 @@ def _walk(
                     held, held_grad = target, grad
                 elif target is held:
                     held_grad = accumulate(held_grad, grad)
+                    alone = passed = False
                 elif target in pending:
                     pending[target] = accumulate(pending[target], grad)
                 else:
@@ -235,16 +244,20 @@ def _walk(
                 return leaves, borrowed
             node = heappop(heap)[1]
             grad = pending.pop(node)
+            alone = passed = False
         elif not heap:
             node, grad = held, held_grad
         else:
             pending[held] = held_grad
             node = heappushpop(heap, (held.seq, held))[1]
             grad = pending.pop(node)
+            alone = passed = False
         if node.hooks is not None:
             grad = _call_hooks(node, grad)
+            alone = False
         if capture is not None:
             _capture(capture, node, grad)
+            alone = False
         op = node.op
         needs = node.needs
         edges = node.targets
@@ -259,11 +272,33 @@ def _walk(
         for counter, value, array, index in node.versions:
             if counter[0] != value:
                 raise RuntimeError(_changed(node, counter[0], value, array, index))
-        grads = op.backward(node.settings, saved, grad, needs)
+        if passed:
+            grads = (grad,)
+            passed = False
+        elif alone and op.gate is not None:
+            grads = op.gate(node.settings, saved, grad, needs)
+        elif op.gated is not None and not heap and capture is None and _gate(needs, edges):
+            grads = op.gated(node.settings, saved, grad, needs, edges[0].saved)
+            passed = True
+        else:
+            grads = op.backward(node.settings, saved, grad, needs)
         fresh = op.fresh
         if not retain and op.frees:
             node.saved = FREED
             node.versions = ()
+
+
+def _gate(needs: tuple[bool, ...], edges: tuple[Any, ...]) -> bool:
+    """Whether the first gradient goes to a gate, and nothing looks at it on the way."""
+    target = edges[0]
+    return (
+        needs[0]
+        and type(target) is Node
+        and target.op.gate is not None
+        and target.hooks is None
+        and target.saved is not FREED
+        and target not in edges[1:]
+    )
 
 
 def _deliver(

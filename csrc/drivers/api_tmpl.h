@@ -31,9 +31,11 @@ fnn_status FN(fnn_conv2d_backward_bias)(const fnn_ctx *ctx, const fnn_conv2d_sha
 /* index may be NULL */
 fnn_status FN(fnn_max_pool)(const fnn_ctx *ctx, const fnn_pool_shape *shape, const real *x, real *y,
                             int32_t *index);
-/* an index outside its plane is FNN_BAD_INDEX, and dx is then unspecified */
+/* An index outside its plane is FNN_BAD_INDEX, and dx is then unspecified. gate, like dx, or NULL:
+ * the result of a ReLU before the pooling, whose gradient is taken too: gate <= 0 ? 0 : dx. */
 fnn_status FN(fnn_max_pool_backward)(const fnn_ctx *ctx, const fnn_pool_shape *shape,
-                                     const real *dy, const int32_t *index, real *dx);
+                                     const real *dy, const int32_t *index, const real *gate,
+                                     real *dx);
 fnn_status FN(fnn_avg_pool)(const fnn_ctx *ctx, const fnn_pool_shape *shape, const real *x, real *y);
 fnn_status FN(fnn_avg_pool_backward)(const fnn_ctx *ctx, const fnn_pool_shape *shape,
                                      const real *dy, real *dx);

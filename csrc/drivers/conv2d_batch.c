@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/common.h"
+#include "base/fpstate.h"
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d_batch.h"
@@ -73,12 +74,14 @@ static pixel_choice choose_pixels(int registers, const pixel_need *need) {
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_batch_tmpl.h"
 #include "drivers/conv2d_batch_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_batch_tmpl.h"
 #include "drivers/conv2d_batch_tmpl.c"

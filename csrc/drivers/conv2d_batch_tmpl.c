@@ -22,6 +22,7 @@ typedef struct FN(batch_job) {
     const FN(fnn_table) *kernels;
     const real *src, *w, *bias;
     real *dst;
+    FN(finishing) finishing;
     fnn_conv2d_tap *tap;
     ptrdiff_t *start;
     char *workers;
@@ -201,12 +202,17 @@ static void FN(batch_task)(void *argument, ptrdiff_t task, int worker) {
         job->kernels->conv2d_transpose(count, images, result + o * plan->result * lanes, lanes,
                                        dst + o * dst_plane, plan->groups * plan->out * dst_plane,
                                        count);
+    for (ptrdiff_t i = 0; i < images; i++)
+        FN(finish)(job->kernels, &job->finishing,
+                   (FN(region)){plan->out, dst_plane, y1 - y0, cols->out, cols->out},
+                   dst - job->dst + i * plan->groups * plan->out * dst_plane);
 }
 
-static void FN(run_batch)(const fnn_ctx *ctx, const FN(batch_plan) *plan, const real *src,
-                          const real *w, const real *bias, real *dst, char *workspace) {
+static void FN(run_batch)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                          const FN(batch_plan) *plan, const real *src, const real *w,
+                          const real *bias, real *dst, char *workspace) {
     FN(batch_job) job = {.plan = plan, .kernels = FN(table)(ctx), .src = src, .w = w,
-                         .bias = bias, .dst = dst};
+                         .bias = bias, .dst = dst, .finishing = FN(finishing_of)(shape, dst)};
     job.tap = (fnn_conv2d_tap *)workspace;
     job.start = (ptrdiff_t *)(workspace + plan->tap_bytes);
     job.workers = workspace + plan->tap_bytes + plan->start_bytes;
@@ -228,13 +234,13 @@ size_t FN(fnn_conv2d_batch_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape
 void FN(fnn_conv2d_batch_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                   const real *w, const real *bias, real *y, void *workspace) {
     const FN(batch_plan) plan = FN(make_batch_plan)(ctx, shape, 0);
-    FN(run_batch)(ctx, &plan, x, w, bias, y, workspace);
+    FN(run_batch)(ctx, shape, &plan, x, w, bias, y, workspace);
 }
 
 void FN(fnn_conv2d_batch_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                         const real *dy, const real *w, real *dx, void *workspace) {
     const FN(batch_plan) plan = FN(make_batch_plan)(ctx, shape, 1);
-    FN(run_batch)(ctx, &plan, dy, w, NULL, dx, workspace);
+    FN(run_batch)(ctx, shape, &plan, dy, w, NULL, dx, workspace);
 }
 
 void FN(fnn_conv2d_batch_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

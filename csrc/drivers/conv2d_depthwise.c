@@ -2,6 +2,7 @@
  * windows over planes in place; or with LANES groups side by side in the lanes of vectors
  * (drivers/conv2d_lanes.h), where rows fill no vectors or no window kernel exists. */
 #include "base/common.h"
+#include "base/fpstate.h"
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d.h"
@@ -111,9 +112,11 @@ FNN_INLINE fnn_conv2d_window conv2d_window(const fnn_conv2d_shape *s) {
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_depthwise_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_depthwise_tmpl.c"
 #include "base/real_end.h"

@@ -23,6 +23,7 @@ typedef struct FN(depthwise_job) {
     const FN(fnn_table) *kernels;
     const real *src, *w, *bias;
     real *dst;
+    FN(finishing) finishing;
     char *workers;
 } FN(depthwise_job);
 
@@ -115,14 +116,21 @@ static void FN(depthwise_task)(void *argument, ptrdiff_t task, int worker) {
             for (ptrdiff_t t = 0; t < plan->taps; t++) turned[i + t] = w[i + plan->taps - 1 - t];
         w = turned;
     }
-    FN(depthwise_groups)(job, task / (plan->bands * plan->runs), g, count,
-                         plan->rows * band / plan->bands, plan->rows * (band + 1) / plan->bands,
-                         w);
+    const ptrdiff_t image = task / (plan->bands * plan->runs);
+    const ptrdiff_t first = plan->rows * band / plan->bands;
+    const ptrdiff_t last = plan->rows * (band + 1) / plan->bands;
+    const ptrdiff_t width = plan->dst_plane / fnn_max(plan->rows, 1);
+    FN(depthwise_groups)(job, image, g, count, first, last, w);
+    FN(finish)(job->kernels, &job->finishing,
+               (FN(region)){count * plan->out, plan->dst_plane, last - first, width, width},
+               (image * plan->groups + g) * plan->out * plan->dst_plane + first * width);
 }
 
-static void FN(depthwise_run)(const fnn_ctx *ctx, const FN(depthwise_plan) *plan, const real *src,
-                              const real *w, const real *bias, real *dst, char *workspace) {
-    FN(depthwise_job) job = {plan, FN(table)(ctx), src, w, bias, dst, workspace};
+static void FN(depthwise_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                              const FN(depthwise_plan) *plan, const real *src, const real *w,
+                              const real *bias, real *dst, char *workspace) {
+    FN(depthwise_job) job = {plan, FN(table)(ctx), src, w, bias, dst,
+                             FN(finishing_of)(shape, dst), workspace};
     const ptrdiff_t tasks = plan->images * plan->runs * plan->bands;
     fnn_parallel(ctx->threads, tasks, FN(depthwise_task), &job);
 }
@@ -133,6 +141,7 @@ typedef struct FN(scale_job) {
     const FN(fnn_table) *kernels;
     const real *src, *w, *bias;
     real *dst;
+    FN(finishing) finishing;
     ptrdiff_t runs;
 } FN(scale_job);
 
@@ -141,15 +150,18 @@ static void FN(scale_task)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t channels = job->shape->c, pixels = job->shape->h * job->shape->w;
     const ptrdiff_t run = task % job->runs, c = channels * run / job->runs;
     const ptrdiff_t at = (task / job->runs * channels + c) * pixels;
+    const ptrdiff_t count = channels * (run + 1) / job->runs - c;
     (void)worker;
-    job->kernels->conv2d_scale(channels * (run + 1) / job->runs - c, pixels, job->src + at,
-                               job->w + c, job->bias ? job->bias + c : NULL, job->dst + at);
+    job->kernels->conv2d_scale(count, pixels, job->src + at, job->w + c,
+                               job->bias ? job->bias + c : NULL, job->dst + at);
+    FN(finish)(job->kernels, &job->finishing, (FN(region)){count, pixels, 1, pixels, pixels}, at);
 }
 
 static void FN(scale_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const real *src,
                           const real *w, const real *bias, real *dst) {
     const ptrdiff_t run = fnn_ceil_div(SCALE_GRAIN, s->h * s->w);
-    const FN(scale_job) job = {s, FN(table)(ctx), src, w, bias, dst, fnn_ceil_div(s->c, run)};
+    const FN(scale_job) job = {s, FN(table)(ctx), src, w, bias, dst, FN(finishing_of)(s, dst),
+                               fnn_ceil_div(s->c, run)};
     fnn_parallel(ctx->threads, s->n * job.runs, FN(scale_task), (void *)&job);
 }
 
@@ -166,7 +178,7 @@ void FN(fnn_conv2d_depthwise_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape
         return;
     }
     const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 0);
-    FN(depthwise_run)(ctx, &plan, x, w, bias, y, workspace);
+    FN(depthwise_run)(ctx, shape, &plan, x, w, bias, y, workspace);
 }
 
 void FN(fnn_conv2d_depthwise_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -182,7 +194,7 @@ void FN(fnn_conv2d_depthwise_backward_data)(const fnn_ctx *ctx, const fnn_conv2d
         return;
     }
     const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 1);
-    FN(depthwise_run)(ctx, &plan, dy, w, NULL, dx, workspace);
+    FN(depthwise_run)(ctx, shape, &plan, dy, w, NULL, dx, workspace);
 }
 
 typedef struct FN(depthwise_weight_job) {

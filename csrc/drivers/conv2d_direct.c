@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/common.h"
+#include "base/fpstate.h"
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d.h"
@@ -121,11 +122,13 @@ static const char *const tile_kernels[] = {"conv2d_tile", "conv2d_rows", "conv2d
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_direct_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_direct_tmpl.c"
 #include "base/real_end.h"

@@ -27,6 +27,7 @@ typedef struct FN(job) {
     const FN(fnn_table) *kernels;
     const real *src, *w, *bias;
     real *dst;
+    FN(finishing) finishing;
     fnn_conv2d_tap *tap;
     ptrdiff_t *start;
     real *weights;
@@ -249,6 +250,24 @@ static void FN(compute_part)(const FN(job) *job, const FN(part) *part, const FN(
     }
 }
 
+/* The rows of a band that are summed now, of some blocks of `count` groups from group `at` of all
+ * images' on. */
+static void FN(finish_band)(const FN(job) *job, ptrdiff_t at, ptrdiff_t count, ptrdiff_t a0,
+                            ptrdiff_t a1, ptrdiff_t block0, ptrdiff_t block1) {
+    const FN(plan) *plan = job->plan;
+    const fnn_conv2d_axis *rows = &plan->planes.rows;
+    const ptrdiff_t width = plan->planes.cols.out, plane = rows->out * width;
+    const ptrdiff_t top = fnn_max(a0 * rows->out_step - rows->out_origin, 0);
+    const ptrdiff_t end = fnn_min(a1 * rows->out_step - rows->out_origin, rows->out);
+    const ptrdiff_t first = block0 * plan->tile.size.outs;
+    const ptrdiff_t last = fnn_min(block1 * plan->tile.size.outs, plan->out);
+    if (end <= top) return;
+    for (ptrdiff_t i = 0; i < count; i++)
+        FN(finish)(job->kernels, &job->finishing,
+                   (FN(region)){last - first, plane, end - top, width, width},
+                   ((at + i) * plan->out + first) * plane + top * width);
+}
+
 /* `count` groups of one image and band. */
 static void FN(compute_band)(const FN(job) *job, ptrdiff_t image, ptrdiff_t group, ptrdiff_t count,
                              ptrdiff_t band, ptrdiff_t block0, ptrdiff_t block1, char *scratch) {
@@ -275,6 +294,7 @@ static void FN(compute_band)(const FN(job) *job, ptrdiff_t image, ptrdiff_t grou
             FN(compute_part)(job, &part, &view, block0, block1);
         }
     }
+    FN(finish_band)(job, at, count, a0, a1, block0, block1);
 }
 
 static void FN(band_task)(void *argument, ptrdiff_t task, int worker) {
@@ -302,10 +322,10 @@ static void FN(clear_task)(void *argument, ptrdiff_t task, int worker) {
     memset(job->dst + task * image, 0, (size_t)image * sizeof(real));
 }
 
-static void FN(run)(const fnn_ctx *ctx, const FN(plan) *plan, const real *src, const real *w,
-                    const real *bias, real *dst, char *workspace) {
+static void FN(run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const FN(plan) *plan,
+                    const real *src, const real *w, const real *bias, real *dst, char *workspace) {
     FN(job) job = {.plan = plan, .kernels = FN(table)(ctx), .src = src, .w = w, .bias = bias,
-                   .dst = dst};
+                   .dst = dst, .finishing = FN(finishing_of)(shape, dst)};
     job.tap = (fnn_conv2d_tap *)workspace;
     job.start = (ptrdiff_t *)(workspace + plan->tap_bytes);
     job.weights = (real *)(workspace + plan->tap_bytes + plan->start_bytes);
@@ -355,11 +375,11 @@ void FN(fnn_conv2d_direct_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
 void FN(fnn_conv2d_direct_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                    const real *w, const real *bias, real *y, void *workspace) {
     const FN(plan) plan = FN(make_plan)(ctx, shape, 0);
-    FN(run)(ctx, &plan, x, w, bias, y, workspace);
+    FN(run)(ctx, shape, &plan, x, w, bias, y, workspace);
 }
 
 void FN(fnn_conv2d_direct_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          const real *dy, const real *w, real *dx, void *workspace) {
     const FN(plan) plan = FN(make_plan)(ctx, shape, 1);
-    FN(run)(ctx, &plan, dy, w, NULL, dx, workspace);
+    FN(run)(ctx, shape, &plan, dy, w, NULL, dx, workspace);
 }

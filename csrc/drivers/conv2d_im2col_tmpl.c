@@ -36,6 +36,7 @@ typedef struct FN(columns_job) {
     const FN(fnn_table) *kernels;
     const real *src, *w, *bias;
     real *dst;
+    FN(finishing) finishing;
     ptrdiff_t *tap;
     char *workers;
 } FN(columns_job);
@@ -174,6 +175,7 @@ static void FN(forward_task)(void *argument, ptrdiff_t task, int worker) {
     real *y = job->dst + task * plan->out * FN(y_plane)(plan);
     fnn_gemm_shape gemm = plan->gemm;
     gemm.bias = bias ? FNN_BIAS_PER_ROW : FNN_NO_BIAS;
+    gemm.relu = job->finishing.relu;
     if (plan->plain) {
         FN(fnn_gemm)(&plan->inner, &gemm, w, x, bias, y, workspace);
     } else {
@@ -192,18 +194,22 @@ static void FN(data_task)(void *argument, ptrdiff_t task, int worker) {
     const real *dy = job->src + at * plan->out * FN(y_plane)(plan);
     const real *w = job->w + (group * plan->out * plan->in + c) * plan->taps;
     real *dx = job->dst + (at * plan->in + c) * FN(x_plane)(plan);
+    const ptrdiff_t channels = fnn_min(plan->block, plan->in - c);
     if (plan->plain) {
         FN(fnn_gemm)(&plan->inner, &plan->gemm, w, dy, NULL, dx, workspace);
-        return;
+    } else {
+        const fnn_conv2d_columns columns = FN(describe_columns)(job);
+        real *planes = (real *)scratch, *column = (real *)(scratch + plan->plane_bytes);
+        fnn_gemm_shape gemm = plan->gemm;
+        gemm.m = channels * plan->taps;
+        FN(fnn_gemm)(&plan->inner, &gemm, w, dy, NULL, column, workspace);
+        job->kernels->conv2d_add_columns(&columns, plan->shape->p, channels, column, planes);
+        FN(write_planes)(job, channels, planes, dx);
     }
-    const ptrdiff_t channels = fnn_min(plan->block, plan->in - c);
-    const fnn_conv2d_columns columns = FN(describe_columns)(job);
-    real *planes = (real *)scratch, *column = (real *)(scratch + plan->plane_bytes);
-    fnn_gemm_shape gemm = plan->gemm;
-    gemm.m = channels * plan->taps;
-    FN(fnn_gemm)(&plan->inner, &gemm, w, dy, NULL, column, workspace);
-    job->kernels->conv2d_add_columns(&columns, plan->shape->p, channels, column, planes);
-    FN(write_planes)(job, channels, planes, dx);
+    FN(finish)(job->kernels, &job->finishing,
+               (FN(region)){channels, FN(x_plane)(plan), plan->shape->h, plan->shape->w,
+                            plan->shape->w},
+               dx - job->dst);
 }
 
 static void FN(weight_task)(void *argument, ptrdiff_t group, int worker) {
@@ -232,6 +238,7 @@ static void FN(run_columns)(const fnn_ctx *ctx, const FN(columns_plan) *plan, FN
                             ptrdiff_t tasks, fnn_task *task, char *workspace) {
     job.plan = plan;
     job.kernels = FN(table)(ctx);
+    job.finishing = FN(finishing_of)(plan->shape, job.dst);
     job.tap = (ptrdiff_t *)workspace;
     job.workers = workspace + plan->tap_bytes;
     for (ptrdiff_t t = 0; t < plan->taps; t++)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/common.h"
+#include "base/fpstate.h"
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d_lanes.h"
@@ -128,11 +129,13 @@ static void list_lines(const fnn_lanes_planes *planes, ptrdiff_t lanes, int regi
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_lanes_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_lanes_tmpl.c"
 #include "base/real_end.h"

@@ -24,6 +24,7 @@ typedef struct FN(lanes_job) {
     const FN(fnn_table) *kernels;
     const real *src, *w, *bias;
     real *dst, *turned;
+    FN(finishing) finishing;
     const fnn_conv2d_tap_run *run;
     const fnn_conv2d_line *line;
     char *workers;
@@ -127,6 +128,8 @@ static void FN(lanes_results)(const FN(lanes_job) *job, fnn_conv2d_lines *lines,
             job->kernels->conv2d_transpose((y1 - y0) * width, at->groups, result, lanes,
                                            dst + o * plane, step, (y1 - y0) * width);
     }
+    FN(finish)(job->kernels, &job->finishing,
+               (FN(region)){at->groups * plan->out, plane, y1 - y0, width, width}, dst - job->dst);
 }
 
 /* One item, strip by strip: rows are turned just before the first results that need them. `clean`
@@ -179,10 +182,12 @@ static void FN(lanes_task)(void *argument, ptrdiff_t task, int worker) {
     }
 }
 
-static void FN(lanes_run)(const fnn_ctx *ctx, const FN(lanes_plan) *plan, const real *src,
-                          const real *w, const real *bias, real *dst, char *workspace) {
+static void FN(lanes_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                          const FN(lanes_plan) *plan, const real *src, const real *w,
+                          const real *bias, real *dst, char *workspace) {
     FN(lanes_job) job = {.plan = plan, .kernels = FN(table)(ctx), .src = src, .w = w,
-                         .bias = bias, .dst = dst, .turned = (real *)workspace};
+                         .bias = bias, .dst = dst, .finishing = FN(finishing_of)(shape, dst),
+                         .turned = (real *)workspace};
     fnn_conv2d_tap_run *run = (fnn_conv2d_tap_run *)(workspace + plan->weight_bytes);
     ptrdiff_t *start = (ptrdiff_t *)((char *)run + plan->run_bytes);
     fnn_conv2d_line *line = (fnn_conv2d_line *)((char *)start + plan->start_bytes);
@@ -196,13 +201,13 @@ static void FN(lanes_run)(const fnn_ctx *ctx, const FN(lanes_plan) *plan, const 
 void FN(fnn_conv2d_lanes_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                   const real *w, const real *bias, real *y, void *workspace) {
     const FN(lanes_plan) plan = FN(make_lanes_plan)(ctx, shape, 0);
-    FN(lanes_run)(ctx, &plan, x, w, bias, y, workspace);
+    FN(lanes_run)(ctx, shape, &plan, x, w, bias, y, workspace);
 }
 
 void FN(fnn_conv2d_lanes_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                         const real *dy, const real *w, real *dx, void *workspace) {
     const FN(lanes_plan) plan = FN(make_lanes_plan)(ctx, shape, 1);
-    FN(lanes_run)(ctx, &plan, dy, w, NULL, dx, workspace);
+    FN(lanes_run)(ctx, shape, &plan, dy, w, NULL, dx, workspace);
 }
 
 size_t FN(fnn_conv2d_lanes_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

@@ -33,6 +33,7 @@ FNN_INLINE fnn_conv2d_shape fnn_phases_shape(const fnn_conv2d_shape *s) {
     phases.pad_bottom = rows.out + s->r - 1 - rows.pad - rows.in;
     phases.pad_right = cols.out + s->s - 1 - cols.pad - cols.in;
     phases.dilation_h = phases.dilation_w = 1;
+    phases.relu = 0, phases.gate = NULL; /* the maps' own: see phases_finish */
     return phases;
 }
 

@@ -45,6 +45,31 @@ static void FN(phases_copy)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, ptrdi
     fnn_parallel(ctx->threads, s->n * s->dilation_h * job.runs, FN(phases_task), &job);
 }
 
+/* Whole maps, when all of their phases are back. */
+typedef struct FN(phases_maps) {
+    const FN(fnn_table) *kernels;
+    FN(finishing) finishing;
+    ptrdiff_t channels, pixels, runs;
+} FN(phases_maps);
+
+static void FN(phases_finish_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(phases_maps) *job = argument;
+    const ptrdiff_t run = task % job->runs, first = job->channels * run / job->runs;
+    const ptrdiff_t count = job->channels * (run + 1) / job->runs - first;
+    (void)worker;
+    FN(finish)(job->kernels, &job->finishing,
+               (FN(region)){count, job->pixels, 1, job->pixels, job->pixels},
+               (task / job->runs * job->channels + first) * job->pixels);
+}
+
+static void FN(phases_finish)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, ptrdiff_t channels,
+                              ptrdiff_t pixels, real *dst) {
+    FN(phases_maps) job = {FN(table)(ctx), FN(finishing_of)(s, dst), channels, pixels, 1};
+    job.runs = fnn_max(fnn_min(channels * pixels / GRAIN, channels), 1);
+    if (s->relu || s->gate)
+        fnn_parallel(ctx->threads, s->n * job.runs, FN(phases_finish_task), &job);
+}
+
 static void FN(phases_of_x)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                             const fnn_conv2d_shape *dense, int back, real *x, real *phases) {
     const ptrdiff_t d = s->dilation_h;
@@ -100,6 +125,7 @@ void FN(fnn_conv2d_phases_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
     FN(phases_of_x)(ctx, shape, &dense, 0, (real *)x, room.x);
     FN(fnn_conv2d_winograd_forward)(ctx, &dense, room.x, w, bias, room.y, room.rest);
     FN(phases_of_y)(ctx, shape, &dense, 1, y, room.y);
+    FN(phases_finish)(ctx, shape, shape->k, shape->p * shape->q, y);
 }
 
 void FN(fnn_conv2d_phases_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -110,6 +136,7 @@ void FN(fnn_conv2d_phases_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_sh
     FN(phases_of_y)(ctx, shape, &dense, 0, (real *)dy, room.y);
     FN(fnn_conv2d_winograd_backward_data)(ctx, &dense, room.y, w, room.x, room.rest);
     FN(phases_of_x)(ctx, shape, &dense, 1, dx, room.x);
+    FN(phases_finish)(ctx, shape, shape->c, shape->h * shape->w, dx);
 }
 
 void FN(fnn_conv2d_phases_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

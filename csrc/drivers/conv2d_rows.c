@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/common.h"
+#include "base/fpstate.h"
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d.h"
@@ -10,12 +11,14 @@
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_taps_tmpl.h"
 #include "drivers/conv2d_rows_weights_tmpl.h"
 #include "drivers/conv2d_rows_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_taps_tmpl.h"
 #include "drivers/conv2d_rows_weights_tmpl.h"
 #include "drivers/conv2d_rows_tmpl.c"

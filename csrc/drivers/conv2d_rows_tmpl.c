@@ -172,16 +172,18 @@ static void FN(rows_write)(const FN(rows_job) *job, const FN(rows_block) *block,
         g.c = job->dst + (image + channel) * plane + top * cols->out;
         if (!plan->sorted) {
             job->kernels->gemm_turn(&g, t, block->images * width);
-            continue;
+        } else {
+            for (ptrdiff_t i = 0; i < lines; i++)
+                for (int j = 0; j < cols->classes; j++)
+                    for (ptrdiff_t a = cols->first[j]; a <= cols->last[j];
+                         a++, t += block->images * width)
+                        memcpy(desk->flat + (i * cols->out + a * cols->out_step + cols->shift[j]) *
+                                                width,
+                               t, (size_t)width * sizeof(real));
+            job->kernels->gemm_turn(&g, desk->flat, width);
         }
-        for (ptrdiff_t i = 0; i < lines; i++)
-            for (int j = 0; j < cols->classes; j++)
-                for (ptrdiff_t a = cols->first[j]; a <= cols->last[j];
-                     a++, t += block->images * width)
-                    memcpy(desk->flat + (i * cols->out + a * cols->out_step + cols->shift[j]) *
-                                            width,
-                           t, (size_t)width * sizeof(real));
-        job->kernels->gemm_turn(&g, desk->flat, width);
+        FN(finish)(job->kernels, &job->finishing,
+                   (FN(region)){g.n, plane, lines, cols->out, cols->out}, g.c - job->dst);
     }
 }
 
@@ -280,6 +282,7 @@ void FN(fnn_conv2d_rows_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, 
     char *shared = workspace;
     FN(rows_job) job = {.plan = &plan, .kernels = FN(table)(ctx), .sizes = FN(rows_sizes_of)(&plan),
                         .src = src, .w = w, .bias = bias, .dst = dst,
+                        .finishing = FN(finishing_of)(shape, dst),
                         .weights = (real *)(void *)shared};
     job.sources = shared + job.sizes.weights;
     job.workers = shared + job.sizes.shared;

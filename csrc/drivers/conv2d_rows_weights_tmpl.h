@@ -11,6 +11,7 @@ typedef struct FN(rows_job) {
     FN(rows_sizes) sizes;
     const real *src, *w, *bias;
     real *dst, *weights;
+    FN(finishing) finishing;
     char *sources, *workers;
 } FN(rows_job);
 

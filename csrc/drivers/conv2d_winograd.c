@@ -1,5 +1,6 @@
 /* Winograd's minimal filtering for 3x3 windows that move by one pixel. */
 #include "base/common.h"
+#include "base/fpstate.h"
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d.h"
@@ -73,12 +74,14 @@ int fnn_conv2d_winograd_can(const fnn_conv2d_shape *s) {
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_taps_tmpl.h"
 #include "drivers/conv2d_winograd_tmpl.c"
 #include "drivers/conv2d_winograd_weight_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_taps_tmpl.h"
 #include "drivers/conv2d_winograd_tmpl.c"
 #include "drivers/conv2d_winograd_weight_tmpl.c"

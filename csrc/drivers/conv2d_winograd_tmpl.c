@@ -30,6 +30,7 @@ typedef struct FN(winograd_job) {
     const FN(fnn_table) *kernels;
     const real *x, *w, *bias;
     real *y;
+    FN(finishing) finishing;
     char *workers;
     real *u, *v;
     ptrdiff_t group, block;     /* while all threads work on one block */
@@ -293,6 +294,11 @@ static void FN(winograd_slab)(const FN(winograd_job) *job, ptrdiff_t group, ptrd
                 t->m, &place, m + l, job->bias ? job->bias + channel : NULL, desk->scratch,
                 job->y + (image * plan->groups * plan->out + channel) * plane);
         }
+        FN(finish)(job->kernels, &job->finishing,
+                   (FN(region)){outs, plane, fnn_min(t->m, t->out_h - place.row),
+                                fnn_min(place.tiles * t->m, t->out_w - place.col), t->out_w},
+                   ((image * plan->groups + group) * plan->out + slab * plan->nr) * plane +
+                       place.row * t->out_w + place.col);
     }
 }
 
@@ -325,12 +331,14 @@ static void FN(winograd_slab_task)(void *argument, ptrdiff_t task, int worker) {
     FN(winograd_slab)(job, job->group, job->block, task, &desk);
 }
 
-static void FN(winograd_run)(const fnn_ctx *ctx, const FN(winograd) *plan, const real *x,
-                             const real *w, const real *bias, real *y, void *workspace) {
+static void FN(winograd_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                             const FN(winograd) *plan, const real *x, const real *w,
+                             const real *bias, real *y, void *workspace) {
     const tiling *t = &plan->t;
     char *shared = workspace;
     FN(winograd_job) job = {.plan = plan, .kernels = FN(table)(ctx), .x = x, .w = w, .bias = bias,
-                            .y = y, .u = (real *)(void *)shared,
+                            .y = y, .finishing = FN(finishing_of)(shape, y),
+                            .u = (real *)(void *)shared,
                             .v = (real *)(void *)(shared + plan->u_bytes),
                             .workers = shared + plan->u_bytes +
                                        (plan->together ? plan->v_bytes : 0)};
@@ -354,12 +362,12 @@ void FN(fnn_conv2d_winograd_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape 
                                      const real *x, const real *w, const real *bias, real *y,
                                      void *workspace) {
     const FN(winograd) plan = FN(winograd_plan)(ctx, shape, 0);
-    FN(winograd_run)(ctx, &plan, x, w, bias, y, workspace);
+    FN(winograd_run)(ctx, shape, &plan, x, w, bias, y, workspace);
 }
 
 void FN(fnn_conv2d_winograd_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                            const real *dy, const real *w, real *dx,
                                            void *workspace) {
     const FN(winograd) plan = FN(winograd_plan)(ctx, shape, 1);
-    FN(winograd_run)(ctx, &plan, dy, w, NULL, dx, workspace);
+    FN(winograd_run)(ctx, shape, &plan, dy, w, NULL, dx, workspace);
 }

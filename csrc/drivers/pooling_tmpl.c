@@ -9,6 +9,7 @@ typedef struct FN(pool_job) {
     real *out;
     int32_t *index;
     const int32_t *saved_index;
+    const real *gate;
     int bad_index; /* set atomically */
 } FN(pool_job);
 
@@ -69,17 +70,20 @@ static void FN(pool_backward_task)(void *argument, ptrdiff_t task, int worker) {
             job->table->avg_pool_backward(s, dy, dx);
         else if (job->table->max_pool_backward(s, dy, job->saved_index + i * out, dx))
             __atomic_store_n(&job->bad_index, 1, __ATOMIC_RELAXED);
+        if (job->gate) job->table->relu_backward(in, dx, job->gate + i * in, dx);
     }
 }
 
 fnn_status FN(fnn_max_pool_backward)(const fnn_ctx *ctx, const fnn_pool_shape *shape,
-                                     const real *dy, const int32_t *index, real *dx) {
+                                     const real *dy, const int32_t *index, const real *gate,
+                                     real *dx) {
     FN(pool_job) job = {.table = FN(table)(ctx),
                         .shape = shape,
                         .plan = plan_pool(ctx, shape, 0),
                         .in = dy,
                         .out = dx,
-                        .saved_index = index};
+                        .saved_index = index,
+                        .gate = gate};
     fnn_parallel(job.plan.threads, job.plan.tasks, FN(pool_backward_task), &job);
     return job.bad_index ? FNN_BAD_INDEX : FNN_OK;
 }

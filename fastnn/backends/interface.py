@@ -77,8 +77,12 @@ class Backend(Protocol):
         groups: int,
         algorithm: str = "auto",
         precision: str = "fast",
+        relu: bool = False,
     ) -> Array:
-        """Cross-correlation: (N, C, H, W), (K, C/G, R, S), (K,) -> (N, K, P, Q)."""
+        """Cross-correlation: (N, C, H, W), (K, C/G, R, S), (K,) -> (N, K, P, Q).
+
+        With ``relu`` as :meth:`relu` of it, without a pass over memory of its own.
+        """
         ...
 
     def conv2d_backward(
@@ -93,8 +97,12 @@ class Backend(Protocol):
         needs: tuple[bool, bool, bool],
         algorithm: str = "auto",
         precision: str = "fast",
+        gate: Array | None = None,
     ) -> tuple[Array | None, Array | None, Array | None]:
-        """Gradients of :meth:`conv2d` in (x, weight, bias); None where ``needs`` is False."""
+        """Gradients of :meth:`conv2d` in (x, weight, bias); None where ``needs`` is False.
+
+        With a ``gate``, of the shape of x, the first is :meth:`relu_backward` of it and the gate.
+        """
         ...
 
     # -- pooling -------------------------------------------------------------------------
@@ -116,10 +124,13 @@ class Backend(Protocol):
         """
         ...
 
-    def max_pool2d_backward(self, grad: Array, index: Array, in_size: Pair) -> Array:
+    def max_pool2d_backward(
+        self, grad: Array, index: Array, in_size: Pair, gate: Array | None = None
+    ) -> Array:
         """Scatter-add ``grad`` (N, C, P, Q) to the positions ``index`` -> (N, C, H, W).
 
-        A position of -1 is passed over.
+        A position of -1 is passed over.  With a ``gate`` of the result's shape it is
+        :meth:`relu_backward` of that and the gate.
         """
         ...
 
@@ -199,8 +210,11 @@ class Backend(Protocol):
         """``max(x, 0)``; NaN stays NaN."""
         ...
 
-    def relu_backward(self, grad: Array, y: Array) -> Array:
-        """``grad`` where the output ``y > 0`` (or is NaN), else 0, as PyTorch's threshold."""
+    def relu_backward(self, grad: Array, y: Array, reuse: bool = False) -> Array:
+        """``grad`` where the output ``y > 0`` (or is NaN), else 0, as PyTorch's threshold.
+
+        With ``reuse`` the result may be written over ``grad``.
+        """
         ...
 
     # -- reductions ----------------------------------------------------------------------

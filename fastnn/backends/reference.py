@@ -80,13 +80,15 @@ class Reference:
         groups: int,
         algorithm: str = "auto",
         precision: str = "fast",
+        relu: bool = False,
     ) -> Array:
         """``out[n, k, p, q] = sum_crs x[n, c, p*sh + r*dh, q*sw + s*dw] * weight[k, c, r, s]``."""
         _check_choice("algorithm", algorithm, CONV_ALGORITHMS)
         _check_choice("precision", precision, CONV_PRECISIONS)
         with np.errstate(all="ignore"):
             out = windows.conv2d(x, weight, stride, padding, dilation, groups)
-            return out if bias is None else out + bias[:, None, None]
+            out = out if bias is None else out + bias[:, None, None]
+            return self.relu(out) if relu else out
 
     def conv2d_backward(
         self,
@@ -100,14 +102,16 @@ class Reference:
         needs: tuple[bool, bool, bool],
         algorithm: str = "auto",
         precision: str = "fast",
+        gate: Array | None = None,
     ) -> tuple[Array | None, Array | None, Array | None]:
         """Each product of the forward sum, given back to its two factors."""
         _check_choice("algorithm", algorithm, CONV_ALGORITHMS)
         _check_choice("precision", precision, CONV_PRECISIONS)
         how = (stride, padding, dilation, groups)
         with np.errstate(all="ignore"):
+            dx = windows.conv2d_grad_input(grad, x.shape, weight, *how) if needs[0] else None
             return (
-                windows.conv2d_grad_input(grad, x.shape, weight, *how) if needs[0] else None,
+                dx if dx is None or gate is None else self.relu_backward(dx, gate),
                 windows.conv2d_grad_weight(grad, x, weight.shape, *how) if needs[1] else None,
                 _new(np.sum(grad, axis=(0, 2, 3))) if needs[2] else None,
             )
@@ -126,9 +130,12 @@ class Reference:
         """Compare tap after tap; a window without any element gives -inf and position -1."""
         return windows.max_pool2d(x, kernel_size, stride, padding, dilation, out_size)
 
-    def max_pool2d_backward(self, grad: Array, index: Array, in_size: Pair) -> Array:
+    def max_pool2d_backward(
+        self, grad: Array, index: Array, in_size: Pair, gate: Array | None = None
+    ) -> Array:
         """Scatter-add; position -1 (a window without any element) receives nothing."""
-        return windows.max_pool2d_backward(grad, index, in_size)
+        dx = windows.max_pool2d_backward(grad, index, in_size)
+        return dx if gate is None else self.relu_backward(dx, gate)
 
     def avg_pool2d(
         self,
@@ -224,7 +231,7 @@ class Reference:
         """0 where ``x <= 0``, else ``x``: NaN compares false and stays."""
         return _new(np.where(x <= 0, np.zeros_like(x), x))
 
-    def relu_backward(self, grad: Array, y: Array) -> Array:
+    def relu_backward(self, grad: Array, y: Array, reuse: bool = False) -> Array:
         """0 where ``y <= 0``, else ``grad``."""
         return _new(np.where(y <= 0, np.zeros_like(grad), grad))
 

@@ -9,11 +9,12 @@ from .. import _shapes_window as window
 from .._shapes import linear as linear_shape
 from ..backends import Array, Pair, is_linear
 from ..functions._operands import require_tensor, scalar_name
+from ..ops.activation import RELU_DONE
 from ..ops.conv import CONV2D, CONV2D_UNBATCHED
 from ..ops.linear import ADDMM, LINEAR_ND, LINEAR_ND_UNBIASED, LINEAR_VECTOR_UNBIASED, MM
 from ..tensor import Tensor, apply
 
-__all__ = ["conv2d", "linear"]
+__all__ = ["conv2d", "conv2d_relu", "linear"]
 
 # PyTorch's names of element types in the texts of its older functions.
 _C_NAMES = {
@@ -131,6 +132,32 @@ def conv2d(
     TypeError
         If an argument is not a tensor, or a setting is not of integers.
     """
+    return _conv2d(input, weight, bias, stride, padding, dilation, groups, False)
+
+
+def conv2d_relu(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int | Sequence[int],
+    padding: str | int | Sequence[int],
+    dilation: int | Sequence[int],
+    groups: int,
+) -> Tensor:
+    """``relu(conv2d(...))``, to the bit and with the same graph, in one pass over memory."""
+    return _conv2d(input, weight, bias, stride, padding, dilation, groups, True)
+
+
+def _conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int | Sequence[int],
+    padding: str | int | Sequence[int],
+    dilation: int | Sequence[int],
+    groups: int,
+    relu: bool,
+) -> Tensor:
     try:
         x, w = input._data, weight._data
         b = None if bias is None else bias._data
@@ -152,7 +179,11 @@ def conv2d(
     if w.dtype.kind != "f":
         raise NotImplementedError(f"\"conv2d\" not implemented for '{scalar_name(w.dtype)}'")
     op = CONV2D if x.ndim == 4 else CONV2D_UNBATCHED
-    return apply(op, (input, weight, bias), stride, sides, dilation, groups)
+    if not relu:
+        return apply(op, (input, weight, bias), stride, sides, dilation, groups)
+    return apply(
+        RELU_DONE, (apply(op, (input, weight, bias), stride, sides, dilation, groups, True),)
+    )
 
 
 def _pair(name: str, value: int | Sequence[int]) -> Pair:

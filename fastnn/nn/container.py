@@ -6,6 +6,8 @@ import operator
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, SupportsIndex, overload
 
+from .activation import ReLU
+from .conv import Conv2d
 from .module import Module
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
@@ -24,6 +26,11 @@ def _position(module: Module, index: SupportsIndex) -> str:
     if not -len(names) <= wanted < len(names):
         raise IndexError(f"index {wanted} is out of range")
     return names[wanted]
+
+
+def _plain(module: Module) -> bool:
+    """Whether calling ``module`` runs its class's forward and nothing else."""
+    return not module._hooked and "forward" not in module.__dict__
 
 
 def _children(module: Module) -> list[Any]:
@@ -67,10 +74,24 @@ class Sequential(Module):
             self.add_module(str(name), module)
 
     def forward(self, input: Any) -> Any:
-        """Pass ``input`` through all of them."""
+        """Pass ``input`` through all of them.
+
+        A Conv2d and the ReLU behind it are computed together, where neither is subclassed nor
+        has hooks: the same bits, and one pass over memory less.
+        """
+        waiting: Any = None  # a convolution that the next module may join
         for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]
-        return input
+            if waiting is not None:
+                joined = type(module) is ReLU and _plain(module)
+                input = waiting._forward_relu(input) if joined else waiting(input)
+                waiting = None
+                if joined:
+                    continue
+            if type(module) is Conv2d and _plain(module):
+                waiting = module
+            else:
+                input = module(input)  # type: ignore[misc]
+        return input if waiting is None else waiting(input)
 
     @overload
     def __getitem__(self, index: slice) -> Sequential: ...

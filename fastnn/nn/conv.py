@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .._shapes_window import conv2d_pair
 from ..creation import empty
@@ -12,6 +12,7 @@ from ..dtypes import dtype as DType
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from ._functional_linear import conv2d_relu
 from .module import Module
 from .parameter import Parameter
 
@@ -139,11 +140,17 @@ class Conv2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, K, P, Q), or both without N."""
+        return self._convolve(F.conv2d, input)
+
+    def _forward_relu(self, input: Tensor) -> Tensor:
+        return self._convolve(conv2d_relu, input)
+
+    def _convolve(self, convolution: Callable[..., Tensor], input: Tensor) -> Tensor:
         padding = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._margins, mode=self.padding_mode)
             padding = (0, 0)
-        return F.conv2d(
+        return convolution(
             input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
 

@@ -7,6 +7,8 @@ cdef class Op:
     cdef public object forward
     cdef public bint frees
     cdef public bint fresh
+    cdef public object gate
+    cdef public object gated
     cdef public object name
     cdef public object node_name
     cdef public tuple saves

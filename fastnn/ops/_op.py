@@ -48,6 +48,12 @@ class Op:
         shapes: these may run again without ``retain_graph``.
     uses : mapping of int to tuple of int, optional
         For an input in ``saves``: the inputs whose gradients read it.  Left out, any may.
+    gate : callable, optional
+        ``backward`` is the gradient where the saved array is positive, else 0; this is the same
+        but may write over the gradient it is given.
+    gated : callable, optional
+        ``gated(settings, saved, grad, needs, y)`` is ``backward``, but with the gradient of the
+        first input already put through the gate that has saved ``y``.
     """
 
     __slots__ = (
@@ -56,6 +62,8 @@ class Op:
         "forward",
         "frees",
         "fresh",
+        "gate",
+        "gated",
         "name",
         "node_name",
         "saves",
@@ -76,6 +84,8 @@ class Op:
         view: bool = False,
         frees: bool = True,
         uses: Mapping[int, tuple[int, ...]] | None = None,
+        gate: Backward | None = None,
+        gated: Backward | None = None,
         node_name: str | None = None,
     ) -> None:
         self.name = name
@@ -88,6 +98,8 @@ class Op:
         self.view = view
         self.frees = frees
         self.uses = uses
+        self.gate = gate
+        self.gated = gated
         self.checks = _Checks(saves, uses)
 
     def __repr__(self) -> str:

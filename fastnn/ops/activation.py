@@ -12,7 +12,7 @@ import numpy as np
 from ..backends import Array, Settings
 from ._op import Op
 
-__all__ = ["LEAKY_RELU", "LOG_SOFTMAX", "RELU", "SIGMOID", "SOFTMAX", "TANH"]
+__all__ = ["LEAKY_RELU", "LOG_SOFTMAX", "RELU", "RELU_DONE", "SIGMOID", "SOFTMAX", "TANH"]
 
 Needs = tuple[bool, ...]
 
@@ -28,8 +28,16 @@ def _relu_of_integers(x: Array) -> Array:
     return np.asarray(np.maximum(x, 0))
 
 
+def _relu_done(settings: Settings, y: Array) -> tuple[Array, Array]:
+    return y, y
+
+
 def _relu_backward(settings: Settings, y: Array, grad: Array, needs: Needs) -> tuple[Array]:
     return (settings.backend.relu_backward(grad, y),)
+
+
+def _relu_gate(settings: Settings, y: Array, grad: Array, needs: Needs) -> tuple[Array]:
+    return (settings.backend.relu_backward(grad, y, True),)
 
 
 def _leaky_relu(settings: Settings, x: Array, slope: float) -> tuple[Array, tuple[Array, float]]:
@@ -95,7 +103,9 @@ def _log_softmax_backward(
     return (dx.reshape(y.shape),)
 
 
-RELU = Op("Relu", _relu, _relu_backward, saves_output=True)
+RELU = Op("Relu", _relu, _relu_backward, saves_output=True, gate=_relu_gate)
+#: Of an array that holds its result already, and that nothing else will read.
+RELU_DONE = Op("Relu", _relu_done, _relu_backward, saves_output=True, gate=_relu_gate)
 LEAKY_RELU = Op("LeakyRelu", _leaky_relu, _leaky_relu_backward, saves=(0,))
 SIGMOID = Op("Sigmoid", _sigmoid, _sigmoid_backward, saves_output=True)
 TANH = Op("Tanh", _tanh, _tanh_backward, saves_output=True)

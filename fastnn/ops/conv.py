@@ -21,21 +21,25 @@ def _conv2d(
     padding: Padding,
     dilation: Pair,
     groups: int,
+    relu: bool = False,
 ) -> tuple[Array, tuple[Any, ...]]:
-    y = settings.backend.conv2d(
-        x, weight, bias, stride, padding, dilation, groups, settings.algorithm, settings.precision
-    )
+    how = (stride, padding, dilation, groups)
+    wish = (settings.algorithm, settings.precision)
+    y = settings.backend.conv2d(x, weight, bias, *how, *wish, relu)
     return y, (x, weight, stride, padding, dilation, groups)
 
 
 def _conv2d_backward(
-    settings: Settings, saved: tuple[Any, ...], grad: Array, needs: tuple[bool, bool, bool]
+    settings: Settings,
+    saved: tuple[Any, ...],
+    grad: Array,
+    needs: tuple[bool, bool, bool],
+    gate: Array | None = None,
 ) -> Gradients:
     x, weight, stride, padding, dilation, groups = saved
     how = (stride, padding, dilation, groups)
-    return settings.backend.conv2d_backward(
-        grad, x, weight, *how, needs, settings.algorithm, settings.precision
-    )
+    wish = (settings.algorithm, settings.precision)
+    return settings.backend.conv2d_backward(grad, x, weight, *how, needs, *wish, gate)
 
 
 def _conv2d_unbatched(
@@ -54,8 +58,15 @@ def _conv2d_unbatched_backward(
 
 _USES: dict[int, tuple[int, ...]] = {0: (1,), 1: (0,)}
 
-#: (N, C, H, W), (K, C/G, R, S), (K,) -> (N, K, P, Q)
-CONV2D = Op("Convolution", _conv2d, _conv2d_backward, saves=(0, 1), uses=_USES)
+#: (N, C, H, W), (K, C/G, R, S), (K,), stride, padding, dilation, groups, relu -> (N, K, P, Q)
+CONV2D = Op(
+    "Convolution",
+    _conv2d,
+    _conv2d_backward,
+    saves=(0, 1),
+    uses=_USES,
+    gated=_conv2d_backward,
+)
 #: (C, H, W), (K, C/G, R, S), (K,) -> (K, P, Q)
 CONV2D_UNBATCHED = Op(
     "Squeeze",

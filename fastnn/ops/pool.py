@@ -31,10 +31,15 @@ def _max_pool2d(
 
 
 def _max_pool2d_backward(
-    settings: Settings, saved: tuple[Array, tuple[int, ...]], grad: Array, needs: Needs
+    settings: Settings,
+    saved: tuple[Array, tuple[int, ...]],
+    grad: Array,
+    needs: Needs,
+    gate: Array | None = None,
 ) -> tuple[Array]:
     index, shape = saved
-    dx = settings.backend.max_pool2d_backward(_batched(grad), index, (shape[-2], shape[-1]))
+    wide = None if gate is None else _batched(gate)
+    dx = settings.backend.max_pool2d_backward(_batched(grad), index, (shape[-2], shape[-1]), wide)
     return (_like(dx, len(shape)),)
 
 
@@ -81,7 +86,9 @@ def _avg_pool2d_backward(
 
 
 #: x, kernel_size, stride, padding, dilation, out_size -> y
-MAX_POOL2D = Op("MaxPool2DWithIndices", _max_pool2d, _max_pool2d_backward)
+MAX_POOL2D = Op(
+    "MaxPool2DWithIndices", _max_pool2d, _max_pool2d_backward, gated=_max_pool2d_backward
+)
 #: The same -> y, index (int64, ``h * W + w`` inside its plane)
 MAX_POOL2D_WITH_INDICES = Op(
     "MaxPool2DWithIndices", _max_pool2d_with_indices, _max_pool2d_with_indices_backward

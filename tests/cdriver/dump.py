@@ -108,6 +108,8 @@ def conv2d(case, dtype):
         (want, eps(dtype) * (count + 1) * scale + extra)
         for want, count, scale, extra in zip(wanted, terms, scales, more, strict=True)
     ]
+    outputs.append((np.maximum(wanted[0], 0), outputs[0][1]))
+    outputs.append((np.where(x > 0, wanted[1], 0), outputs[1][1]))
     ints = [*case.x, case.k, *case.kernel, p, q, *case.stride, *case.padding, *case.dilation]
     inputs = [x, weight, bias, grad]
     return record("conv2d", dtype, [*ints, case.groups], [], inputs, outputs)
@@ -122,7 +124,8 @@ def pool(case, dtype, maximum):
         y, index = reference.max_pool2d(x, *how, case.dilation, case.out_size)
         dx = reference.max_pool2d_backward(wide(grad), index, (h, w))
         limit = eps(dtype) * taps * largest(grad)
-        outputs = [(y, 0.0), (index, 0.0), (dx, limit), (y, 0.0)]
+        gated = np.where(x > 0, dx, 0)
+        outputs = [(y, 0.0), (index, 0.0), (dx, limit), (y, 0.0), (gated, limit)]
     else:
         average = (case.count_include_pad, case.divisor)
         y = reference.avg_pool2d(wide(x), *how, case.out_size, *average)

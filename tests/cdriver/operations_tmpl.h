@@ -44,8 +44,9 @@ static fnn_status FN(run_gemm)(const fnn_ctx *ctx, const test_case *c, block *ou
 
 static fnn_status FN(run_conv2d)(const fnn_ctx *ctx, const test_case *c, block *out) {
     const ptrdiff_t *n = c->ints;
-    const fnn_conv2d_shape shape = {n[0],  n[1],  n[2],  n[3],  n[4],  n[5],  n[6],  n[7], n[8],
-                                    n[9],  n[10], n[11], n[12], n[13], n[14], n[15], n[16], n[17]};
+    fnn_conv2d_shape shape = {n[0],  n[1],  n[2],  n[3],  n[4],  n[5],  n[6],  n[7], n[8],
+                              n[9],  n[10], n[11], n[12], n[13], n[14], n[15], n[16], n[17],
+                              0,     NULL};
     const real *x = FN(in)(c, 0), *w = FN(in)(c, 1), *bias = FN(in)(c, 2), *dy = FN(in)(c, 3);
     for (int pass = FNN_FORWARD; pass <= FNN_BACKWARD_WEIGHT; pass++) {
         if (fnn_conv2d_choice(ctx, &shape, (fnn_conv2d_pass)pass, c->is_f64) == FNN_AUTO)
@@ -53,12 +54,19 @@ static fnn_status FN(run_conv2d)(const fnn_ctx *ctx, const test_case *c, block *
         block workspace =
             FN(workspace)(c, FN(fnn_conv2d_workspace)(ctx, &shape, (fnn_conv2d_pass)pass));
         void *y = out[pass].data, *room = workspace.data;
-        if (pass == FNN_FORWARD)
+        if (pass == FNN_FORWARD) {
             TRY(FN(fnn_conv2d_forward)(ctx, &shape, x, w, bias, y, room));
-        else if (pass == FNN_BACKWARD_DATA)
+            shape.relu = 1;
+            TRY(FN(fnn_conv2d_forward)(ctx, &shape, x, w, bias, out[4].data, room));
+            shape.relu = 0;
+        } else if (pass == FNN_BACKWARD_DATA) {
             TRY(FN(fnn_conv2d_backward_data)(ctx, &shape, dy, w, y, room));
-        else
+            shape.gate = x;
+            TRY(FN(fnn_conv2d_backward_data)(ctx, &shape, dy, w, out[5].data, room));
+            shape.gate = NULL;
+        } else {
             TRY(FN(fnn_conv2d_backward_weight)(ctx, &shape, dy, x, y, room));
+        }
         block_give(&workspace);
     }
     return FN(fnn_conv2d_backward_bias)(ctx, &shape, dy, out[3].data);
@@ -78,7 +86,8 @@ static fnn_status FN(run_pool)(const fnn_ctx *ctx, const test_case *c, block *ou
     }
     TRY(FN(fnn_max_pool)(ctx, &shape, x, out[0].data, out[1].data));
     TRY(FN(fnn_max_pool)(ctx, &shape, x, out[3].data, NULL));
-    return FN(fnn_max_pool_backward)(ctx, &shape, dy, out[1].data, out[2].data);
+    TRY(FN(fnn_max_pool_backward)(ctx, &shape, dy, out[1].data, x, out[4].data));
+    return FN(fnn_max_pool_backward)(ctx, &shape, dy, out[1].data, NULL, out[2].data);
 }
 
 static fnn_status FN(run_binary)(const fnn_ctx *ctx, const test_case *c, block *out) {

@@ -31,6 +31,8 @@ def check_forward(case, dtype, algorithm="auto", precision="fast", rounding=PLAI
     assert got.dtype == dtype
     assert got.flags.c_contiguous
     assert_products(got, out, case.reduction, x, weight, bias, "output", rounding)
+    joined = native.conv2d(x, weight, bias, *case.how, algorithm, precision, relu=True)
+    assert same_bits(joined, native.relu(got)), "a ReLU joined to it"
 
 
 def check_backward(case, dtype, algorithm="auto", precision="fast", rounding=PLAIN):
@@ -47,6 +49,10 @@ def check_backward(case, dtype, algorithm="auto", precision="fast", rounding=PLA
     assert (got[2] is None) == (dbias is None)
     if dbias is not None:
         assert_products(got[2], dbias, outputs, grad, np.ones(1), what=what("bias"))
+    gate = np.where(x > 1, dtype(np.finfo(dtype).smallest_subnormal), x)  # as open as any
+    wish = ((True, False, False), algorithm, precision)
+    joined, *_ = native.conv2d_backward(grad, x, weight, *case.how, *wish, gate=gate)
+    assert same_bits(joined, native.relu_backward(got[0], gate)), "a ReLU's gradient joined to it"
 
 
 def rounding(algorithm, precision):

@@ -33,6 +33,8 @@ def test_max_pool2d(case, special, isa, dtype):
     want = reference.max_pool2d_backward(*in_float64(grad), index, case.x[2:])
     assert dx.dtype == dtype
     assert_sum(dx, want, math.prod(case.kernel), grad, "gradient")
+    joined = native.max_pool2d_backward(grad, index, case.x[2:], x)
+    assert_exact(joined, native.relu_backward(dx, x), "a ReLU's gradient joined to it")
 
 
 @pytest.mark.parametrize("case", AVG_POOL, ids=str)

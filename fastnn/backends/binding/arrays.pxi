@@ -71,6 +71,14 @@ cdef inline cnp.ndarray new_like(cnp.ndarray array):
                      <size_t>cnp.PyArray_ITEMSIZE(array))
 
 
+cdef cnp.ndarray gate_like(object gate, cnp.ndarray array, int typenum):
+    """The result of a ReLU whose gradient is taken with that of what follows."""
+    cdef cnp.ndarray found = dense(gate, typenum)
+    if not cnp.PyArray_SAMESHAPE(found, array):
+        raise ValueError(f"gate has shape {gate.shape}, not {(<object>array).shape}")
+    return found
+
+
 cdef inline cnp.ndarray new_1d(Py_ssize_t length, int typenum, size_t itemsize):
     cdef cnp.npy_intp dim = length
     return new_array(1, &dim, typenum, itemsize)

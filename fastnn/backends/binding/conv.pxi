@@ -18,6 +18,8 @@ cdef int fill_conv(fnn_conv2d_shape *shape, cnp.ndarray x, cnp.ndarray weight, t
     shape.pad_top, shape.pad_bottom, shape.pad_left, shape.pad_right = padding
     shape.dilation_h, shape.dilation_w = dilation
     shape.groups = groups
+    shape.relu = 0
+    shape.gate = NULL
     if (groups < 1 or shape.c != weight.shape[1] * groups or shape.k % groups
             or shape.stride_h < 1 or shape.stride_w < 1 or shape.dilation_h < 1
             or shape.dilation_w < 1 or shape.r < 1 or shape.s < 1 or shape.pad_top < 0
@@ -64,7 +66,7 @@ cdef inline double conv_work(const fnn_conv2d_shape *shape):
 
 
 def conv2d(x, weight, bias, stride, padding, dilation, groups, algorithm="auto",
-           precision="fast"):
+           precision="fast", relu=False):
     """See :meth:`fastnn.backends.interface.Backend.conv2d`."""
     cdef int typenum = float_type(x)
     cdef cnp.ndarray a = dense(x, typenum)
@@ -77,6 +79,7 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups, algorithm="auto",
     cdef PyThreadState *state
     cdef void *workspace
     fill_conv(&shape, a, w, stride, padding, dilation, groups)
+    shape.relu = bool(relu)
     cdef fnn_ctx ctx = conv_context(algorithm, precision, &shape, FNN_FORWARD, typenum)
     if bias is not None:
         offset = dense(bias, typenum)
@@ -166,12 +169,13 @@ cdef cnp.ndarray conv_backward_bias(const fnn_conv2d_shape *shape, cnp.ndarray g
 
 
 def conv2d_backward(grad, x, weight, stride, padding, dilation, groups, needs, algorithm="auto",
-                    precision="fast"):
+                    precision="fast", gate=None):
     """See :meth:`fastnn.backends.interface.Backend.conv2d_backward`."""
     cdef int typenum = float_type(grad)
     cdef cnp.ndarray g = dense(grad, typenum)
     cdef cnp.ndarray a = dense(x, typenum)
     cdef cnp.ndarray w = dense(weight, typenum)
+    cdef cnp.ndarray opening
     cdef fnn_conv2d_shape shape
     fill_conv(&shape, a, w, stride, padding, dilation, groups)
     if (<object>g).shape != (shape.n, shape.k, shape.p, shape.q):
@@ -181,6 +185,9 @@ def conv2d_backward(grad, x, weight, stride, padding, dilation, groups, needs, a
     dx = dw = None
     if needs[0]:
         ctx = conv_context(algorithm, precision, &shape, FNN_BACKWARD_DATA, typenum)
+        if gate is not None:
+            opening = gate_like(gate, a, typenum)
+            shape.gate = cnp.PyArray_DATA(opening)
         dx = conv_backward_data(&ctx, &shape, g, a, w, typenum)
     if needs[1]:
         ctx = conv_context(algorithm, precision, &shape, FNN_BACKWARD_WEIGHT, typenum)

@@ -87,6 +87,8 @@ cdef extern from "fastnn.h" nogil:
         ptrdiff_t stride_h, stride_w
         ptrdiff_t pad_top, pad_bottom, pad_left, pad_right
         ptrdiff_t dilation_h, dilation_w, groups
+        int relu
+        const void *gate
     ctypedef enum fnn_conv2d_pass:
         FNN_FORWARD
         FNN_BACKWARD_DATA
@@ -138,9 +140,11 @@ cdef extern from "fastnn.h" nogil:
     fnn_status fnn_max_pool_f64(const fnn_ctx *, const fnn_pool_shape *, const double *x, double *y,
                                 int32_t *index)
     fnn_status fnn_max_pool_backward_f32(const fnn_ctx *, const fnn_pool_shape *, const float *dy,
-                                         const int32_t *index, float *dx)
+                                         const int32_t *index, const float *gate,
+                                         float *dx)
     fnn_status fnn_max_pool_backward_f64(const fnn_ctx *, const fnn_pool_shape *, const double *dy,
-                                         const int32_t *index, double *dx)
+                                         const int32_t *index, const double *gate,
+                                         double *dx)
     fnn_status fnn_avg_pool_f32(const fnn_ctx *, const fnn_pool_shape *, const float *x, float *y)
     fnn_status fnn_avg_pool_f64(const fnn_ctx *, const fnn_pool_shape *, const double *x, double *y)
     fnn_status fnn_avg_pool_backward_f32(const fnn_ctx *, const fnn_pool_shape *, const float *dy,

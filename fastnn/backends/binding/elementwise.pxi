@@ -80,11 +80,11 @@ cdef cnp.ndarray unary(fnn_unary_op op, object array):
     return y
 
 
-cdef cnp.ndarray unary_backward(fnn_unary_op op, object grad, object output):
+cdef cnp.ndarray unary_backward(fnn_unary_op op, object grad, object output, bint reuse=False):
     cdef int typenum = float_type(grad)
     cdef cnp.ndarray dy = dense(grad, typenum)
     cdef cnp.ndarray y = dense(output, typenum)
-    cdef cnp.ndarray dx = new_like(y)
+    cdef cnp.ndarray dx = dy if reuse else new_like(y)
     cdef fnn_ctx ctx = context()
     cdef Py_ssize_t count = cnp.PyArray_SIZE(y)
     cdef PyThreadState *state
@@ -136,9 +136,9 @@ def relu(x):
     return unary(FNN_RELU, x)
 
 
-def relu_backward(grad, y):
+def relu_backward(grad, y, reuse=False):
     """See :meth:`fastnn.backends.interface.Backend.relu_backward`."""
-    return unary_backward(FNN_RELU, grad, y)
+    return unary_backward(FNN_RELU, grad, y, reuse)
 
 
 cdef cnp.ndarray sum_axis(cnp.ndarray x, Py_ssize_t outer, Py_ssize_t length, Py_ssize_t inner,

@@ -57,12 +57,13 @@ def max_pool2d(x, kernel_size, stride, padding, dilation, out_size):
     return y, index
 
 
-def max_pool2d_backward(grad, index, in_size):
+def max_pool2d_backward(grad, index, in_size, gate=None):
     """See :meth:`fastnn.backends.interface.Backend.max_pool2d_backward`."""
     cdef int typenum = float_type(grad)
     cdef cnp.ndarray g = dense(grad, typenum)
     cdef cnp.ndarray where = dense(index, cnp.NPY_INT32)
-    cdef cnp.ndarray dx
+    cdef cnp.ndarray dx, opening
+    cdef const void *open_at = NULL
     cdef fnn_pool_shape shape
     cdef fnn_ctx ctx = context()
     cdef fnn_status status
@@ -73,15 +74,20 @@ def max_pool2d_backward(grad, index, in_size):
     fill_pool(&shape, in_size, grad.shape[2:], (1, 1), (1, 1), (0, 0), (1, 1))
     shape.planes = g.shape[0] * g.shape[1]
     dx = new_images(g, shape.h, shape.w, typenum, <size_t>cnp.PyArray_ITEMSIZE(g))
+    if gate is not None:
+        opening = gate_like(gate, dx, typenum)
+        open_at = cnp.PyArray_DATA(opening)
     state = release_gil(<double>cnp.PyArray_SIZE(dx))
     if typenum == cnp.NPY_FLOAT32:
         status = fnn_max_pool_backward_f32(
             &ctx, &shape, <const float *>cnp.PyArray_DATA(g),
-            <const int32_t *>cnp.PyArray_DATA(where), <float *>cnp.PyArray_DATA(dx))
+            <const int32_t *>cnp.PyArray_DATA(where), <const float *>open_at,
+            <float *>cnp.PyArray_DATA(dx))
     else:
         status = fnn_max_pool_backward_f64(
             &ctx, &shape, <const double *>cnp.PyArray_DATA(g),
-            <const int32_t *>cnp.PyArray_DATA(where), <double *>cnp.PyArray_DATA(dx))
+            <const int32_t *>cnp.PyArray_DATA(where), <const double *>open_at,
+            <double *>cnp.PyArray_DATA(dx))
     restore_gil(state)
     if status != FNN_OK:
         failed(status, "max_pool2d_backward")
