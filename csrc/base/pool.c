@@ -11,17 +11,25 @@
 #include "base/common.h"
 #include "base/fpstate.h"
 
-/* How long a worker looks for new work before it sleeps, and a caller before it blocks:
- * a wake-up costs 3-10 us, so a burst of calls stays awake and an idle pool burns nothing. */
-static const long spin_nanoseconds = 30000;
+/* How long a worker looks for new work before it sleeps, and a caller before it blocks: a wake-up
+ * costs 3-10 us, on a virtual machine 50, and between the calls of a training step Python takes up
+ * to 50; so a step stays awake and an idle pool burns nothing. */
+static const long spin_nanoseconds = 100000;
 
 typedef struct job {
     fnn_task *task;
     void *argument;
-    ptrdiff_t tasks;
     fnn_fpstate fpstate;
     int helpers; /* workers 1 .. helpers take part */
 } job;
+
+/* The tasks that a thread takes first: neighbours, and of every call the same share of them, so that
+ * a part of a tensor stays in the caches of one core from call to call. */
+typedef struct share {
+    atomic_ptrdiff_t next; /* the first that nobody has taken */
+    ptrdiff_t end;
+    char apart[FNN_LINE - sizeof(atomic_ptrdiff_t) - sizeof(ptrdiff_t)];
+} share;
 
 static struct {
     pthread_mutex_t owner;        /* held by the caller whose job runs */
@@ -29,7 +37,6 @@ static struct {
     pthread_cond_t work, done;
     job job;                      /* written before `generation` announces it */
     atomic_uint generation;       /* counts jobs */
-    atomic_ptrdiff_t next;        /* first task nobody has taken */
     atomic_int unfinished;        /* workers that have not left the job */
     int sleepers;                 /* workers waiting for `work`, under mutex */
     int workers;                  /* threads created, under owner */
@@ -37,6 +44,8 @@ static struct {
           .mutex = PTHREAD_MUTEX_INITIALIZER,
           .work = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
+
+static _Alignas(FNN_LINE) share shares[FNN_MAX_THREADS]; /* [worker], as `job` */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Thread_local int inside_pool; /* this thread is a worker */
@@ -68,11 +77,16 @@ FNN_INLINE void relax(void) {
 #endif
 }
 
+/* A worker's own share, then what the others have left of theirs. */
 static void run_tasks(const job *current, int worker) {
-    for (;;) {
-        const ptrdiff_t task = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed);
-        if (task >= current->tasks) return;
-        current->task(current->argument, task, worker);
+    const int threads = current->helpers + 1;
+    for (int i = 0; i < threads; i++) {
+        share *from = &shares[(worker + i) % threads];
+        for (;;) {
+            const ptrdiff_t task = atomic_fetch_add_explicit(&from->next, 1, memory_order_relaxed);
+            if (task >= from->end) break;
+            current->task(current->argument, task, worker);
+        }
     }
 }
 
@@ -168,9 +182,12 @@ void fnn_parallel(int threads, ptrdiff_t tasks, fnn_task *task, void *argument) 
         for (ptrdiff_t i = 0; i < tasks; i++) task(argument, i, 0);
         return;
     }
-    const int workers = grow(threads - 1);
-    pool.job = (job){task, argument, tasks, fnn_fp_get(), fnn_min(workers, threads - 1)};
-    atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+    const int workers = grow(threads - 1), helpers = fnn_min(workers, threads - 1);
+    pool.job = (job){task, argument, fnn_fp_get(), helpers};
+    for (int i = 0; i <= helpers; i++) {
+        atomic_store_explicit(&shares[i].next, tasks * i / (helpers + 1), memory_order_relaxed);
+        shares[i].end = tasks * (i + 1) / (helpers + 1);
+    }
     atomic_store_explicit(&pool.unfinished, workers, memory_order_relaxed);
     pthread_mutex_lock(&pool.mutex);
     atomic_fetch_add_explicit(&pool.generation, 1, memory_order_release);
