@@ -4,6 +4,7 @@
 #include "base/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -90,15 +91,20 @@ static void run_tasks(const job *current, int worker) {
     }
 }
 
+/* Between two looks: where threads are more than cores, the one that is waited for needs this. */
+static void look_again(long *looks) {
+    for (int i = 0; i < 4; i++) relax();
+    if ((*looks)++ > 64) sched_yield();
+}
+
 /* Spins, then sleeps, until a job later than `seen` is announced. */
 static unsigned wait_for_job(unsigned seen) {
     const long until = nanoseconds() + spin_nanoseconds;
+    long looks = 0;
     do {
-        for (int i = 0; i < 64; i++) {
-            const unsigned now = atomic_load_explicit(&pool.generation, memory_order_acquire);
-            if (now != seen) return now;
-            relax();
-        }
+        const unsigned now = atomic_load_explicit(&pool.generation, memory_order_acquire);
+        if (now != seen) return now;
+        look_again(&looks);
     } while (nanoseconds() < until);
     pthread_mutex_lock(&pool.mutex);
     pool.sleepers++;
@@ -161,11 +167,10 @@ static int grow(int wanted) {
 
 static void wait_until_done(void) {
     const long until = nanoseconds() + spin_nanoseconds;
+    long looks = 0;
     do {
-        for (int i = 0; i < 64; i++) {
-            if (atomic_load_explicit(&pool.unfinished, memory_order_acquire) == 0) return;
-            relax();
-        }
+        if (atomic_load_explicit(&pool.unfinished, memory_order_acquire) == 0) return;
+        look_again(&looks);
     } while (nanoseconds() < until);
     pthread_mutex_lock(&pool.mutex);
     while (atomic_load_explicit(&pool.unfinished, memory_order_acquire) != 0)

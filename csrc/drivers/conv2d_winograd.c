@@ -18,6 +18,9 @@ enum {
     PART_BYTES = 512 * 1024,    /* of x's transformed tiles that meet all of dy's at a time: L2 */
     FAR_BYTES = 1 << 20,        /* planes beyond are fetched ahead: half of L2 */
     SOME = 16,                  /* channels of x a task of the gradient of the weights */
+    MANY_SHARES = 8, FEW_SHARES = 4, /* of the tiles of the gradient of the weights, summed apart */
+    SHARE_BLOCKS = 4,           /* at least of a share, for adding the shares to cost nothing */
+    SHARE_BYTES = 5 << 19,      /* of all their sums */
     GRAIN = 200000              /* multiply-adds worth a second thread */
 };
 

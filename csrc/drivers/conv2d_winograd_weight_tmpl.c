@@ -1,13 +1,18 @@
 /* The gradient of the weights: dw = G^T [ sum over tiles of (A dy A^T) . (B^T x B) ] G.
  *
- * Per block of tiles all threads transform x to V [some channels][position][tile][channel] and dy
- * to D [slab][position][tile][NR]; then each task multiplies some channels of V with a slab of D, a
- * product of depth `tiles` a position whose operands lie in one piece each, and takes the result
- * back to taps while it is near. A part of V that L2 holds meets all slabs before the next one
- * does, so D passes from beyond L2 once a part, not V once a slab. Blocks are added in their order.
+ * Per block of tiles x is transformed to V [some channels][position][tile][channel] and dy to D
+ * [slab][position][tile][NR]; then some channels of V meet a slab of D, a product of depth `tiles` a
+ * position whose operands lie in one piece each, whose result goes back to taps while it is near. A
+ * part of V that L2 holds meets all slabs before the next one does, so D passes from beyond L2 once
+ * a part, not V once a slab.
  *
- *   shared   V | D | taps [group][slab][channel][9][NR], if there are several blocks
- *   worker   scratch of a strip | products [position][some channels][NR] | taps of some channels
+ * Many blocks of few channels are cut into `shares`, runs of blocks that are summed apart: a thread
+ * takes a share, and what it has transformed does not leave its caches. Otherwise all threads work
+ * on one block. Blocks, and shares, are added in their order.
+ *
+ *   shared   [share] taps [slab][channel][9][NR], if there are several blocks | V | D unless shares
+ *   worker   V | D if shares | scratch of a strip | products [position][some channels][NR] | taps of
+ *            some channels
  */
 
 typedef struct FN(winograd_weight) {
@@ -15,19 +20,29 @@ typedef struct FN(winograd_weight) {
     ptrdiff_t groups, in, out, nr, slabs;
     ptrdiff_t pieces;           /* of SOME channels of x: tasks a slab */
     ptrdiff_t part;             /* pieces that L2 holds */
+    ptrdiff_t shares, total;    /* elements of a share's sum */
     ptrdiff_t v_piece, v_position, d_position, u_position;
     int threads;
-    size_t v_bytes, d_bytes, total_bytes, scratch_bytes, u_bytes, tap_bytes, worker_bytes;
+    size_t v_bytes, d_bytes, total_bytes, scratch_bytes, u_bytes, tap_bytes;
+    size_t shared_bytes, worker_bytes;
 } FN(winograd_weight);
 
 typedef struct FN(winograd_weight_job) {
     const FN(winograd_weight) *plan;
     const FN(fnn_table) *kernels;
     const real *x, *dy;
-    real *dw, *v, *d, *total;
-    char *workers;
-    ptrdiff_t group, block;
+    real *dw, *total;
+    char *transformed, *workers; /* V and D of a block of all threads */
+    ptrdiff_t group, block;      /* the block, if it is theirs */
 } FN(winograd_weight_job);
+
+/* A block, and what a worker needs for it. */
+typedef struct FN(winograd_weight_desk) {
+    real *v, *d, *scratch, *u, *taps;
+    real *total;                 /* of its share; NULL if there is but one block */
+    ptrdiff_t block;
+    int first, last;             /* of the sum; last: it goes to dw */
+} FN(winograd_weight_desk);
 
 static FN(winograd_weight) FN(winograd_weight_plan)(const fnn_ctx *ctx,
                                                     const fnn_conv2d_shape *s) {
@@ -49,28 +64,56 @@ static FN(winograd_weight) FN(winograd_weight_plan)(const fnn_ctx *ctx,
     plan.threads = work < GRAIN ? 1 : ctx->threads;
     plan.v_bytes = FN(winograd_bytes)(plan.pieces * plan.v_piece);
     plan.d_bytes = FN(winograd_bytes)(plan.slabs * positions * plan.d_position);
-    if (t->blocks > 1)
-        plan.total_bytes = FN(winograd_bytes)(plan.slabs * plan.in * 9 * nr);
+    plan.total = plan.slabs * plan.in * 9 * nr;
+    plan.shares = MANY_SHARES;
+    while (plan.shares > 1 && (t->blocks < SHARE_BLOCKS * plan.shares ||
+                               plan.shares * plan.total * (ptrdiff_t)sizeof(real) > SHARE_BYTES))
+        plan.shares = plan.shares > FEW_SHARES ? FEW_SHARES : 1;
+    if (t->blocks > 1) plan.total_bytes = FN(winograd_bytes)(plan.shares * plan.total);
     plan.scratch_bytes = FN(winograd_bytes)(fnn_winograd_scratch(t->m, t->width) * lanes);
     plan.u_bytes = FN(winograd_bytes)(positions * plan.u_position);
     plan.tap_bytes = FN(winograd_bytes)(SOME * 9 * nr);
     plan.worker_bytes = plan.scratch_bytes + plan.u_bytes + plan.tap_bytes;
+    plan.shared_bytes = plan.total_bytes;
+    *(plan.shares > 1 ? &plan.worker_bytes : &plan.shared_bytes) += plan.v_bytes + plan.d_bytes;
     return plan;
 }
 
+static FN(winograd_weight_desk) FN(winograd_weight_sit)(const FN(winograd_weight_job) *job,
+                                                        int worker) {
+    const FN(winograd_weight) *plan = job->plan;
+    char *own = job->workers + (size_t)worker * plan->worker_bytes;
+    char *transformed = job->transformed;
+    if (plan->shares > 1) transformed = own, own += plan->v_bytes + plan->d_bytes;
+    return (FN(winograd_weight_desk)){
+        .v = (real *)(void *)transformed, .d = (real *)(void *)(transformed + plan->v_bytes),
+        .scratch = (real *)(void *)own, .u = (real *)(void *)(own + plan->scratch_bytes),
+        .taps = (real *)(void *)(own + plan->scratch_bytes + plan->u_bytes),
+        .total = plan->t.blocks > 1 ? job->total : NULL, .block = job->block,
+        .first = job->block == 0, .last = job->block == plan->t.blocks - 1};
+}
+
+/* How many there are in a block. */
+FNN_INLINE ptrdiff_t FN(winograd_weight_vectors)(const FN(winograd_weight_job) *job,
+                                                 ptrdiff_t block) {
+    const FN(winograd_weight) *plan = job->plan;
+    const ptrdiff_t lanes = job->kernels->lanes;
+    return (first_strip(&plan->t, block + 1) - first_strip(&plan->t, block)) *
+           (fnn_ceil_div(plan->in, lanes) + fnn_ceil_div(plan->out, lanes));
+}
+
 /* One strip's vector of channels: of x, and after all of these of dy. */
-static void FN(winograd_weight_transform)(void *argument, ptrdiff_t task, int worker) {
-    const FN(winograd_weight_job) *job = argument;
+static void FN(winograd_weight_transform)(const FN(winograd_weight_job) *job,
+                                          const FN(winograd_weight_desk) *desk, ptrdiff_t number) {
     const FN(winograd_weight) *plan = job->plan;
     const tiling *t = &plan->t;
     const ptrdiff_t lanes = job->kernels->lanes;
     const ptrdiff_t of_x = fnn_ceil_div(plan->in, lanes), of_dy = fnn_ceil_div(plan->out, lanes);
-    const ptrdiff_t from = first_strip(t, job->block), strip = from + task / (of_x + of_dy);
+    const ptrdiff_t from = first_strip(t, desk->block), strip = from + number / (of_x + of_dy);
     const ptrdiff_t tile = first_tile(t, strip) - first_tile(t, from);
     const ptrdiff_t image = strip / t->pieces / t->rows;
-    real *scratch = (real *)(void *)(job->workers + (size_t)worker * plan->worker_bytes);
     fnn_winograd_strip place = FN(winograd_strip_of)(t, strip);
-    ptrdiff_t which = task % (of_x + of_dy);
+    ptrdiff_t which = number % (of_x + of_dy);
     if (which < of_x) {
         const ptrdiff_t first = which * lanes, plane = t->h * t->w;
         place.channels = fnn_min(lanes, plan->in - first);
@@ -80,8 +123,8 @@ static void FN(winograd_weight_transform)(void *argument, ptrdiff_t task, int wo
         place.ahead = t->far_in && first + lanes < plan->in ? lanes * plane : 0;
         job->kernels->winograd_input(
             t->m, &place, job->x + ((image * plan->groups + job->group) * plan->in + first) * plane,
-            scratch,
-            job->v + first / SOME * plan->v_piece + tile * SOME + first % SOME);
+            desk->scratch,
+            desk->v + first / SOME * plan->v_piece + tile * SOME + first % SOME);
         return;
     }
     which -= of_x;
@@ -91,47 +134,90 @@ static void FN(winograd_weight_transform)(void *argument, ptrdiff_t task, int wo
     place.plane = plane, place.h = t->out_h, place.w = t->out_w;
     place.tile = nr, place.position = plan->d_position;
     place.ahead = t->far_out && first + lanes < plan->out ? lanes * plane : 0;
-    job->kernels->winograd_gradient(t->m, &place, job->dy + channel * plane, scratch,
-                                    job->d + first / nr * t->side * t->side * plan->d_position +
+    job->kernels->winograd_gradient(t->m, &place, job->dy + channel * plane, desk->scratch,
+                                    desk->d + first / nr * t->side * t->side * plan->d_position +
                                         tile * nr + first % nr);
 }
 
 /* Some channels of x with a slab of dy. */
-static void FN(winograd_weight_product)(void *argument, ptrdiff_t task, int worker) {
-    const FN(winograd_weight_job) *job = argument;
+static void FN(winograd_weight_product)(const FN(winograd_weight_job) *job,
+                                        const FN(winograd_weight_desk) *desk, ptrdiff_t number) {
     const FN(winograd_weight) *plan = job->plan;
     const tiling *t = &plan->t;
-    const ptrdiff_t before = task / (plan->part * plan->slabs) * plan->part;
+    const ptrdiff_t before = number / (plan->part * plan->slabs) * plan->part;
     const ptrdiff_t part = fnn_min(plan->part, plan->pieces - before), nr = plan->nr;
-    const ptrdiff_t rest = task - before * plan->slabs;
+    const ptrdiff_t rest = number - before * plan->slabs;
     const ptrdiff_t slab = rest / part, piece = before + rest % part, first = piece * SOME;
     const ptrdiff_t channels = fnn_min(SOME, plan->in - first);
-    const ptrdiff_t from = first_strip(t, job->block), to = first_strip(t, job->block + 1);
+    const ptrdiff_t from = first_strip(t, desk->block), to = first_strip(t, desk->block + 1);
     const ptrdiff_t positions = t->side * t->side;
-    char *desk = job->workers + (size_t)worker * plan->worker_bytes + plan->scratch_bytes;
-    real *u = (real *)(void *)desk;
-    real *taps = t->blocks > 1 ? job->total + (slab * plan->in + first) * 9 * nr
-                               : (real *)(void *)(desk + plan->u_bytes);
+    real *taps = desk->total ? desk->total + (slab * plan->in + first) * 9 * nr : desk->taps;
     const ptrdiff_t outs = fnn_min(nr, plan->out - slab * nr);
     /* of vectors without a channel nothing is computed, and their taps are not stored */
     FN(gemm_operands) g = {.m = channels, .n = fnn_round_up(outs, job->kernels->lanes),
                            .k = first_tile(t, to) - first_tile(t, from),
-                           .a = job->v + piece * plan->v_piece, .a_rs = 1, .a_ks = SOME,
-                           .b = job->d + slab * positions * plan->d_position, .b_ks = nr,
-                           .b_ps = nr, .c = u, .c_rs = nr};
-    const int last = job->block == t->blocks - 1;
+                           .a = desk->v + piece * plan->v_piece, .a_rs = 1, .a_ks = SOME,
+                           .b = desk->d + slab * positions * plan->d_position, .b_ks = nr,
+                           .b_ps = nr, .c = desk->u, .c_rs = nr};
     const ptrdiff_t row = plan->in * 9;
     real *dw = job->dw + (job->group * plan->out + slab * nr) * row + first * 9;
     for (ptrdiff_t i = 0; i < positions; i++) {
-        if (last) /* short runs far apart, which no prefetcher of the processor follows */
+        if (desk->last) /* short runs far apart, which no prefetcher of the processor follows */
             for (ptrdiff_t o = outs * i / positions; o < outs * (i + 1) / positions; o++)
                 for (ptrdiff_t at = 0; at < channels * 9; at += FNN_LINE / (ptrdiff_t)sizeof(real))
                     __builtin_prefetch(dw + o * row + at, 1);
         job->kernels->gemm_block(&g);
         g.a += plan->v_position, g.b += plan->d_position, g.c += plan->u_position;
     }
-    job->kernels->winograd_taps(t->m, channels, u, plan->u_position, job->block > 0, taps);
-    if (last) job->kernels->conv2d_transpose(channels * 9, outs, taps, nr, dw, row, channels * 9);
+    job->kernels->winograd_taps(t->m, channels, desk->u, plan->u_position, !desk->first, taps);
+    if (desk->last)
+        job->kernels->conv2d_transpose(channels * 9, outs, taps, nr, dw, row, channels * 9);
+}
+
+static void FN(winograd_weight_transform_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(winograd_weight_job) *job = argument;
+    const FN(winograd_weight_desk) desk = FN(winograd_weight_sit)(job, worker);
+    FN(winograd_weight_transform)(job, &desk, task);
+}
+
+static void FN(winograd_weight_product_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(winograd_weight_job) *job = argument;
+    const FN(winograd_weight_desk) desk = FN(winograd_weight_sit)(job, worker);
+    FN(winograd_weight_product)(job, &desk, task);
+}
+
+/* A share, block after block. */
+static void FN(winograd_weight_share_task)(void *argument, ptrdiff_t share, int worker) {
+    const FN(winograd_weight_job) *job = argument;
+    const FN(winograd_weight) *plan = job->plan;
+    const ptrdiff_t first = plan->t.blocks * share / plan->shares;
+    const ptrdiff_t end = plan->t.blocks * (share + 1) / plan->shares;
+    FN(winograd_weight_desk) desk = FN(winograd_weight_sit)(job, worker);
+    desk.total += share * plan->total;
+    desk.last = 0;
+    for (desk.block = first; desk.block < end; desk.block++) {
+        const ptrdiff_t vectors = FN(winograd_weight_vectors)(job, desk.block);
+        desk.first = desk.block == first;
+        for (ptrdiff_t i = 0; i < vectors; i++) FN(winograd_weight_transform)(job, &desk, i);
+        for (ptrdiff_t i = 0; i < plan->slabs * plan->pieces; i++)
+            FN(winograd_weight_product)(job, &desk, i);
+    }
+}
+
+/* The sum of all shares, of some channels of x and a slab of dy, to dw. */
+static void FN(winograd_weight_sum_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(winograd_weight_job) *job = argument;
+    const FN(winograd_weight) *plan = job->plan;
+    const ptrdiff_t slab = task / plan->pieces, first = task % plan->pieces * SOME, nr = plan->nr;
+    const ptrdiff_t channels = fnn_min(SOME, plan->in - first), row = plan->in * 9;
+    const ptrdiff_t outs = fnn_min(nr, plan->out - slab * nr), n = channels * 9 * nr;
+    real *sum = job->total + (slab * plan->in + first) * 9 * nr;
+    (void)worker;
+    for (ptrdiff_t share = 1; share < plan->shares; share++)
+        job->kernels->add(1, n, sum, n, 1, sum + share * plan->total, n, 1, sum);
+    job->kernels->conv2d_transpose(channels * 9, outs, sum, nr,
+                                   job->dw + (job->group * plan->out + slab * nr) * row + first * 9,
+                                   row, channels * 9);
 }
 
 size_t FN(fnn_conv2d_winograd_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -141,8 +227,7 @@ size_t FN(fnn_conv2d_winograd_workspace)(const fnn_ctx *ctx, const fnn_conv2d_sh
         return FN(winograd_workspace)(&plan);
     }
     const FN(winograd_weight) plan = FN(winograd_weight_plan)(ctx, shape);
-    return plan.v_bytes + plan.d_bytes + plan.total_bytes +
-           (size_t)plan.threads * plan.worker_bytes;
+    return plan.shared_bytes + (size_t)plan.threads * plan.worker_bytes;
 }
 
 void FN(fnn_conv2d_winograd_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -185,16 +270,19 @@ void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2
     char *shared = workspace;
     FN(winograd_weight_job) job = {
         .plan = &plan, .kernels = FN(table)(ctx), .x = x, .dy = dy, .dw = dw,
-        .v = (real *)(void *)shared, .d = (real *)(void *)(shared + plan.v_bytes),
-        .total = (real *)(void *)(shared + plan.v_bytes + plan.d_bytes),
-        .workers = shared + plan.v_bytes + plan.d_bytes + plan.total_bytes};
-    const ptrdiff_t lanes = job.kernels->lanes;
-    const ptrdiff_t vectors = fnn_ceil_div(plan.in, lanes) + fnn_ceil_div(plan.out, lanes);
+        .total = (real *)(void *)shared, .transformed = shared + plan.total_bytes,
+        .workers = shared + plan.shared_bytes};
+    const ptrdiff_t products = plan.slabs * plan.pieces;
     for (job.group = 0; job.group < plan.groups; job.group++) {
+        if (plan.shares > 1) {
+            fnn_parallel(plan.threads, plan.shares, FN(winograd_weight_share_task), &job);
+            fnn_parallel(plan.threads, products, FN(winograd_weight_sum_task), &job);
+            continue;
+        }
         for (job.block = 0; job.block < t->blocks; job.block++) {
-            const ptrdiff_t strips = first_strip(t, job.block + 1) - first_strip(t, job.block);
-            fnn_parallel(plan.threads, strips * vectors, FN(winograd_weight_transform), &job);
-            fnn_parallel(plan.threads, plan.slabs * plan.pieces, FN(winograd_weight_product), &job);
+            fnn_parallel(plan.threads, FN(winograd_weight_vectors)(&job, job.block),
+                         FN(winograd_weight_transform_task), &job);
+            fnn_parallel(plan.threads, products, FN(winograd_weight_product_task), &job);
         }
     }
 }
