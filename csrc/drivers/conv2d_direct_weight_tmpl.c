@@ -99,6 +99,20 @@ static void FN(cut_units)(FN(weight_plan) *plan) {
     plan->out_units = fnn_ceil_div(plan->out, plan->unit_outs);
 }
 
+/* Multiply-adds of a unit. */
+static ptrdiff_t FN(unit_work)(const FN(weight_plan) *plan) {
+    return plan->images * plan->unit_outs * plan->in_block * plan->taps * plan->planes.rows.out *
+           plan->planes.cols.out;
+}
+
+/* Sums apart that would be best, whatever the steps. */
+static ptrdiff_t FN(best_chunks)(const FN(weight_plan) *plan) {
+    const ptrdiff_t units = plan->groups * plan->out_units * plan->in_units;
+    const ptrdiff_t count = plan->groups * plan->out * plan->in * plan->taps;
+    const ptrdiff_t most = PARTIAL_BYTES / (count * (ptrdiff_t)sizeof(real));
+    return fnn_max(fnn_min(fnn_min(TASKS / units, most), FN(unit_work)(plan) / GRAIN), 1);
+}
+
 static void FN(cut_steps)(FN(weight_plan) *plan, ptrdiff_t lanes) {
     fnn_conv2d_planes *planes = &plan->planes;
     const ptrdiff_t q = planes->cols.out;
@@ -107,8 +121,12 @@ static void FN(cut_steps)(FN(weight_plan) *plan, ptrdiff_t lanes) {
     const ptrdiff_t most = fnn_max((PIXEL_BYTES - planes->rows.halo * x_row) / (x_row + dy_row), 2);
     fnn_conv2d_lay_planes(planes, most, lanes, sizeof(real));
     plan->step_images = 1;
-    if (planes->bands == 1)
-        plan->step_images = fnn_min(fnn_max(most / planes->band, 1), plan->images);
+    if (planes->bands == 1) { /* steps as even as can be, and one for each chunk */
+        const ptrdiff_t some = fnn_max(most / planes->band, 1);
+        const ptrdiff_t parts = fnn_max(fnn_ceil_div(plan->images, some),
+                                        fnn_min(FN(best_chunks)(plan), plan->images));
+        plan->step_images = fnn_ceil_div(plan->images, fnn_max(parts, 1));
+    }
     plan->steps = planes->bands * fnn_ceil_div(plan->images, plan->step_images);
     plan->block_rows = planes->band;
     plan->block_images = plan->step_images;
@@ -119,15 +137,9 @@ static void FN(cut_steps)(FN(weight_plan) *plan, ptrdiff_t lanes) {
 }
 
 static void FN(cut_tasks)(FN(weight_plan) *plan) {
-    const ptrdiff_t units = plan->groups * plan->out_units * plan->in_units;
-    const ptrdiff_t count = plan->groups * plan->out * plan->in * plan->taps;
-    const ptrdiff_t work = plan->images * plan->unit_outs * plan->in_block * plan->taps *
-                           plan->planes.rows.out * plan->planes.cols.out;
-    const ptrdiff_t per_task = fnn_min(fnn_ceil_div(GRAIN, work), plan->groups);
+    const ptrdiff_t per_task = fnn_min(fnn_ceil_div(GRAIN, FN(unit_work)(plan)), plan->groups);
     plan->group_tasks = fnn_ceil_div(plan->groups, per_task);
-    const ptrdiff_t most = PARTIAL_BYTES / (count * (ptrdiff_t)sizeof(real));
-    const ptrdiff_t chunks = fnn_min(fnn_min(TASKS / units, most), plan->steps);
-    plan->chunks = fnn_max(fnn_min(chunks, work / GRAIN), 1);
+    plan->chunks = fnn_min(FN(best_chunks)(plan), plan->steps);
 }
 
 static FN(weight_plan) FN(make_weight_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
@@ -227,8 +239,10 @@ typedef struct FN(weight_step) {
 
 static FN(weight_step) FN(find_step)(const FN(weight_plan) *plan, ptrdiff_t step) {
     const fnn_conv2d_planes *planes = &plan->planes;
-    const ptrdiff_t n0 = step / planes->bands * plan->step_images, band = step % planes->bands;
-    return (FN(weight_step)){.n0 = n0, .n1 = fnn_min(n0 + plan->step_images, plan->images),
+    const ptrdiff_t parts = plan->steps / planes->bands, part = step / planes->bands;
+    const ptrdiff_t band = step % planes->bands;
+    return (FN(weight_step)){.n0 = plan->images * part / parts,
+                             .n1 = plan->images * (part + 1) / parts,
                              .a0 = fnn_conv2d_band_start(planes, band),
                              .a1 = fnn_conv2d_band_start(planes, band + 1)};
 }
