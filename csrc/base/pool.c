@@ -3,6 +3,7 @@
 #endif
 #include "base/pool.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -32,19 +33,22 @@ typedef struct share {
     char apart[FNN_LINE - sizeof(atomic_ptrdiff_t) - sizeof(ptrdiff_t)];
 } share;
 
+enum { CLOSED = INT_MIN / 2 };
+
 static struct {
     pthread_mutex_t owner;        /* held by the caller whose job runs */
     pthread_mutex_t mutex;        /* guards sleeping on the two conditions */
     pthread_cond_t work, done;
     job job;                      /* written before `generation` announces it */
     atomic_uint generation;       /* counts jobs */
-    atomic_int unfinished;        /* workers that have not left the job */
+    atomic_int inside;            /* workers that may read `job`; CLOSED lower: no more may */
     int sleepers;                 /* workers waiting for `work`, under mutex */
     int workers;                  /* threads created, under owner */
 } pool = {.owner = PTHREAD_MUTEX_INITIALIZER,
           .mutex = PTHREAD_MUTEX_INITIALIZER,
           .work = PTHREAD_COND_INITIALIZER,
-          .done = PTHREAD_COND_INITIALIZER};
+          .done = PTHREAD_COND_INITIALIZER,
+          .inside = CLOSED};
 
 static _Alignas(FNN_LINE) share shares[FNN_MAX_THREADS]; /* [worker], as `job` */
 
@@ -57,7 +61,7 @@ static void reset_after_fork(void) {
     pthread_mutex_init(&pool.mutex, NULL);
     pthread_cond_init(&pool.work, NULL);
     pthread_cond_init(&pool.done, NULL);
-    atomic_store(&pool.unfinished, 0);
+    atomic_store(&pool.inside, CLOSED);
     pool.sleepers = 0;
     pool.workers = 0;
 }
@@ -116,6 +120,24 @@ static unsigned wait_for_job(unsigned seen) {
     return now;
 }
 
+/* A worker comes in unless the caller has found all the work done: nobody waits for a worker that
+ * sleeps. */
+static int enter(void) {
+    int inside = atomic_load_explicit(&pool.inside, memory_order_relaxed);
+    while (inside >= 0)
+        if (atomic_compare_exchange_weak_explicit(&pool.inside, &inside, inside + 1,
+                                                  memory_order_acquire, memory_order_relaxed))
+            return 1;
+    return 0;
+}
+
+static void leave(void) {
+    if (atomic_fetch_sub_explicit(&pool.inside, 1, memory_order_acq_rel) != CLOSED + 1) return;
+    pthread_mutex_lock(&pool.mutex);
+    pthread_cond_signal(&pool.done);
+    pthread_mutex_unlock(&pool.mutex);
+}
+
 typedef struct birth {
     int index;
     unsigned seen;
@@ -130,18 +152,13 @@ static void *worker_main(void *argument) {
     inside_pool = 1;
     for (;;) {
         seen = wait_for_job(seen);
-        /* even a worker that is left out reads the job, so `unfinished` counts every worker:
-         * none is still reading when the next job is written */
+        if (!enter()) continue;
         const job current = pool.job;
         if (index <= current.helpers) {
             fnn_fp_set(current.fpstate);
             run_tasks(&current, index);
         }
-        if (atomic_fetch_sub_explicit(&pool.unfinished, 1, memory_order_acq_rel) == 1) {
-            pthread_mutex_lock(&pool.mutex);
-            pthread_cond_signal(&pool.done);
-            pthread_mutex_unlock(&pool.mutex);
-        }
+        leave();
     }
     return NULL;
 }
@@ -165,15 +182,17 @@ static int grow(int wanted) {
     return pool.workers;
 }
 
+/* Closes the job and waits for the workers inside. */
 static void wait_until_done(void) {
+    if (atomic_fetch_add_explicit(&pool.inside, CLOSED, memory_order_acq_rel) == 0) return;
     const long until = nanoseconds() + spin_nanoseconds;
     long looks = 0;
     do {
-        if (atomic_load_explicit(&pool.unfinished, memory_order_acquire) == 0) return;
+        if (atomic_load_explicit(&pool.inside, memory_order_acquire) == CLOSED) return;
         look_again(&looks);
     } while (nanoseconds() < until);
     pthread_mutex_lock(&pool.mutex);
-    while (atomic_load_explicit(&pool.unfinished, memory_order_acquire) != 0)
+    while (atomic_load_explicit(&pool.inside, memory_order_acquire) != CLOSED)
         pthread_cond_wait(&pool.done, &pool.mutex);
     pthread_mutex_unlock(&pool.mutex);
 }
@@ -193,14 +212,14 @@ void fnn_parallel(int threads, ptrdiff_t tasks, fnn_task *task, void *argument) 
         atomic_store_explicit(&shares[i].next, tasks * i / (helpers + 1), memory_order_relaxed);
         shares[i].end = tasks * (i + 1) / (helpers + 1);
     }
-    atomic_store_explicit(&pool.unfinished, workers, memory_order_relaxed);
+    atomic_store_explicit(&pool.inside, 0, memory_order_release);
     pthread_mutex_lock(&pool.mutex);
     atomic_fetch_add_explicit(&pool.generation, 1, memory_order_release);
     if (pool.sleepers) pthread_cond_broadcast(&pool.work);
     pthread_mutex_unlock(&pool.mutex);
     const job current = pool.job;
     run_tasks(&current, 0);
-    if (workers) wait_until_done();
+    wait_until_done();
     pthread_mutex_unlock(&pool.owner);
 }
 

@@ -9,7 +9,7 @@
 
 /* Elements a task updates, and the size of all arrays together from which tasks go to other
  * threads. */
-enum { TASK_SIZE = 16384, PARALLEL_SIZE = 262144 };
+enum { TASK_SIZE = 8192, PARALLEL_SIZE = 32768 };
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"

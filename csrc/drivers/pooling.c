@@ -5,7 +5,7 @@
 #include "kernels/kernels.h"
 
 /* Taps and elements a task looks at, and the number from which tasks go to other threads. */
-enum { TASK_SIZE = 65536, PARALLEL_SIZE = 262144 };
+enum { TASK_SIZE = 32768, PARALLEL_SIZE = 65536 };
 
 /* How the planes are cut, by their size alone: several planes a task, or some rows of one. */
 typedef struct pool_plan {
