@@ -35,6 +35,7 @@ typedef struct fnn_ctx {
     int threads;
     fnn_algorithm algorithm;
     fnn_precision precision;
+    ptrdiff_t l2; /* bytes of a core's L2 cache (fnn_cpu_l2), 0 if not known; changes no result */
 } fnn_ctx;
 
 /* ---- instruction sets (dispatch.c) -------------------------------------------------- */

@@ -38,6 +38,20 @@ int fnn_cpu_supports(fnn_isa isa) {
     return (b7 & (f | dq | bw | vl)) == (f | dq | bw | vl) && (enabled & zmm) == zmm;
 }
 
+/* Leaf 4 describes Intel's caches one by one, 0x8000001d AMD's in the same form. */
+long fnn_cpu_l2(void) {
+    static const unsigned leaves[] = {4, 0x8000001d};
+    for (int i = 0; i < 2; i++) {
+        unsigned a, b, c, d;
+        for (unsigned sub = 0; sub < 16 && __get_cpuid_count(leaves[i], sub, &a, &b, &c, &d); sub++) {
+            if ((a & 31) == 0) break; /* no more of them */
+            if ((a >> 5 & 7) != 2) continue;
+            return (long)((b >> 22) + 1) * ((b >> 12 & 1023) + 1) * ((b & 4095) + 1) * ((long)c + 1);
+        }
+    }
+    return 0;
+}
+
 #elif defined(__aarch64__)
 
 int fnn_cpu_supports(fnn_isa isa) { return isa == FNN_ISA_SCALAR || isa == FNN_ISA_NEON; }
@@ -165,4 +179,17 @@ int fnn_cpu_cores(void) {
 
 int fnn_cpu_quota(void) { return 0; }
 
+#endif
+
+#if !defined(__x86_64__)
+long fnn_cpu_l2(void) {
+    long kilobytes = 0;
+#if defined(__linux__)
+    FILE *file = fopen("/sys/devices/system/cpu/cpu0/cache/index2/size", "r");
+    if (!file) return 0;
+    if (fscanf(file, "%ldK", &kilobytes) != 1) kilobytes = 0;
+    fclose(file);
+#endif
+    return kilobytes << 10;
+}
 #endif

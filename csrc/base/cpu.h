@@ -24,4 +24,7 @@ int fnn_cpu_cores(void);
  * 0 if there is no quota. */
 int fnn_cpu_quota(void);
 
+/* Bytes of the L2 cache of a core, as the processor or the system tells; 0 if neither does. */
+long fnn_cpu_l2(void);
+
 #endif

@@ -23,18 +23,23 @@ typedef struct plan {
     ptrdiff_t m_cut, n_cut;  /* a task's piece of C */
     ptrdiff_t mc;            /* rows of A packed at once, or of C^T kept at once */
     ptrdiff_t a_pitch;       /* row stride of packed A or C^T; 0 if A is read in place */
+    ptrdiff_t a_whole;       /* row stride of A packed once for all blocks of B and threads; or 0 */
     int a_by_k;              /* packed A is transposed: a row holds one k */
     size_t a_bytes, b_bytes; /* workspace: A or C^T for every worker, B for all */
 } plan;
 
 enum {
-    A_BLOCK = 128 << 10, /* bytes of packed A */
+    A_BLOCK = 128 << 10, /* bytes of packed A that one block of B meets */
+    A_WHOLE = 8 << 20,   /* bytes of packed A that several blocks of B meet */
+    MOST_BLOCK = 1 << 20, /* bytes of a block of packed B, however large L2 is */
     PANEL = 16 << 10,    /* bytes of a panel of B that L1 keeps while all rows of A pass */
     DOT_DEPTH = 4096,    /* elements of rows and columns that L2 keeps while all pairs meet */
     PAGE = 4096,         /* strides that are multiples of it fall into one set of L1 */
     GRAIN = 1 << 18,     /* multiply-adds that are worth a task of their own */
     MAX_TASKS = 32,      /* per block of B */
-    PANELS = 4,          /* panels that one task packs */
+    PANELS = 4,          /* panels that one of several tasks packs */
+    PACK_ROWS = 16,      /* rows of B that are packed side by side: so few pages at a time */
+    PACK_A_ROWS = 56,    /* rows of A that one task packs */
     PACK_GRAIN = 1 << 16 /* elements that are worth packing in parallel */
 };
 

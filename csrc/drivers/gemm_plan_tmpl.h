@@ -140,6 +140,11 @@ static FNN_NOINLINE void FN(cut)(const fnn_gemm_shape *s, const FN(fnn_table) *t
     p->n_cut = n_tasks == 1 ? p->nc : fnn_round_up(fnn_ceil_div(p->nc, n_tasks), pair);
 }
 
+/* Bytes of a block of packed B: half of L2. A block in place falls into fewer sets of it. */
+FNN_INLINE ptrdiff_t FN(packed_block)(const fnn_ctx *ctx, const FN(fnn_table) *t) {
+    return fnn_max(t->gemm_b_block, fnn_min(ctx->l2 / 2, MOST_BLOCK));
+}
+
 FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way how, plan *p) {
     const FN(fnn_table) *t = FN(table)(ctx);
     const ptrdiff_t nr = t->gemm_nr, size = sizeof(real);
@@ -152,13 +157,13 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     p->by_matrix = s->batch > 1 && work < 16 * GRAIN;
     p->nc = s->n;
     p->m_cut = s->m;
-    p->a_pitch = 0;
+    p->a_pitch = p->a_whole = 0;
     p->a_bytes = p->b_bytes = 0;
     const ptrdiff_t depth = how == DOT ? DOT_DEPTH : t->gemm_kc;
     p->kc = how == TURNED ? s->k : FN(even)(s->k, depth, 1);
-    if ((how == PACKED || (how == IN_PLACE && s->m > t->gemm_mr)) &&
-        p->nc * p->kc * size > t->gemm_b_block)
-        p->nc = FN(even)(s->n, fnn_max(nr, t->gemm_b_block / (p->kc * size) / nr * nr), nr);
+    const ptrdiff_t block = how == PACKED ? FN(packed_block)(ctx, t) : t->gemm_b_block;
+    if ((how == PACKED || (how == IN_PLACE && s->m > t->gemm_mr)) && p->nc * p->kc * size > block)
+        p->nc = FN(even)(s->n, fnn_max(nr, block / (p->kc * size) / nr * nr), nr);
     if (how == PACKED || how == TURNED) {
         p->b_bytes = fnn_lines((size_t)(fnn_max(1, p->kc) * fnn_round_up(p->nc, nr) * size));
     } else if (how == IN_PLACE && !t->gemm_masked && !s->b_packed && s->n % nr != 0) {
@@ -174,7 +179,13 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     }
     if (FN(packs_a)(s, t, how)) {
         p->a_by_k = s->a_rs == 1 && how != DOT;
-        if (p->a_by_k) { /* one tile at a time, as compact as can be */
+        if (s->a_cs == 1 && p->nc < s->n && !p->by_matrix && s->k > 0) {
+            /* several blocks of B read it: packed once for them, from beyond L2 */
+            p->a_whole = fnn_round_up(p->kc, FNN_LINE / size) + FNN_LINE / size;
+            const ptrdiff_t most = fnn_max(1, A_WHOLE / (p->a_whole * size) / t->gemm_mr);
+            p->mc = FN(even)(s->m, most * t->gemm_mr, t->gemm_mr);
+            p->a_bytes = (size_t)(fnn_min(p->mc, s->m) * p->a_whole * size);
+        } else if (p->a_by_k) { /* one tile at a time, as compact as can be */
             p->mc = p->a_pitch = FN(even)(p->m_cut, t->gemm_mr, 1);
             p->a_bytes = fnn_lines((size_t)(p->kc * p->a_pitch * size)) + FNN_LINE;
         } else { /* rows that start on a line, one line further apart than they are long */
@@ -188,5 +199,5 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
 
 FNN_INLINE size_t FN(plan_bytes)(const fnn_ctx *ctx, const plan *p) {
     const size_t workers = (size_t)fnn_max(1, ctx->threads);
-    return p->b_bytes * (p->by_matrix ? workers : 1) + p->a_bytes * workers;
+    return p->b_bytes * (p->by_matrix ? workers : 1) + p->a_bytes * (p->a_whole ? 1 : workers);
 }

@@ -19,14 +19,17 @@ typedef struct FN(piece) {
     const real *b;       /* what to pack */
     real *panels;        /* and where to */
     ptrdiff_t k0, j0;
-    char *packed_a; /* of worker 0 */
+    ptrdiff_t pack_width; /* columns that one task packs */
+    char *packed_a; /* of worker 0, or of all */
 } FN(piece);
 
 static void FN(pack_panels)(const FN(fnn_table) *t, const real *b, ptrdiff_t b_rs, ptrdiff_t b_cs,
                             ptrdiff_t kc, ptrdiff_t nc, real *panels) {
-    const ptrdiff_t nr = t->gemm_nr;
-    for (ptrdiff_t j = 0; j < nc; j += nr)
-        t->gemm_pack(kc, fnn_min(nr, nc - j), b + j * b_cs, b_rs, b_cs, panels + j * kc, nr, nr);
+    const ptrdiff_t nr = t->gemm_nr, most = b_cs == 1 ? PACK_ROWS : fnn_max(1, kc);
+    for (ptrdiff_t k = 0; k < kc; k += most)
+        for (ptrdiff_t j = 0; j < nc; j += nr)
+            t->gemm_pack(fnn_min(most, kc - k), fnn_min(nr, nc - j), b + k * b_rs + j * b_cs, b_rs,
+                         b_cs, panels + j * kc + k * nr, nr, nr);
 }
 
 FNN_INLINE FN(gemm_block_fn) *FN(kernel)(const FN(job) *job) {
@@ -94,7 +97,7 @@ static void FN(multiply)(const FN(job) *job, const FN(gemm_operands) *g, real *r
 static void FN(pack_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(piece) *piece = argument;
     const FN(job) *job = piece->job;
-    const ptrdiff_t width = PANELS * job->table->gemm_nr, j = task * width;
+    const ptrdiff_t width = piece->pack_width, j = task * width;
     const ptrdiff_t nc = fnn_min(width, piece->g.n - j), kc = piece->g.k;
     real *panels = piece->panels + j * kc;
     (void)worker;
@@ -141,8 +144,9 @@ static void FN(prepare_b)(FN(piece) *piece, int threads) {
     if (job->plan.way == PACKED || job->plan.way == TURNED) {
         g->b = piece->panels;
         g->b_ps = g->k * nr;
-        fnn_parallel(g->k * g->n < PACK_GRAIN ? 1 : threads, fnn_ceil_div(g->n, PANELS * nr),
-                     FN(pack_task), piece);
+        if (g->k * g->n < PACK_GRAIN) threads = 1;
+        piece->pack_width = threads == 1 && !job->pack ? fnn_max(1, g->n) : PANELS * nr;
+        fnn_parallel(threads, fnn_ceil_div(g->n, piece->pack_width), FN(pack_task), piece);
     } else if (job->shape->b_packed) {
         g->b = job->b + piece->j0 * job->shape->k + piece->k0 * nr;
         g->b_ps = job->shape->k * nr;
@@ -170,40 +174,76 @@ static void FN(run_tail)(FN(piece) *piece, int threads) {
     g->n = whole;
 }
 
-/* One matrix of the batch: blocks of B in turn, each with all rows of C. */
+/* One block of B, made ready, with rows i .. of C. */
+static void FN(block)(FN(piece) *piece, ptrdiff_t index, ptrdiff_t i, int threads) {
+    const FN(job) *job = piece->job;
+    const fnn_gemm_shape *s = job->shape;
+    const plan *p = &job->plan;
+    FN(gemm_operands) *g = &piece->g;
+    const ptrdiff_t j = piece->j0, k = piece->k0;
+    const int last = k + g->k == s->k;
+    g->n = fnn_min(p->nc, s->n - j);
+    g->c = job->c + index * s->c_bs + i * s->c_rs + j;
+    g->c_rs = s->c_rs;
+    g->accumulate = s->accumulate || k > 0;
+    g->relu = s->relu && last;
+    g->streams = p->streams;
+    g->bias_column = s->bias == FNN_BIAS_PER_COLUMN && last ? job->bias + j : NULL;
+    g->bias_row = s->bias == FNN_BIAS_PER_ROW && last ? job->bias + i : NULL;
+    piece->b = job->pack ? NULL : job->b + index * s->b_bs + k * s->b_rs + j * s->b_cs;
+    FN(prepare_b)(piece, threads);
+    if (p->way == IN_PLACE && p->b_bytes) FN(run_tail)(piece, threads);
+    if (g->n) FN(run_piece)(piece, threads);
+}
+
+static void FN(pack_a_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(piece) *piece = argument;
+    const FN(gemm_operands) *g = &piece->g;
+    const ptrdiff_t pitch = piece->job->plan.a_whole, i = task * PACK_A_ROWS;
+    (void)worker;
+    piece->job->table->gemm_pack(fnn_min(PACK_A_ROWS, g->m - i), g->k, g->a + i * g->a_rs, g->a_rs,
+                                 1, (real *)piece->packed_a + i * pitch, pitch,
+                                 fnn_round_up(g->k, FNN_LINE / (ptrdiff_t)sizeof(real)));
+}
+
+/* One matrix of the batch: blocks of B in turn, each with all rows of C; depth by depth if rows of
+ * A, packed once for a depth, meet several blocks. */
 static void FN(matrix)(const FN(job) *job, ptrdiff_t index, int threads, char *workspace) {
     const fnn_gemm_shape *s = job->shape;
     const plan *p = &job->plan;
+    const real *const a = job->a + index * s->a_bs;
     FN(piece) piece;
     FN(gemm_operands) *g = &piece.g;
     piece.job = job;
     piece.panels = (real *)workspace;
     piece.packed_a = workspace + p->b_bytes;
-    for (ptrdiff_t j = 0; j < s->n; j += p->nc) {
-        ptrdiff_t k = 0;
+    if (p->a_whole) {
+        for (ptrdiff_t i = 0; i < s->m; i += p->mc)
+            for (piece.k0 = 0; piece.k0 < s->k; piece.k0 += p->kc) {
+                g->m = fnn_min(p->mc, s->m - i);
+                g->k = fnn_min(p->kc, s->k - piece.k0);
+                g->a = a + i * s->a_rs + piece.k0;
+                g->a_rs = s->a_rs;
+                fnn_parallel(threads, fnn_ceil_div(g->m, PACK_A_ROWS), FN(pack_a_task), &piece);
+                g->a = (const real *)piece.packed_a;
+                g->a_rs = p->a_whole;
+                g->a_ks = 1;
+                for (piece.j0 = 0; piece.j0 < s->n; piece.j0 += p->nc)
+                    FN(block)(&piece, index, i, threads);
+            }
+        return;
+    }
+    g->m = s->m;
+    for (piece.j0 = 0; piece.j0 < s->n; piece.j0 += p->nc) {
+        piece.k0 = 0;
         do { /* once even if there is nothing to sum */
-            g->m = s->m;
-            g->n = fnn_min(p->nc, s->n - j);
-            g->k = fnn_min(p->kc, s->k - k);
-            g->a = job->a + index * s->a_bs + k * s->a_cs;
+            g->k = fnn_min(p->kc, s->k - piece.k0);
+            g->a = a + piece.k0 * s->a_cs;
             g->a_rs = s->a_rs;
             g->a_ks = s->a_cs;
-            g->c = job->c + index * s->c_bs + j;
-            g->c_rs = s->c_rs;
-            const int last = k + g->k == s->k;
-            g->accumulate = s->accumulate || k > 0;
-            g->relu = s->relu && last;
-            g->streams = p->streams;
-            g->bias_column = s->bias == FNN_BIAS_PER_COLUMN && last ? job->bias + j : NULL;
-            g->bias_row = s->bias == FNN_BIAS_PER_ROW && last ? job->bias : NULL;
-            piece.j0 = j;
-            piece.k0 = k;
-            piece.b = job->pack ? NULL : job->b + index * s->b_bs + k * s->b_rs + j * s->b_cs;
-            FN(prepare_b)(&piece, threads);
-            if (p->way == IN_PLACE && p->b_bytes) FN(run_tail)(&piece, threads);
-            if (g->n) FN(run_piece)(&piece, threads);
-            k += g->k;
-        } while (k < s->k);
+            FN(block)(&piece, index, 0, threads);
+            piece.k0 += g->k;
+        } while (piece.k0 < s->k);
     }
 }
 

@@ -3,6 +3,7 @@
 cdef const fnn_kernels *current_kernels = NULL
 cdef int current_isa = 0
 cdef int current_threads = 1
+cdef ptrdiff_t core_l2 = fnn_cpu_l2()
 
 
 cdef inline fnn_ctx context():
@@ -11,6 +12,7 @@ cdef inline fnn_ctx context():
     ctx.threads = current_threads
     ctx.algorithm = FNN_AUTO
     ctx.precision = FNN_FAST
+    ctx.l2 = core_l2
     return ctx
 
 

@@ -21,6 +21,7 @@ cdef extern from "fastnn.h" nogil:
         int threads
         fnn_algorithm algorithm
         fnn_precision precision
+        ptrdiff_t l2
 
     int fnn_isa_count()
     const char *fnn_isa_name(int index)
@@ -46,6 +47,7 @@ cdef extern from "fastnn.h" nogil:
     int fnn_cpu_affinity()
     int fnn_cpu_cores()
     int fnn_cpu_quota()
+    long fnn_cpu_l2()
     int FNN_MAX_THREADS
     int fnn_pool_workers()
 
