@@ -43,10 +43,10 @@ long fnn_cpu_l2(void) {
     static const unsigned leaves[] = {4, 0x8000001d};
     for (int i = 0; i < 2; i++) {
         unsigned a, b, c, d;
-        for (unsigned sub = 0; sub < 16 && __get_cpuid_count(leaves[i], sub, &a, &b, &c, &d); sub++) {
-            if ((a & 31) == 0) break; /* no more of them */
-            if ((a >> 5 & 7) != 2) continue;
-            return (long)((b >> 22) + 1) * ((b >> 12 & 1023) + 1) * ((b & 4095) + 1) * ((long)c + 1);
+        for (unsigned at = 0; at < 16; at++) {
+            if (!__get_cpuid_count(leaves[i], at, &a, &b, &c, &d) || (a & 31) == 0) break;
+            const long ways = (b >> 22) + 1, parts = (b >> 12 & 1023) + 1, line = (b & 4095) + 1;
+            if ((a >> 5 & 7) == 2) return ways * parts * line * ((long)c + 1);
         }
     }
     return 0;

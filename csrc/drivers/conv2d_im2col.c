@@ -12,6 +12,7 @@
 enum {
     COLUMN_BYTES = 256 * 1024, /* columns of dx that stay in the L2 cache until they are added */
     FAR = 1 << 20,             /* bytes of all images that no L2 holds from one pass to the next */
+    TURNING = 256,             /* pixels of all images that repay turning the weights */
     GRAIN = 200000             /* multiply-adds worth a task */
 };
 
@@ -19,11 +20,15 @@ enum {
 #include "drivers/common_tmpl.h"
 #include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
+#include "drivers/conv2d_turned_tmpl.h"
+#include "drivers/conv2d_joined_tmpl.c"
 #include "drivers/conv2d_im2col_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
 #include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
+#include "drivers/conv2d_turned_tmpl.h"
+#include "drivers/conv2d_joined_tmpl.c"
 #include "drivers/conv2d_im2col_tmpl.c"
 #include "base/real_end.h"

@@ -21,7 +21,8 @@ typedef struct FN(columns_plan) {
     int plain, threads;
     ptrdiff_t in, out, taps;    /* channels per group */
     ptrdiff_t block, blocks;    /* backward_data: channels a task */
-    size_t tap_bytes, plane_bytes, column_bytes, worker_bytes, workers;
+    ptrdiff_t turned_pitch; /* of weights turned for all images, or 0 */
+    size_t turned_bytes, tap_bytes, plane_bytes, column_bytes, worker_bytes, workers;
 } FN(columns_plan);
 
 /* What the packing callback sees. */
@@ -88,6 +89,13 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     if (plan.threads > 1 || work <= GRAIN) plan.inner.threads = 1;
     plan.workers = (size_t)fnn_max(fnn_min(plan.threads, FNN_MAX_THREADS), 1);
     plan.gemm = FN(columns_gemm)(&plan, pass);
+    if (pass == FNN_BACKWARD_DATA && plan.plain && s->groups == 1 && s->n > 1 &&
+        s->n * pixels >= TURNING) {
+        plan.turned_pitch = fnn_round_up(plan.out, kernels->lanes) + kernels->lanes;
+        plan.turned_bytes = FN(bytes)(plan.in * plan.turned_pitch);
+        plan.gemm.a_rs = plan.turned_pitch;
+        plan.gemm.a_cs = 1;
+    }
     size_t product;
     if (plan.plain || pass == FNN_BACKWARD_DATA) {
         product = FN(fnn_gemm_workspace)(&plan.inner, &plan.gemm);
@@ -240,7 +248,7 @@ static void FN(run_columns)(const fnn_ctx *ctx, const FN(columns_plan) *plan, FN
     job.kernels = FN(table)(ctx);
     job.finishing = FN(finishing_of)(plan->shape, job.dst);
     job.tap = (ptrdiff_t *)workspace;
-    job.workers = workspace + plan->tap_bytes;
+    job.workers = workspace + plan->tap_bytes + plan->turned_bytes;
     for (ptrdiff_t t = 0; t < plan->taps; t++)
         job.tap[t] = fnn_conv2d_tap_offset(&plan->planes, t / plan->shape->s, t % plan->shape->s);
     fnn_parallel(plan->threads, tasks, task, &job);
@@ -254,14 +262,23 @@ static int FN(takes_rows)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
 
 size_t FN(fnn_conv2d_im2col_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        fnn_conv2d_pass pass) {
+    if (FN(joins)(ctx, shape, pass)) return FN(make_joined_plan)(ctx, shape, pass).bytes;
     if (FN(takes_rows)(ctx, shape, pass))
         return FN(fnn_conv2d_rows_workspace)(ctx, shape, pass == FNN_BACKWARD_DATA);
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, pass);
-    return plan.tap_bytes + plan.workers * plan.worker_bytes;
+    return plan.tap_bytes + plan.turned_bytes + plan.workers * plan.worker_bytes;
 }
 
 void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                     fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    if (FN(joins)(ctx, shape, pass)) {
+        const FN(joined_plan) plan = FN(make_joined_plan)(ctx, shape, pass);
+        to->kernel = "gemm, pixels of all images side by side";
+        fnn_conv2d_note(to, "rows", plan.gemm.m);
+        fnn_conv2d_note(to, "columns", plan.gemm.n);
+        fnn_conv2d_note(to, "depth", plan.gemm.k);
+        return;
+    }
     if (FN(takes_rows)(ctx, shape, pass)) {
         FN(fnn_conv2d_rows_describe)(ctx, shape, pass == FNN_BACKWARD_DATA, to);
         return;
@@ -286,6 +303,10 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
 
 void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                    const real *w, const real *bias, real *y, void *workspace) {
+    if (FN(joins)(ctx, shape, FNN_FORWARD)) {
+        FN(run_joined)(ctx, shape, FNN_FORWARD, x, w, bias, y, workspace);
+        return;
+    }
     if (FN(takes_rows)(ctx, shape, FNN_FORWARD)) {
         FN(fnn_conv2d_rows_run)(ctx, shape, 0, x, w, bias, y, workspace);
         return;
@@ -297,11 +318,20 @@ void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
 
 void FN(fnn_conv2d_im2col_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          const real *dy, const real *w, real *dx, void *workspace) {
+    if (FN(joins)(ctx, shape, FNN_BACKWARD_DATA)) {
+        FN(run_joined)(ctx, shape, FNN_BACKWARD_DATA, dy, w, NULL, dx, workspace);
+        return;
+    }
     if (FN(takes_rows)(ctx, shape, FNN_BACKWARD_DATA)) {
         FN(fnn_conv2d_rows_run)(ctx, shape, 1, dy, w, NULL, dx, workspace);
         return;
     }
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_BACKWARD_DATA);
+    if (plan.turned_pitch) {
+        real *turned = (real *)((char *)workspace + plan.tap_bytes);
+        FN(turn_weights)(ctx, plan.in, plan.out, w, plan.turned_pitch, turned);
+        w = turned;
+    }
     const FN(columns_job) job = {.src = dy, .w = w, .dst = dx};
     FN(run_columns)(ctx, &plan, job, shape->n * shape->groups * plan.blocks, FN(data_task),
                     workspace);

@@ -145,6 +145,20 @@ FNN_INLINE ptrdiff_t FN(packed_block)(const fnn_ctx *ctx, const FN(fnn_table) *t
     return fnn_max(t->gemm_b_block, fnn_min(ctx->l2 / 2, MOST_BLOCK));
 }
 
+/* Columns behind the last whole vector that are too few for a vector of their own: 49 columns would
+ * take as long as 64. All columns, if they are fewer than a vector: an element of A is then loaded
+ * for one multiply-add, and dot products load one vector for two. */
+FNN_INLINE ptrdiff_t FN(thin)(const fnn_gemm_shape *s, const FN(fnn_table) *t, const plan *p) {
+    const ptrdiff_t thin = s->n % t->lanes;
+    if (!t->gemm_masked || (p->way != IN_PLACE && p->way != PACKED) || p->streams ||
+        s->m < 2 * t->lanes || p->kc < 4 * t->lanes)
+        return 0;
+    if (s->n < t->lanes) return s->a_cs == 1 && 4 * thin <= 3 * t->lanes ? thin : 0;
+    return 4 * thin <= t->lanes && s->n < THIN_MOST * t->lanes && (s->a_cs == 1 || s->a_rs == 1)
+               ? thin
+               : 0;
+}
+
 FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way how, plan *p) {
     const FN(fnn_table) *t = FN(table)(ctx);
     const ptrdiff_t nr = t->gemm_nr, size = sizeof(real);
@@ -169,6 +183,11 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     } else if (how == IN_PLACE && !t->gemm_masked && !s->b_packed && s->n % nr != 0) {
         p->b_bytes = fnn_lines((size_t)(fnn_max(1, p->kc) * nr * size)); /* the last panel */
     }
+    p->thin = FN(thin)(s, t, p);
+    p->thin_pitch = fnn_round_up(p->kc, t->lanes) + t->lanes; /* no page apart */
+    p->thin_bytes =
+        p->thin && s->a_cs == 1 ? fnn_lines((size_t)(p->thin * p->thin_pitch * size)) : 0;
+    p->b_bytes += p->thin_bytes;
     p->n_cut = p->nc;
     if (ctx->threads > 1 && work >= 2 * GRAIN && !p->by_matrix)
         FN(cut)(s, t, how == PACKED ? p->kc : s->k, p);

@@ -20,6 +20,8 @@ typedef struct FN(piece) {
     real *panels;        /* and where to */
     ptrdiff_t k0, j0;
     ptrdiff_t pack_width; /* columns that one task packs */
+    ptrdiff_t thin;       /* last columns of this piece that go by themselves */
+    real *thin_b;         /* each of them in one line, if A's rows are */
     char *packed_a; /* of worker 0, or of all */
 } FN(piece);
 
@@ -42,8 +44,56 @@ FNN_INLINE FN(gemm_block_fn) *FN(kernel)(const FN(job) *job) {
 
 FNN_INLINE int FN(columns_contiguous)(const plan *p) { return p->way == DOT || p->way == SQUARES; }
 
+/* Few columns behind the last vector, with a part of the rows: dot products, or for a transposed A
+ * rows of C^T, which are turned. */
+static void FN(thin_columns)(const FN(piece) *piece, const FN(gemm_operands) *g) {
+    const FN(fnn_table) *t = piece->job->table;
+    const ptrdiff_t nr = t->gemm_nr, thin = piece->thin, whole = g->n - thin;
+    FN(gemm_operands) part = *g;
+    part.c += whole;
+    part.n = thin;
+    if (part.bias_column) part.bias_column += whole;
+    if (g->a_ks == 1) {
+        part.b = piece->thin_b;
+        part.b_ps = piece->job->plan.thin_pitch;
+        t->gemm_dot(&part);
+        return;
+    }
+    real turned[THIN * THIN_ROWS];
+    const FN(gemm_operands) sums = {.m = thin, .n = g->m, .k = g->k, .a_rs = 1, .a_ks = g->b_ks,
+                                    .a = g->b + whole / nr * g->b_ps + whole % nr,
+                                    .b = g->a, .b_ks = g->a_ks, .b_ps = nr,
+                                    .c = turned, .c_rs = THIN_ROWS};
+    t->gemm_block(&sums);
+    part.m = thin;
+    part.n = g->m;
+    part.bias_row = part.bias_column;
+    part.bias_column = g->bias_row;
+    t->gemm_turn(&part, turned, THIN_ROWS);
+}
+
+/* The kernel on operands that are ready; `end`: they have the piece's last columns. */
+static void FN(ready)(const FN(piece) *piece, const FN(gemm_operands) *g, int end) {
+    if (!piece->thin || !end) {
+        FN(kernel)(piece->job)(g);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < g->m; i += THIN_ROWS) {
+        FN(gemm_operands) part = *g;
+        part.m = fnn_min(THIN_ROWS, g->m - i);
+        part.a += i * g->a_rs;
+        part.c += i * g->c_rs;
+        if (part.bias_row) part.bias_row += i;
+        part.n -= piece->thin;
+        FN(kernel)(piece->job)(&part);
+        part.n += piece->thin;
+        FN(thin_columns)(piece, &part);
+    }
+}
+
 /* Packs the rows of A, which fit into the room, and runs the kernel on them. */
-static void FN(packed_rows)(const FN(job) *job, FN(gemm_operands) *g, real *room) {
+static void FN(packed_rows)(const FN(piece) *piece, FN(gemm_operands) *g, real *room, int end) {
+    const FN(job) *job = piece->job;
     const ptrdiff_t line = FNN_LINE / sizeof(real), pitch = job->plan.a_pitch;
     if (job->plan.a_by_k) {
         job->table->gemm_pack(g->k, g->m, g->a, g->a_ks, 1, room, pitch, fnn_round_up(g->m, line));
@@ -55,7 +105,7 @@ static void FN(packed_rows)(const FN(job) *job, FN(gemm_operands) *g, real *room
         g->a_ks = 1;
     }
     g->a = room;
-    FN(kernel)(job)(g);
+    FN(ready)(piece, g, end);
 }
 
 /* Rows of C^T, summed over all of k in the room, then turned into columns of C. */
@@ -79,9 +129,10 @@ static void FN(turned_rows)(const FN(job) *job, FN(gemm_operands) *g, real *room
 }
 
 /* The product as g has it, rows of A packed on the way if the plan says so. */
-static void FN(multiply)(const FN(job) *job, const FN(gemm_operands) *g, real *room) {
+static void FN(multiply)(const FN(piece) *piece, const FN(gemm_operands) *g, real *room, int end) {
+    const FN(job) *job = piece->job;
     if (!job->plan.a_pitch) {
-        FN(kernel)(job)(g);
+        FN(ready)(piece, g, end);
         return;
     }
     for (ptrdiff_t i = 0; i < g->m; i += job->plan.mc) {
@@ -90,7 +141,10 @@ static void FN(multiply)(const FN(job) *job, const FN(gemm_operands) *g, real *r
         part.a += i * g->a_rs;
         part.c += job->plan.way == TURNED ? i : i * g->c_rs;
         if (part.bias_row) part.bias_row += i;
-        (job->plan.way == TURNED ? FN(turned_rows) : FN(packed_rows))(job, &part, room);
+        if (job->plan.way == TURNED)
+            FN(turned_rows)(job, &part, room);
+        else
+            FN(packed_rows)(piece, &part, room, end);
     }
 }
 
@@ -121,14 +175,15 @@ static void FN(cell_task)(void *argument, ptrdiff_t task, int worker) {
     g.c += p->way == TURNED ? j * g.c_rs + i : i * g.c_rs + j;
     if (g.bias_column) g.bias_column += j;
     if (g.bias_row) g.bias_row += i;
-    FN(multiply)(piece->job, &g, (real *)(piece->packed_a + (size_t)worker * p->a_bytes));
+    FN(multiply)(piece, &g, (real *)(piece->packed_a + (size_t)worker * p->a_bytes),
+                 j + g.n == piece->g.n);
 }
 
 /* Runs the kernels over a piece whose B is ready, in tasks. */
 static void FN(run_piece)(FN(piece) *piece, int threads) {
     const plan *p = &piece->job->plan;
     if (piece->g.m <= p->m_cut && piece->g.n <= p->n_cut)
-        FN(multiply)(piece->job, &piece->g, (real *)piece->packed_a);
+        FN(multiply)(piece, &piece->g, (real *)piece->packed_a, 1);
     else
         fnn_parallel(threads,
                      fnn_ceil_div(piece->g.m, p->m_cut) * fnn_ceil_div(piece->g.n, p->n_cut),
@@ -192,7 +247,14 @@ static void FN(block)(FN(piece) *piece, ptrdiff_t index, ptrdiff_t i, int thread
     g->bias_row = s->bias == FNN_BIAS_PER_ROW && last ? job->bias + i : NULL;
     piece->b = job->pack ? NULL : job->b + index * s->b_bs + k * s->b_rs + j * s->b_cs;
     FN(prepare_b)(piece, threads);
-    if (p->way == IN_PLACE && p->b_bytes) FN(run_tail)(piece, threads);
+    piece->thin = j + g->n == s->n ? p->thin : 0;
+    if (piece->thin && g->a_ks == 1) {
+        const FN(fnn_table) *t = job->table;
+        const ptrdiff_t whole = g->n - p->thin;
+        t->gemm_pack(p->thin, g->k, g->b + whole / t->gemm_nr * g->b_ps + whole % t->gemm_nr, 1,
+                     g->b_ks, piece->thin_b, p->thin_pitch, fnn_round_up(g->k, t->lanes));
+    }
+    if (p->way == IN_PLACE && p->b_bytes > p->thin_bytes) FN(run_tail)(piece, threads);
     if (g->n) FN(run_piece)(piece, threads);
 }
 
@@ -217,6 +279,7 @@ static void FN(matrix)(const FN(job) *job, ptrdiff_t index, int threads, char *w
     piece.job = job;
     piece.panels = (real *)workspace;
     piece.packed_a = workspace + p->b_bytes;
+    piece.thin_b = (real *)(piece.packed_a - p->thin_bytes);
     if (p->a_whole) {
         for (ptrdiff_t i = 0; i < s->m; i += p->mc)
             for (piece.k0 = 0; piece.k0 < s->k; piece.k0 += p->kc) {

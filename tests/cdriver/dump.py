@@ -282,6 +282,7 @@ def large(dtype):
     yield gemm(products.GemmCase(97, 307, 251), dtype)
     yield gemm(products.GemmCase(97, 307, 251, True, True), dtype)
     yield gemm(products.GemmCase(43, 1024, 256), dtype)  # B is packed, in parallel
+    yield gemm(products.GemmCase(60, 600, 1024), dtype)  # A is packed once for several blocks of B
     yield gemm(products.GemmCase(60, 70, 80, False, False, (3,), (3,)), dtype)
     case = windows.Conv2dCase((5, 4, 29, 31), 33, padding=(1, 1, 1, 1))
     yield conv2d(case, dtype)
@@ -295,6 +296,8 @@ def large(dtype):
         dtype,
     )
     yield conv2d(windows.Conv2dCase((3, 16, 29, 31), 33, (1, 1), (2, 2)), dtype)
+    yield conv2d(windows.Conv2dCase((5, 150, 7, 7), 70, (1, 1)), dtype)  # images joined, forward
+    yield conv2d(windows.Conv2dCase((5, 70, 7, 7), 150, (1, 1)), dtype)  # and backward-data
     case = windows.PoolCase((17, 19, 29, 31), (3, 3), (2, 2), (1, 1))
     yield pool(case, dtype, True)
     yield pool(case, dtype, False)
