@@ -19,7 +19,8 @@ typedef struct FN(winograd) {
     ptrdiff_t v_tile, v_chunk, v_position, m_position, u_position; /* strides */
     ptrdiff_t chunk;
     int piecewise;              /* U */
-    int few, four;              /* tiles: a chunk at a time for all positions; U in registers */
+    int few;                    /* tiles: a chunk at a time for all positions */
+    int four, sixteen;          /* tiles: U in registers; all of a chunk's U at once */
     int together;               /* all threads work on one block */
     int threads;
     size_t u_bytes, v_bytes, m_bytes, scratch_bytes, tap_bytes, piece_bytes, worker_bytes;
@@ -87,15 +88,17 @@ static ptrdiff_t FN(winograd_tiles)(const fnn_ctx *ctx, const fnn_conv2d_shape *
 static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                       int backward) {
     const FN(fnn_table) *kernels = FN(table)(ctx);
-    const ptrdiff_t lanes = kernels->lanes, nr = kernels->gemm_nr, c = s->c / s->groups,
-                    k = s->k / s->groups;
-    FN(winograd) plan = {.groups = s->groups, .nr = nr, .turned = backward,
+    const ptrdiff_t lanes = kernels->lanes, c = s->c / s->groups, k = s->k / s->groups;
+    FN(winograd) plan = {.groups = s->groups, .nr = kernels->gemm_nr, .turned = backward,
                          .in = backward ? k : c, .out = backward ? c : k,
                          .w_out = backward ? 9 : c * 9, .w_in = backward ? c * 9 : 9};
     const ptrdiff_t tiles = FN(winograd_tiles)(ctx, s, backward);
     const int wide = kernels->conv2d_registers == 32;
     plan.few = tiles <= (wide ? FEW_TILES : FEW_TILES / 4);
     plan.four = tiles == 4 && ctx->precision != FNN_STRICT && wide;
+    plan.sixteen = tiles == 16 && ctx->precision == FNN_STRICT && kernels->winograd_sixteen &&
+                   plan.in % FEW_CHUNK == 0 && plan.out % lanes == 0;
+    if (plan.sixteen) plan.nr = lanes;
     plan.chunk = fnn_max(fnn_min(plan.in, plan.few ? FEW_CHUNK : CHUNK), 1);
     plan.v_tile = fnn_round_up(plan.chunk, lanes);
     const ptrdiff_t chunks = fnn_max(fnn_ceil_div(plan.in, plan.chunk), 1);
@@ -104,11 +107,11 @@ static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape
     const ptrdiff_t positions = t->side * t->side;
     const ptrdiff_t weights = positions * plan.in * plan.out * (ptrdiff_t)sizeof(real);
     plan.piecewise = t->blocks == 1 || weights > WEIGHT_BYTES;
-    plan.slabs = fnn_ceil_div(plan.out, nr);
+    plan.slabs = fnn_ceil_div(plan.out, plan.nr);
     plan.v_chunk = t->tiles * plan.v_tile;
     plan.v_position = spread(chunks * plan.v_chunk, sizeof(real));
-    plan.m_position = spread(t->tiles * nr, sizeof(real));
-    plan.u_position = spread((plan.piecewise ? plan.chunk : plan.in) * nr, sizeof(real));
+    plan.m_position = spread(t->tiles * plan.nr, sizeof(real));
+    plan.u_position = spread((plan.piecewise ? plan.chunk : plan.in) * plan.nr, sizeof(real));
     const ptrdiff_t work = t->images * t->rows * t->cols * positions * plan.in * s->k;
     plan.threads = work < GRAIN ? 1 : ctx->threads;
     plan.together = plan.threads > 1 && plan.groups * t->blocks < 2 * plan.threads;
@@ -117,8 +120,10 @@ static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape
     plan.v_bytes = FN(winograd_bytes)(positions * plan.v_position);
     plan.m_bytes = FN(winograd_bytes)(positions * plan.m_position);
     plan.scratch_bytes = FN(winograd_bytes)(fnn_winograd_scratch(t->m, t->width) * lanes);
-    plan.tap_bytes = FN(winograd_bytes)((plan.few ? plan.chunk : plan.in) * 9 * nr);
-    if (plan.piecewise) plan.piece_bytes = FN(winograd_bytes)(t->side * plan.u_position);
+    plan.tap_bytes = FN(winograd_bytes)((plan.few ? plan.chunk : plan.in) * 9 * plan.nr);
+    if (plan.piecewise)
+        plan.piece_bytes =
+            FN(winograd_bytes)((plan.sixteen ? positions : t->side) * plan.u_position);
     plan.worker_bytes = (plan.together ? 0 : plan.v_bytes) + plan.m_bytes + plan.scratch_bytes +
                         plan.tap_bytes + plan.piece_bytes;
     return plan;
@@ -148,7 +153,8 @@ static void FN(winograd_weight_task)(void *argument, ptrdiff_t task, int worker)
     real *u = job->u + task * side * side * plan->u_position;
     FN(winograd_collect)(job, task / plan->slabs, task % plan->slabs, desk.taps);
     for (int i = 0; i < side; i++, u += side * plan->u_position)
-        job->kernels->winograd_weights(plan->t.m, i, plan->in, desk.taps, u, plan->u_position);
+        job->kernels->winograd_weights(plan->t.m, i, plan->in, plan->nr, desk.taps, u,
+                                       plan->u_position);
 }
 
 /* A strip's place in planes of h x w, and among the tiles of its block from `base` on. */
@@ -195,8 +201,8 @@ static void FN(winograd_multiply)(const FN(winograd_job) *job, ptrdiff_t tiles, 
         const ptrdiff_t which = plan->piecewise ? n / side : n % chunks, c = which * plan->chunk;
         g.k = fnn_min(plan->chunk, plan->in - c);
         if (plan->piecewise && j == 0)
-            job->kernels->winograd_weights(plan->t.m, i, g.k, desk->taps + c * 9 * nr, desk->piece,
-                                           plan->u_position);
+            job->kernels->winograd_weights(plan->t.m, i, g.k, nr, desk->taps + c * 9 * nr,
+                                           desk->piece, plan->u_position);
         g.a = v + j * plan->v_position + which * plan->v_chunk;
         g.b = plan->piecewise ? desk->piece + j * plan->u_position
                               : u + (i * side + j) * plan->u_position + c * nr;
@@ -253,7 +259,7 @@ static void FN(winograd_multiply_few)(const FN(winograd_job) *job, ptrdiff_t gro
                 continue;
             }
             FN(winograd_fetch)(plan, w, next, outs, i, side);
-            job->kernels->winograd_weights(plan->t.m, i, g.k, desk->taps, desk->piece,
+            job->kernels->winograd_weights(plan->t.m, i, g.k, nr, desk->taps, desk->piece,
                                            plan->u_position);
             for (int j = 0; j < side; j++) {
                 g.a = v + i * v_row + j * plan->v_position;
@@ -262,6 +268,26 @@ static void FN(winograd_multiply_few)(const FN(winograd_job) *job, ptrdiff_t gro
                 job->kernels->gemm_block(&g);
             }
         }
+    }
+}
+
+/* The same for sixteen tiles: windows become U straight from where they lie. */
+static void FN(winograd_multiply_sixteen)(const FN(winograd_job) *job, ptrdiff_t group,
+                                          ptrdiff_t slab, const FN(winograd_desk) *desk) {
+    const FN(winograd) *plan = job->plan;
+    const real *const start =
+        job->w + (group * plan->in * plan->out * 9 + slab * plan->nr * plan->w_out);
+    const ptrdiff_t row = plan->turned ? plan->w_in : plan->w_out;
+    const real *w = start, *v = desk->v;
+    for (ptrdiff_t c = 0; c < plan->in; c += plan->chunk, v += plan->v_chunk) {
+        const real *next = w + plan->chunk * plan->w_in;
+        const real *ahead = c + plan->chunk < plan->in ? next
+                            : slab + 1 < plan->slabs   ? start + plan->nr * plan->w_out
+                                                       : start;
+        job->kernels->winograd_sixteen(w, plan->w_out, plan->w_in, plan->turned, desk->piece, v,
+                                       plan->v_position, c > 0, desk->m, plan->m_position, ahead,
+                                       row);
+        w = next;
     }
 }
 
@@ -275,7 +301,9 @@ static void FN(winograd_slab)(const FN(winograd_job) *job, ptrdiff_t group, ptrd
     const ptrdiff_t lanes = job->kernels->lanes, plane = t->out_h * t->out_w;
     const real *u = job->u + (group * plan->slabs + slab) * t->side * t->side * plan->u_position;
     const ptrdiff_t outs = fnn_min(plan->nr, plan->out - slab * plan->nr);
-    if (plan->few) {
+    if (plan->sixteen) {
+        FN(winograd_multiply_sixteen)(job, group, slab, desk);
+    } else if (plan->few) {
         FN(winograd_multiply_few)(job, group, slab, desk);
     } else {
         if (plan->piecewise) FN(winograd_collect)(job, group, slab, desk->taps);

@@ -217,6 +217,17 @@ static FNN_NOINLINE void FN(conv2d_transpose)(ptrdiff_t rows, ptrdiff_t cols, co
         FN(conv2d_transpose_pixels)(rows, src, dst, dst_row);
         return;
     }
+#if FNN_REAL_IS_F32 && FNN_VBYTES >= 32
+    if (cols == 9 && src_row == 9) { /* windows side by side */
+        for (; rows >= LANES; rows -= LANES, padded -= LANES, src += 9 * LANES, dst += LANES) {
+            vec x[9];
+            FN(load_nines)(src, x);
+            FNN_UNROLL
+            for (int j = 0; j < 9; j++) FN(store)(dst + j * dst_row, x[j]);
+        }
+        if (padded == 0) return;
+    }
+#endif
     for (ptrdiff_t at = 0; at < cols; at += FN(TURNED)) {
         /* the last columns move back: whole squares, and halves, are the quick ones */
         const int half = FN(TURNED) == 8 && cols > 8 && cols - at <= 4;

@@ -27,10 +27,10 @@ typedef FN(winograd_input_fn) FN(winograd_gradient_fn);
 typedef void FN(winograd_output_fn)(int m, const fnn_winograd_strip *strip, const real *v,
                                     const real *bias, real *scratch, real *y);
 
-/* Row i of G g G^T for `channels` input channels and NR = gemm_nr output channels:
- * u[j*position + c*NR + k], j < m+2, from taps[(c*9 + r*3 + s)*NR + k]. */
-typedef void FN(winograd_weights_fn)(int m, int i, ptrdiff_t channels, const real *taps, real *u,
-                                     ptrdiff_t position);
+/* Row i of G g G^T for `channels` input channels and nr output channels, a multiple of LANES:
+ * u[j*position + c*nr + k], j < m+2, from taps[(c*9 + r*3 + s)*nr + k]. */
+typedef void FN(winograd_weights_fn)(int m, int i, ptrdiff_t channels, ptrdiff_t nr,
+                                     const real *taps, real *u, ptrdiff_t position);
 
 /* taps[(c*9 + r*3 + s)*NR + k] (+)= G^T u G, from u[position number*position + c*NR + k]. */
 typedef void FN(winograd_taps_fn)(int m, ptrdiff_t channels, const real *u, ptrdiff_t position,
@@ -44,3 +44,12 @@ typedef void FN(winograd_four_fn)(int i, ptrdiff_t channels, const real *taps, c
                                   ptrdiff_t v_tile, ptrdiff_t v_position, int add, real *m,
                                   ptrdiff_t m_position, const real *ahead, ptrdiff_t ahead_row,
                                   ptrdiff_t ahead_half);
+
+/* m = 2 and sixteen tiles: of 16 input and LANES output channels the products of all positions,
+ * M[p*m_position + t*LANES + k] (+)= sum over c < 16 of U v[p*v_position + t*16 + c], t < 16, with
+ * U from windows w[k*w_out + c*w_in]: either w_in = 9 or, if `turned`, w_out = 9 and taps from the
+ * last to the first. u has room for 16 * 16 vectors. Meanwhile fetches 16 runs of 144 elements,
+ * ahead_row apart. Wants 32 registers and LANES = 16; NULL elsewhere. */
+typedef void FN(winograd_sixteen_fn)(const real *w, ptrdiff_t w_out, ptrdiff_t w_in, int turned,
+                                     real *u, const real *v, ptrdiff_t v_position, int add, real *m,
+                                     ptrdiff_t m_position, const real *ahead, ptrdiff_t ahead_row);

@@ -1,19 +1,18 @@
 /* Winograd transforms of the weights and of their gradient; contracts in kernels/winograd.h. */
 
-FNN_INLINE void FN(winograd_weight_row)(int m, int i, ptrdiff_t channels, const real *taps, real *u,
-                                        ptrdiff_t position) {
-    enum { NR = GEMM_NV * LANES };
+FNN_INLINE void FN(winograd_weight_row)(int m, int i, ptrdiff_t channels, ptrdiff_t nr,
+                                        const real *taps, real *u, ptrdiff_t position) {
     real row[3];
     FN(winograd_g_row)(m, i, row);
     const vec w0 = FN(splat)(row[0]), w1 = FN(splat)(row[1]), w2 = FN(splat)(row[2]);
-    for (ptrdiff_t c = 0; c < channels; c++, taps += 9 * NR, u += NR) {
-        for (int k = 0; k < NR; k += LANES) {
+    for (ptrdiff_t c = 0; c < channels; c++, taps += 9 * nr, u += nr) {
+        for (ptrdiff_t k = 0; k < nr; k += LANES) {
             vec g[3], o[6];
             FNN_UNROLL
             for (int s = 0; s < 3; s++) {
-                const real *tap = taps + s * NR + k;
-                g[s] = FN(fma)(w2, FN(load)(tap + 6 * NR),
-                               FN(fma)(w1, FN(load)(tap + 3 * NR), w0 * FN(load)(tap)));
+                const real *tap = taps + s * nr + k;
+                g[s] = FN(fma)(w2, FN(load)(tap + 6 * nr),
+                               FN(fma)(w1, FN(load)(tap + 3 * nr), w0 * FN(load)(tap)));
             }
             FN(winograd_g)(m, g, o);
             FNN_UNROLL
@@ -22,12 +21,12 @@ FNN_INLINE void FN(winograd_weight_row)(int m, int i, ptrdiff_t channels, const 
     }
 }
 
-static FNN_NOINLINE void FN(winograd_weights)(int m, int i, ptrdiff_t channels, const real *taps,
-                                              real *u, ptrdiff_t position) {
+static FNN_NOINLINE void FN(winograd_weights)(int m, int i, ptrdiff_t channels, ptrdiff_t nr,
+                                              const real *taps, real *u, ptrdiff_t position) {
     if (m == 2)
-        FN(winograd_weight_row)(2, i, channels, taps, u, position);
+        FN(winograd_weight_row)(2, i, channels, nr, taps, u, position);
     else
-        FN(winograd_weight_row)(4, i, channels, taps, u, position);
+        FN(winograd_weight_row)(4, i, channels, nr, taps, u, position);
 }
 
 FNN_INLINE void FN(winograd_fold_taps)(int m, ptrdiff_t channels, const real *u, ptrdiff_t position,
@@ -113,3 +112,68 @@ static FNN_NOINLINE void FN(winograd_four)(int i, ptrdiff_t channels, const real
             }
     }
 }
+
+#if FNN_REAL_IS_F32 && CONV_REGISTERS == 32 && FNN_VBYTES == 64
+/* All positions of U of one input channel, each 16 vectors from the next. */
+FNN_INLINE void FN(winograd_window)(const vec tap[9], int turned, real *u) {
+    vec half[4][6];
+    FNN_UNROLL
+    for (int s = 0; s < 3; s++) {
+        vec g[3], o[6];
+        FNN_UNROLL
+        for (int r = 0; r < 3; r++) g[r] = tap[turned ? 8 - 3 * r - s : 3 * r + s];
+        FN(winograd_g)(2, g, o);
+        FNN_UNROLL
+        for (int i = 0; i < 4; i++) half[i][s] = o[i];
+    }
+    FNN_UNROLL
+    for (int i = 0; i < 4; i++) {
+        vec o[6];
+        FN(winograd_g)(2, half[i], o);
+        FNN_UNROLL
+        for (int j = 0; j < 4; j++) FN(store)(u + (i * 4 + j) * 16 * LANES, o[j]);
+    }
+}
+
+static FNN_NOINLINE void FN(winograd_sixteen)(const real *w, ptrdiff_t w_out, ptrdiff_t w_in,
+                                              int turned, real *u, const real *v,
+                                              ptrdiff_t v_position, int add, real *m,
+                                              ptrdiff_t m_position, const real *ahead,
+                                              ptrdiff_t ahead_row) {
+    if (turned) {
+        for (int c = 0; c < 16; c++) {
+            vec tap[9];
+            FN(load_nines)(w + c * w_in, tap);
+            FN(winograd_window)(tap, 1, u + c * LANES);
+        }
+    } else {
+        for (int c = 0; c < 16; c += 4) { /* four windows are whole quarters of vectors */
+            vec tap[36];
+            for (int t = 0; t < 36; t += 4) FN(load_transposed)(w + c * 9 + t, w_out, 4, tap + t);
+            for (int i = 0; i < 4; i++) FN(winograd_window)(tap + i * 9, 0, u + (c + i) * LANES);
+        }
+    }
+    for (int p = 0; p < 16; p++, v += v_position, u += 16 * LANES, m += m_position) {
+        vec acc[16];
+        const real *from = v, *by = u;
+        FNN_UNROLL
+        for (int i = 0; i < 9; i++) __builtin_prefetch(ahead + p * ahead_row + i * LANES, 0, 2);
+        FNN_UNROLL
+        for (int t = 0; t < 16; t++) acc[t] = FN(zero)();
+        for (int c = 0; c < 16; c++, from++, by += LANES) {
+            const vec b = FN(load)(by);
+            FNN_UNROLL
+            for (int t = 0; t < 16; t++) acc[t] = FN(fma)(FN(splat)(from[t * 16]), b, acc[t]);
+        }
+        FNN_UNROLL
+        for (int t = 0; t < 16; t++) {
+            real *to = m + t * LANES;
+            FN(store)(to, add ? FN(load)(to) + acc[t] : acc[t]);
+        }
+    }
+}
+#elif FNN_REAL_IS_F32
+#define winograd_sixteen_f32 NULL
+#else
+#define winograd_sixteen_f64 NULL
+#endif

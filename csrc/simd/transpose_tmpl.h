@@ -2,6 +2,7 @@
  *
  *   transpose(x)   x[i] lane j becomes x[j] lane i, for LANES vectors
  *   load_transposed(p, step, cols, x)   x[j] lane i is p[i*step + j] for j < cols, whole 128 bits
+ *   load_nines(p, x)   x[j] lane i is p[i*9 + j] for j < 9; float32 of 8 and 16 lanes only (NINES)
  *   sum_each(x, n) lane i < n is the sum of the lanes of x[i], in a fixed order; overwrites x. n is
  *                  a literal, and the vectors from n on are zero */
 
@@ -129,6 +130,45 @@ FNN_INLINE void FN(load_transposed)(const real *p, ptrdiff_t step, int cols, vec
     x[0] = FN(load)(p);
 #endif
 }
+
+/* Nine and LANES have no common divisor, so of column t every row lies in a lane of its own,
+ * element l of part (t - l) / LANES modulo 9 of the nine vectors that are loaded: lanes move along
+ * the ring of parts by the binary digits of their distance, all columns at once, and then to
+ * their rows. 1 / LANES is NINTH modulo 9. */
+#if FNN_REAL_IS_F32 && (LANES_ == 16 || LANES_ == 8)
+#define NINTH (LANES_ == 16 ? 4 : 8)
+#define STEP(l, bit) ((l) + (NINTH * (l) % 9 >> (bit)&1) * LANES_)
+#define ROW(l, t) (((l)*9 + (t)) % LANES_)
+#if LANES_ == 16
+#define EACH(F, n)                                                                                 \
+    F(0, n), F(1, n), F(2, n), F(3, n), F(4, n), F(5, n), F(6, n), F(7, n), F(8, n), F(9, n),      \
+        F(10, n), F(11, n), F(12, n), F(13, n), F(14, n), F(15, n)
+#else
+#define EACH(F, n) F(0, n), F(1, n), F(2, n), F(3, n), F(4, n), F(5, n), F(6, n), F(7, n)
+#endif
+#define NINES_STEP(from, to, bit)                                                                  \
+    FNN_UNROLL                                                                                     \
+    for (int i = 0; i < 9; i++)                                                                    \
+        to[i] = FNN_SHUFFLE(from[i], from[(i + 9 - (1 << bit)) % 9], EACH(STEP, bit));
+#define NINES_ROW(t) x[t] = FNN_SHUFFLE(a[NINTH * t % 9], a[NINTH * t % 9], EACH(ROW, t));
+FNN_INLINE void FN(load_nines)(const real *p, vec x[9]) {
+    vec a[9], b[9];
+    FNN_UNROLL
+    for (int i = 0; i < 9; i++) a[i] = FN(load)(p + i * LANES);
+    NINES_STEP(a, b, 0)
+    NINES_STEP(b, a, 1)
+    NINES_STEP(a, b, 2)
+    NINES_STEP(b, a, 3)
+    NINES_ROW(0) NINES_ROW(1) NINES_ROW(2) NINES_ROW(3) NINES_ROW(4)
+    NINES_ROW(5) NINES_ROW(6) NINES_ROW(7) NINES_ROW(8)
+}
+#undef NINTH
+#undef STEP
+#undef ROW
+#undef EACH
+#undef NINES_STEP
+#undef NINES_ROW
+#endif
 
 /* The same tree as transpose, but each pair of halves is added at once. */
 FNN_INLINE vec FN(sum_each)(vec x[LANES], int n) {
