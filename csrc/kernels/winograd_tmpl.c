@@ -50,7 +50,8 @@ FNN_INLINE void FN(winograd_gather)(const fnn_winograd_strip *strip, ptrdiff_t r
 }
 
 /* Columns first, in place, each once although neighbouring tiles share it; then rows, straight
- * to the (m+2)^2 streams. */
+ * to the (m+2)^2 streams, whose next lines are fetched for writing a tile ahead: they lie in L2, and
+ * stores wait for their lines one after the other. */
 FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip *strip,
                                    const real *x, real *scratch, real *v) {
     const int side = m + 2, window = gradient ? m : side;
@@ -80,7 +81,10 @@ FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip
             else
                 FN(winograd_bt)(m, d, o);
             FNN_UNROLL
-            for (int j = 0; j < side; j++, to += strip->position) FN(store)(to, o[j]);
+            for (int j = 0; j < side; j++, to += strip->position) {
+                FN(store)(to, o[j]);
+                __builtin_prefetch(to + strip->tile, 1);
+            }
         }
     }
 }
