@@ -192,6 +192,8 @@ static void FN(winograd_multiply)(const FN(winograd_job) *job, ptrdiff_t tiles, 
     const ptrdiff_t side = plan->t.side, nr = plan->nr;
     FN(gemm_operands) g = {.m = tiles, .n = fnn_round_up(outs, job->kernels->lanes),
                            .a_rs = plan->v_tile, .a_ks = 1, .b_ks = nr, .b_ps = nr, .c_rs = nr};
+    const int whole = g.n == nr && plan->v_tile == 32 && 2 * tiles > job->kernels->gemm_mr;
+    FN(winograd_product_fn) *const product = whole ? job->kernels->winograd_product : NULL;
     const real *v = desk->v + i * side * plan->v_position;
     real *m = desk->m + i * side * plan->m_position;
     const ptrdiff_t chunks = fnn_max(fnn_ceil_div(plan->in, plan->chunk), 1);
@@ -208,7 +210,10 @@ static void FN(winograd_multiply)(const FN(winograd_job) *job, ptrdiff_t tiles, 
                               : u + (i * side + j) * plan->u_position + c * nr;
         g.c = m + j * plan->m_position;
         g.accumulate = c > 0;
-        job->kernels->gemm_block(&g);
+        if (product)
+            product(tiles, g.k, g.a, g.b, g.accumulate, g.c);
+        else
+            job->kernels->gemm_block(&g);
     }
 }
 

@@ -159,6 +159,8 @@ static void FN(winograd_weight_product)(const FN(winograd_weight_job) *job,
                            .a = desk->v + piece * plan->v_piece, .a_rs = 1, .a_ks = SOME,
                            .b = desk->d + slab * positions * plan->d_position, .b_ks = nr,
                            .b_ps = nr, .c = desk->u, .c_rs = nr};
+    FN(winograd_depth_fn) *const depth =
+        channels == SOME && g.n == nr ? job->kernels->winograd_depth : NULL;
     const ptrdiff_t row = plan->in * 9;
     real *dw = job->dw + (job->group * plan->out + slab * nr) * row + first * 9;
     for (ptrdiff_t i = 0; i < positions; i++) {
@@ -166,7 +168,10 @@ static void FN(winograd_weight_product)(const FN(winograd_weight_job) *job,
             for (ptrdiff_t o = outs * i / positions; o < outs * (i + 1) / positions; o++)
                 for (ptrdiff_t at = 0; at < channels * 9; at += FNN_LINE / (ptrdiff_t)sizeof(real))
                     __builtin_prefetch(dw + o * row + at, 1);
-        job->kernels->gemm_block(&g);
+        if (depth)
+            depth(g.k, g.a, g.b, g.c);
+        else
+            job->kernels->gemm_block(&g);
         g.a += plan->v_position, g.b += plan->d_position, g.c += plan->u_position;
     }
     job->kernels->winograd_taps(t->m, channels, desk->u, plan->u_position, !desk->first, taps);

@@ -14,6 +14,7 @@
 #include "kernels/winograd_lines_tmpl.h"
 #include "kernels/winograd_tmpl.c"
 #include "kernels/winograd_weights_tmpl.c"
+#include "kernels/winograd_product_tmpl.c"
 #include "kernels/elementwise_tmpl.c"
 #include "kernels/reduce_tmpl.c"
 #include "kernels/pool_tmpl.c"

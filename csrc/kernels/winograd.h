@@ -27,6 +27,17 @@ typedef FN(winograd_input_fn) FN(winograd_gradient_fn);
 typedef void FN(winograd_output_fn)(int m, const fnn_winograd_strip *strip, const real *v,
                                     const real *bias, real *scratch, real *y);
 
+/* One position's product for whole slabs of NR = gemm_nr output channels:
+ * m[t*NR + k] (+)= sum over c < channels of v[t*32 + c] u[c*NR + k], for t < tiles and k < NR, in
+ * rising c; more tiles than half of gemm_mr. What gemm_block computes, without its choices. NULL
+ * for vectors shorter than 32 bytes and for float64. */
+typedef void FN(winograd_product_fn)(ptrdiff_t tiles, ptrdiff_t channels, const real *v,
+                                     const real *u, int add, real *m);
+
+/* The same for the gradient of the weights of 16 input channels:
+ * m[c*NR + k] = sum over t < tiles of v[t*16 + c] d[t*NR + k], for c < 16 and k < NR. */
+typedef void FN(winograd_depth_fn)(ptrdiff_t tiles, const real *v, const real *d, real *m);
+
 /* Row i of G g G^T for `channels` input channels and nr output channels, a multiple of LANES:
  * u[j*position + c*nr + k], j < m+2, from taps[(c*9 + r*3 + s)*nr + k]. */
 typedef void FN(winograd_weights_fn)(int m, int i, ptrdiff_t channels, ptrdiff_t nr,
