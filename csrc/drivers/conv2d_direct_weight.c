@@ -25,6 +25,7 @@ enum {
     PIXEL_BYTES = 256 * 1024,    /* its padded planes and transposed pixels at a time */
     PARTIAL_BYTES = 512 * 1024,  /* all partial gradients */
     BLOCK_BYTES = 24 * 1024,     /* transposed pixels that stay in L1 beside x and sums */
+    NEAR_BYTES = 64 * 1024,      /* sums that may pass by with each block */
     TASKS = 16,                  /* tasks to aim at */
     GRAIN = 200000               /* multiply-adds worth a task */
 };

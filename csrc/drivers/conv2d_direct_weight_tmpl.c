@@ -3,8 +3,8 @@
  * A unit is a block of output by a block of input channels of one group: its gradient stays in
  * the cache while the pixels go by in steps (some images, or a band of one). With few output
  * channels pixels lie in lanes and dy is read in place (dot); with many, channels lie in lanes
- * and dy is transposed (outer), a block that stays in L1 at a time if channels are one vector and
- * taps come in runs. Small problems cut the steps into chunks, whose partial gradients are added in
+ * and dy is transposed (outer), a block that stays in L1 at a time if the sums are few, or channels
+ * are one vector and taps come in runs. Small problems cut the steps into chunks, whose partial gradients are added in
  * order. Workspace:
  *
  *   shared   offset of each row (input channel, tap) | gradients of the chunks
@@ -130,7 +130,9 @@ static void FN(cut_steps)(FN(weight_plan) *plan, ptrdiff_t lanes) {
     plan->steps = planes->bands * fnn_ceil_div(plan->images, plan->step_images);
     plan->block_rows = planes->band;
     plan->block_images = plan->step_images;
-    if (!plan->runs) return;
+    /* many sums pass from L2 with every block, and then whole steps are quicker */
+    const ptrdiff_t sums = plan->row_space * plan->tile_width * (ptrdiff_t)sizeof(real);
+    if (!plan->outer || (!plan->runs && sums > NEAR_BYTES)) return;
     const ptrdiff_t some = fnn_max(BLOCK_BYTES / dy_row, 1);
     plan->block_rows = fnn_min(some, planes->band);
     plan->block_images = fnn_min(fnn_max(some / planes->band, 1), plan->step_images);
