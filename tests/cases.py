@@ -255,6 +255,8 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((4, 3, 12, 12), 8),
         C((2, 16, 14, 14), 32, padding=SAME3),
         C((1, 64, 7, 7), 29, padding=SAME3),
+        C((1, 32, 7, 7), 48, padding=SAME3),
+        C((1, 16, 8, 8), 16, padding=SAME3),
         C((1, 96, 7, 7), 33, (1, 1)),
         C((1, 24, 14, 14), 24, (1, 1), (2, 2)),
         # tiles of 4x4 and 2x2 pixels: around their sides, more columns than are transformed at

@@ -89,7 +89,8 @@ static int prefers_batch(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdif
     if (4 * s->q <= 3 * whole) return products >= 6;
     if (products < 12 || weights > 4096) return 0;
     if (pass == FNN_BACKWARD_DATA && c == 1) return 1;
-    return s->q < whole && (whole <= 2 * lanes || pass == FNN_BACKWARD_WEIGHT);
+    if (pass == FNN_BACKWARD_WEIGHT) return s->q < whole || whole <= 2 * lanes;
+    return s->q < whole && whole <= 2 * lanes;
 }
 
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must

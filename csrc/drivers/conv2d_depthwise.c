@@ -21,8 +21,13 @@ enum {
 static int window_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const int weight = pass == FNN_BACKWARD_WEIGHT, strided = s->stride_h == 2;
     if (s->r != s->s || (s->r != 3 && s->r != 5) || s->dilation_h != 1 || s->dilation_w != 1 ||
-        s->stride_h != s->stride_w || s->stride_h > 2 || s->groups == 1 ||
+        s->stride_h != s->stride_w || s->stride_h > 2 ||
         !ctx->kernels->f32.conv2d_window)
+        return 0;
+    /* one group: rows that fill vectors, which `batch` does not repay, and few channels of few */
+    if (s->groups == 1 &&
+        (weight || strided || s->r != 3 || fnn_min(s->c, s->k) < 3 ||
+         s->q % ctx->kernels->f32.lanes || ctx->kernels->f32.conv2d_registers < 32))
         return 0;
     if (weight && !strided && ctx->kernels->f32.conv2d_registers == 16) return 0;
     const ptrdiff_t pairs = (s->c / s->groups) * (s->k / s->groups);

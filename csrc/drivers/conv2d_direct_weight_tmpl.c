@@ -4,8 +4,8 @@
  * the cache while the pixels go by in steps (some images, or a band of one). With few output
  * channels pixels lie in lanes and dy is read in place (dot); with many, channels lie in lanes
  * and dy is transposed (outer), a block that stays in L1 at a time if the sums are few, or channels
- * are one vector and taps come in runs. Small problems cut the steps into chunks, whose partial gradients are added in
- * order. Workspace:
+ * are one vector and taps come in runs. Small problems cut the steps into chunks, whose partial
+ * gradients are added in order. Workspace:
  *
  *   shared   offset of each row (input channel, tap) | gradients of the chunks
  *   worker   planes [image][in][phase][band + halo][pitch] | dy [pixel][channel] | gradient

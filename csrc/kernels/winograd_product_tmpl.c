@@ -34,10 +34,10 @@ FNN_INLINE void FN(winograd_tile)(int rows, int row, int step, ptrdiff_t depth, 
         for (int v = 0; v < GEMM_NV; v++) FN(store)(m + r * NR + v * LANES, acc[r][v]);
 }
 
-#define WINOGRAD_HEIGHT(R)                                                                        \
-    static FNN_NOINLINE void FN(winograd_height_##R)(ptrdiff_t depth, const real *v, const real *u, \
-                                                     int add, real *m) {                          \
-        FN(winograd_tile)(R, 32, 1, depth, v, u, add, m);                                         \
+#define WINOGRAD_HEIGHT(R)                                                               \
+    static FNN_NOINLINE void FN(winograd_height_##R)(ptrdiff_t depth, const real *v,     \
+                                                     const real *u, int add, real *m) {  \
+        FN(winograd_tile)(R, 32, 1, depth, v, u, add, m);                                \
     }
 #if GEMM_MR == 14
 #define WINOGRAD_HEIGHTS(X) X(8) X(9) X(10) X(11) X(12) X(13) X(14)

@@ -50,8 +50,8 @@ FNN_INLINE void FN(winograd_gather)(const fnn_winograd_strip *strip, ptrdiff_t r
 }
 
 /* Columns first, in place, each once although neighbouring tiles share it; then rows, straight
- * to the (m+2)^2 streams, whose next lines are fetched for writing a tile ahead: they lie in L2, and
- * stores wait for their lines one after the other. */
+ * to the (m+2)^2 streams, whose next lines are fetched for writing a tile ahead: they lie in L2,
+ * and stores wait for their lines one after the other. */
 FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip *strip,
                                    const real *x, real *scratch, real *v) {
     const int side = m + 2, window = gradient ? m : side;
