@@ -27,6 +27,7 @@ typedef struct FN(joined_job) {
     const FN(fnn_table) *kernels;
     const real *scratch;
     real *dst;
+    FN(finishing) finishing;
 } FN(joined_job);
 
 /* Several images, maps of a vector to eight that do not fill theirs, and sums that are longer than
@@ -103,6 +104,8 @@ static void FN(spread_task)(void *argument, ptrdiff_t image, int worker) {
     dst += p->whole;
     for (ptrdiff_t i = 0; i < m; i++)
         for (ptrdiff_t j = 0; j < p->rest; j++) dst[i * p->pixels + j] = rest[i * p->pitch + j];
+    FN(finish)(job->kernels, &job->finishing,
+               (FN(region)){m, p->pixels, 1, p->pixels, p->pixels}, image * m * p->pixels);
 }
 
 static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
@@ -112,7 +115,8 @@ static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
     FN(joined_plan) plan = FN(make_joined_plan)(ctx, s, pass);
     real *scratch = (real *)(workspace + plan.turned_bytes);
     const FN(joined_source) source = {.plan = &plan, .kernels = kernels, .src = src};
-    FN(joined_job) job = {.plan = &plan, .kernels = kernels, .scratch = scratch, .dst = dst};
+    FN(joined_job) job = {.plan = &plan, .kernels = kernels, .scratch = scratch, .dst = dst,
+                          .finishing = FN(finishing_of)(s, dst)};
     plan.gemm.bias = bias ? FNN_BIAS_PER_ROW : FNN_NO_BIAS;
     if (plan.turned_bytes) {
         FN(turn_weights)(ctx, plan.gemm.m, plan.gemm.k, w, plan.turned_pitch, (real *)workspace);
