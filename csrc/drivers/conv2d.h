@@ -154,6 +154,35 @@ FNN_INLINE fnn_conv2d_planes fnn_conv2d_planes_backward(const fnn_conv2d_shape *
     return planes;
 }
 
+/* What a forward pass reads of its source: every row_step-th row from `row` on, of h, every
+ * col_step-th column from `col` on, of w; and the problem over these alone. */
+typedef struct fnn_conv2d_pick {
+    ptrdiff_t h, w, row, row_step, col, col_step;
+    fnn_conv2d_shape shape;
+} fnn_conv2d_pick;
+
+/* One axis of it: taps and positions that share a divisor read every so many elements. */
+FNN_INLINE ptrdiff_t fnn_conv2d_pick_axis(ptrdiff_t taps, ptrdiff_t *in, ptrdiff_t *stride,
+                                          ptrdiff_t *dilation, ptrdiff_t *pad, ptrdiff_t *from) {
+    const ptrdiff_t step = taps == 1 ? *stride : fnn_conv2d_gcd(*stride, *dilation);
+    *from = (step - *pad % step) % step;
+    *in = fnn_ceil_div(fnn_max(*in - *from, 0), step);
+    *pad = (*pad + *from) / step;
+    *stride /= step;
+    *dilation = taps == 1 ? 1 : *dilation / step;
+    return step;
+}
+
+FNN_INLINE fnn_conv2d_pick fnn_conv2d_picked(const fnn_conv2d_shape *s) {
+    fnn_conv2d_pick pick = {.h = s->h, .w = s->w, .shape = *s};
+    fnn_conv2d_shape *to = &pick.shape;
+    pick.row_step = fnn_conv2d_pick_axis(s->r, &to->h, &to->stride_h, &to->dilation_h,
+                                         &to->pad_top, &pick.row);
+    pick.col_step = fnn_conv2d_pick_axis(s->s, &to->w, &to->stride_w, &to->dilation_w,
+                                         &to->pad_left, &pick.col);
+    return pick;
+}
+
 /* A 1x1 window on every pixel: the image is the matrix of columns as it stands. */
 FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
     return s->r == 1 && s->s == 1 && s->stride_h == 1 && s->stride_w == 1 && s->p == s->h &&

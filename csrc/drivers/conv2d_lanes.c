@@ -10,6 +10,8 @@
 enum {
     BAND_BYTES = 256 * 1024, /* source and result of a band that stay in the L2 cache */
     STRIP_BYTES = 4 * 1024,  /* rows of a result that stay in the L1 cache until turned back */
+    PICKED_BYTES = 4 * 1024, /* picked rows that are turned at once */
+    FAR_BYTES = 1024 * 1024, /* picked source beyond which the next item's is fetched ahead */
     GRAIN = 200000           /* multiply-adds worth a task */
 };
 

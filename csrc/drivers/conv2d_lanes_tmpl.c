@@ -5,18 +5,24 @@
  * Workspace:
  *
  *   shared   weights of each LANES groups | runs of taps by class | first run of each class | lines
- *   worker   source planes | a strip of one result plane
+ *   worker   source planes | a strip of one result plane | picked rows
+ *
+ * Where taps and pixels skip columns of the source (forward), the others are not turned: rows are
+ * picked first, a few at a time, while they are in the L1 cache.
  */
 
 typedef struct FN(lanes_plan) {
     fnn_lanes_planes planes;
+    fnn_conv2d_pick pick;
     ptrdiff_t images, groups, in, out, blocks; /* channels per group; blocks of LANES groups */
     ptrdiff_t taps, w_in, w_out, w_result;     /* strides of the weights; elements of a result's */
     ptrdiff_t bands, per_row;                  /* lines per row */
     ptrdiff_t strip;                           /* rows of a result that are summed at once */
     ptrdiff_t source;                          /* elements of a source plane */
+    ptrdiff_t at_once;                         /* rows that are picked; 0: read in place */
+    ptrdiff_t slack;                           /* elements behind those of a plane */
     ptrdiff_t tasks;
-    size_t weight_bytes, run_bytes, start_bytes, line_bytes, plane_bytes, worker_bytes;
+    size_t weight_bytes, run_bytes, start_bytes, line_bytes, plane_bytes, strip_bytes, worker_bytes;
 } FN(lanes_plan);
 
 typedef struct FN(lanes_job) {
@@ -33,9 +39,11 @@ typedef struct FN(lanes_job) {
 static FN(lanes_plan) FN(make_lanes_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                           int backward) {
     const ptrdiff_t lanes = FN(table)(ctx)->lanes, c = s->c / s->groups, k = s->k / s->groups;
-    FN(lanes_plan) plan = {.planes = fnn_lanes_lay(s, backward), .images = s->n,
-                           .groups = s->groups, .in = c, .out = k, .taps = s->r * s->s,
-                           .blocks = fnn_ceil_div(s->groups, lanes)};
+    const fnn_conv2d_pick all = {.h = s->h, .w = s->w, .row_step = 1, .col_step = 1, .shape = *s};
+    const fnn_conv2d_pick pick = backward ? all : fnn_conv2d_picked(s);
+    FN(lanes_plan) plan = {.planes = fnn_lanes_lay(&pick.shape, backward), .pick = pick,
+                           .images = s->n, .groups = s->groups, .in = c, .out = k,
+                           .taps = s->r * s->s, .blocks = fnn_ceil_div(s->groups, lanes)};
     const fnn_lanes_axis *rows = &plan.planes.rows, *cols = &plan.planes.cols;
     plan.w_in = plan.taps, plan.w_out = c * plan.taps;
     if (backward) plan.in = k, plan.out = c, plan.w_in = c * plan.taps, plan.w_out = plan.taps;
@@ -62,7 +70,15 @@ static FN(lanes_plan) FN(make_lanes_plan)(const fnn_ctx *ctx, const fnn_conv2d_s
     plan.line_bytes = fnn_lines((size_t)(rows->out * plan.per_row) * sizeof(fnn_conv2d_line));
     plan.plane_bytes = FN(bytes)(plan.in * plan.source);
     plan.strip = fnn_min(fnn_max(STRIP_BYTES / fnn_max(out_row * vector, 1), 1), fnn_max(band, 1));
-    plan.worker_bytes = plan.plane_bytes + FN(bytes)(plan.strip * cols->out * lanes);
+    plan.strip_bytes = FN(bytes)(plan.strip * cols->out * lanes);
+    plan.worker_bytes = plan.plane_bytes + plan.strip_bytes;
+    if (pick.row_step * pick.col_step > 1) {
+        const ptrdiff_t picked = plan.in * cols->in * vector;
+        plan.at_once = fnn_max(PICKED_BYTES / fnn_max(picked, 1), 1);
+        plan.slack = pick.col_step == 1 ? lanes : 0;
+        plan.worker_bytes +=
+            FN(bytes)((plan.at_once * cols->in + plan.slack) * plan.in * lanes);
+    }
     return plan;
 }
 
@@ -92,6 +108,12 @@ typedef struct FN(lanes_item) {
     ptrdiff_t block, groups, y0, y1, row, rows, src, dst;
 } FN(lanes_item);
 
+/* Elements of a plane of the source tensor. */
+FNN_INLINE ptrdiff_t FN(lanes_plane)(const FN(lanes_plan) *plan) {
+    const fnn_lanes_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
+    return rows->backward ? rows->in * cols->in : plan->pick.h * plan->pick.w;
+}
+
 static FN(lanes_item) FN(find_item)(const FN(lanes_plan) *plan, ptrdiff_t lanes, ptrdiff_t item) {
     const fnn_lanes_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
     const ptrdiff_t band = item % plan->bands, block = item / plan->bands % plan->blocks;
@@ -99,7 +121,7 @@ static FN(lanes_item) FN(find_item)(const FN(lanes_plan) *plan, ptrdiff_t lanes,
     FN(lanes_item) at = {.block = block, .groups = fnn_min(plan->groups - block * lanes, lanes),
                          .y0 = rows->out * band / plan->bands,
                          .y1 = rows->out * (band + 1) / plan->bands,
-                         .src = group * plan->in * rows->in * cols->in,
+                         .src = group * plan->in * FN(lanes_plane)(plan),
                          .dst = group * plan->out * rows->out * cols->out};
     at.row = fnn_max(fnn_lanes_from(rows, at.y0), 0);
     at.rows = fnn_max(fnn_min(fnn_lanes_until(rows, at.y1), rows->in) - at.row, 0);
@@ -132,6 +154,29 @@ static void FN(lanes_results)(const FN(lanes_job) *job, fnn_conv2d_lines *lines,
                (FN(region)){at->groups * plan->out, plane, y1 - y0, width, width}, dst - job->dst);
 }
 
+/* `pack`, whose rows are inside of the source, by picking a few of them at a time. */
+static void FN(lanes_pick)(const FN(lanes_job) *job, FN(conv2d_images) pack, const real *src,
+                           real *to, real *picked) {
+    const FN(lanes_plan) *plan = job->plan;
+    const fnn_conv2d_pick *pick = &plan->pick;
+    const ptrdiff_t row = pack.row, rows = pack.rows, planes = pack.images * plan->in;
+    const ptrdiff_t step = plan->planes.pitch * job->kernels->lanes;
+    pack.row = 0;
+    for (ptrdiff_t i = 0; i < rows; i += plan->at_once, to += plan->at_once * step) {
+        const ptrdiff_t some = fnn_min(plan->at_once, rows - i);
+        const ptrdiff_t plane = some * pack.w + plan->slack;
+        const FN(conv2d_crop) crop = {
+            .planes = planes, .h = pick->h, .w = pick->w, .src_plane = pick->h * pick->w,
+            .row = pick->row + (row + i) * pick->row_step, .row_step = pick->row_step,
+            .col = pick->col, .col_step = pick->col_step, .rows = some, .cols = pack.w,
+            .dst_plane = plane, .slack = plan->slack};
+        job->kernels->conv2d_pad(&crop, src, picked);
+        pack.rows = pack.h = some;
+        pack.src_plane = plane, pack.src_image = plan->in * plane;
+        job->kernels->conv2d_pad_images(&pack, picked, to);
+    }
+}
+
 /* One item, strip by strip: rows are turned just before the first results that need them. `clean`
  * rows of the source plane have zeros on either side already. */
 static void FN(lanes_strips)(const FN(lanes_job) *job, FN(conv2d_images) *pack,
@@ -139,6 +184,7 @@ static void FN(lanes_strips)(const FN(lanes_job) *job, FN(conv2d_images) *pack,
                              real *source, real *result) {
     const FN(lanes_plan) *plan = job->plan;
     const fnn_lanes_axis *rows = &plan->planes.rows;
+    real *picked = (real *)((char *)result + plan->strip_bytes);
     const ptrdiff_t row = plan->planes.pitch * job->kernels->lanes;
     ptrdiff_t stored = 0;
     lines->x_from = at->row * row;
@@ -150,11 +196,25 @@ static void FN(lanes_strips)(const FN(lanes_job) *job, FN(conv2d_images) *pack,
             pack->row = at->row + stored, pack->rows = until - stored;
             pack->clean = until <= *clean; /* no row is outside, and columns are for all items */
             *clean = fnn_max(*clean, until);
-            job->kernels->conv2d_pad_images(pack, job->src + at->src, source + stored * row);
+            real *to = source + stored * row;
+            if (plan->at_once)
+                FN(lanes_pick)(job, *pack, job->src + at->src, to, picked);
+            else
+                job->kernels->conv2d_pad_images(pack, job->src + at->src, to);
             stored = until;
         }
         FN(lanes_results)(job, lines, at, y, end, source, result);
     }
+}
+
+/* What an item will read of its source, where that is picked: rows with gaps between them. */
+static fnn_conv2d_ahead FN(lanes_ahead)(const FN(lanes_job) *job, ptrdiff_t item) {
+    const FN(lanes_plan) *plan = job->plan;
+    const fnn_conv2d_pick *pick = &plan->pick;
+    const FN(lanes_item) at = FN(find_item)(plan, job->kernels->lanes, item);
+    const real *from = job->src + at.src + (pick->row + at.row * pick->row_step) * pick->w;
+    return FN(look_ahead)(from, pick->w, fnn_max(at.rows, 1), pick->row_step * pick->w,
+                          at.groups * plan->in, pick->h * pick->w);
 }
 
 static void FN(lanes_task)(void *argument, ptrdiff_t task, int worker) {
@@ -162,12 +222,15 @@ static void FN(lanes_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(lanes_plan) *plan = job->plan;
     const fnn_lanes_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
     const ptrdiff_t lanes = job->kernels->lanes, items = plan->images * plan->blocks * plan->bands;
-    const ptrdiff_t plane = rows->in * cols->in, end = items * (task + 1) / plan->tasks;
+    const ptrdiff_t plane = FN(lanes_plane)(plan), end = items * (task + 1) / plan->tasks;
     char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
     real *source = (real *)scratch, *result = (real *)(scratch + plan->plane_bytes);
     const spacing spacing = find_spacing(cols);
+    fnn_conv2d_ahead ahead[2] = {{0}};
+    const int far = plan->images * plan->groups * plane * (ptrdiff_t)sizeof(real) > FAR_BYTES;
     fnn_conv2d_lines lines = {
-        .run = job->run, .channels = plan->in, .x_channel = plan->source,
+        .ahead = far && plan->at_once ? ahead : NULL, .run = job->run, .channels = plan->in,
+        .x_channel = plan->source,
         .w_channel = plan->taps * lanes, .x_step = spacing.x_step * lanes,
         .y_step = spacing.lines * lanes,
         .w_step = (cols->backward ? -spacing.apart : spacing.apart) * lanes};
@@ -178,6 +241,7 @@ static void FN(lanes_task)(void *argument, ptrdiff_t task, int worker) {
     ptrdiff_t clean = 0;
     for (ptrdiff_t item = items * task / plan->tasks; item < end; item++) {
         const FN(lanes_item) at = FN(find_item)(plan, lanes, item);
+        if (lines.ahead && item + 1 < items) ahead[0] = FN(lanes_ahead)(job, item + 1);
         FN(lanes_strips)(job, &pack, &lines, &at, &clean, source, result);
     }
 }

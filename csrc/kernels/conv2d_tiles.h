@@ -126,6 +126,7 @@ typedef struct fnn_conv2d_lines {
     const fnn_conv2d_tap_run *run;
     ptrdiff_t x_from, y_from, x_step, y_step, w_step;
     ptrdiff_t channels, x_channel, w_channel;
+    fnn_conv2d_ahead *ahead; /* as above: four lines for each run of taps of a tile */
 } fnn_conv2d_lines;
 
 #endif
