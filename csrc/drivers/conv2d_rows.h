@@ -26,11 +26,13 @@ typedef struct fnn_rows_plan {
     fnn_rows_axis rows, cols;
     ptrdiff_t images, groups, in, out, taps; /* channels per group */
     ptrdiff_t tensor_rows, tensor_columns;   /* of the source */
+    int reversed;                    /* taps: backward */
     ptrdiff_t w_out, w_in;           /* strides of the weights between channels of either side */
     ptrdiff_t nr, panels;
     ptrdiff_t side, stacks;          /* images side by side in a column; stacks of them */
     ptrdiff_t band, bands;           /* positions of rows */
     ptrdiff_t depth, cuts;           /* channels of the source in a product */
+    int merged;                      /* rows of taps in a product, at most */
     int runs;                        /* one product a row of taps, over padded columns */
     int split, sorted;               /* columns of the source by residue, of the result by class */
     int gathers;                     /* stored columns are not those of the tensor */

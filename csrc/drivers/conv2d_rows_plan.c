@@ -10,6 +10,7 @@ enum {
     RESULT_BYTES = 128 * 1024, /* results of a product */
     KEPT_BYTES = 4096 * 1024,  /* weights kept in order for all pixels */
     FIXED = 45,                /* cycles of a tile beside its sum, and of its sums' way to memory */
+    SEGMENT = 20,              /* of each row of taps, where a tile takes several */
     GRAIN = 200000             /* multiply-adds worth threads */
 };
 
@@ -68,7 +69,8 @@ static fnn_rows_axis backward_axis(ptrdiff_t in, ptrdiff_t out, ptrdiff_t taps, 
     return a;
 }
 
-/* Cycles of one product of m rows of pixels and k terms: two multiply-adds or two loads a cycle,
+/* Cycles of one product of m rows of pixels and k terms, or of its share if it takes several rows
+ * of taps: two multiply-adds or two loads a cycle,
  * and four cycles of latency. */
 static double product_cost(const fnn_rows_plan *plan, const fnn_conv2d_sizes *tile, ptrdiff_t m,
                            ptrdiff_t k) {
@@ -76,9 +78,16 @@ static double product_cost(const fnn_rows_plan *plan, const fnn_conv2d_sizes *ti
     const double vectors = (double)(plan->nr / tile->lanes);
     const ptrdiff_t most = vectors == 1 ? tile->mr * 9 / 7 : tile->mr;
     const double tiles = (double)fnn_ceil_div(m, most), rows = (double)m / tiles;
-    double step = rows * vectors > rows + vectors ? rows * vectors / 2 : (rows + vectors) / 2;
+    /* beside an element of each row, a row of B is loaded and another fetched ahead: loads bind
+     * tiles of one vector, most of all whole lines, of which a core loads fewest */
+    const int line = tile->lanes * tile->element == FNN_LINE;
+    double step = rows * vectors / 2;
+    if (vectors == 1) step = line ? rows * 3 / 4 : (rows + 1) / 2;
     if (step < 4) step = 4;
-    return tiles * (step * (double)k + rows * vectors + FIXED);
+    const int taps = plan->rows.start[plan->rows.classes] / plan->rows.classes;
+    const double share = (double)fnn_max(fnn_min(plan->merged, taps), 1);
+    return tiles * (step * (double)k + (share > 1 ? SEGMENT : 0) +
+                    (rows * vectors + FIXED) / share);
 }
 
 /* Of the sums of all images. */
@@ -146,6 +155,8 @@ static void lay_out(fnn_rows_plan *plan, const fnn_conv2d_sizes *tile, ptrdiff_t
     const ptrdiff_t in = fnn_max(plan->in, 1), cuts = fnn_ceil_div(in, fnn_min(fits, tile->kc));
     plan->depth = cuts > 1 ? fnn_round_up(fnn_ceil_div(in, cuts), tile->lanes) : in;
     plan->cuts = fnn_ceil_div(in, plan->depth);
+    const ptrdiff_t taps = plan->runs ? cols->start[1] : 1;
+    plan->merged = (int)fnn_max(tile->kc / (plan->depth * taps), 1);
     const ptrdiff_t weights = plan->groups * plan->panels * plan->in * plan->taps * plan->nr;
     plan->kept = plan->stacks * plan->bands > 1 && weights * size <= KEPT_BYTES;
     plan->cycles = 0.84 * (sums_cost(plan, tile) + moves_cost(plan, size)) +
@@ -168,6 +179,7 @@ fnn_rows_plan fnn_conv2d_rows_plan(const fnn_conv2d_shape *s, int backward,
                           .out = backward ? c : k, .taps = s->r * s->s,
                           .tensor_rows = backward ? s->p : s->h,
                           .tensor_columns = backward ? s->q : s->w}, best = {0};
+    plan.reversed = backward;
     plan.w_out = backward ? plan.taps : c * plan.taps;
     plan.w_in = backward ? c * plan.taps : plan.taps;
     plan.nr = fnn_min(tile->nr, fnn_round_up(plan.out, tile->lanes));

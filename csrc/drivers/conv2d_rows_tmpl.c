@@ -4,10 +4,11 @@
  *
  *   T [column][image][NR] += source [column, image][channels] w [tap][channels][NR]
  *
- * one for each tap, over the columns for which it lies inside of the source, so that no zero is
- * multiplied; or, if the plan says `runs` (single images only), one for each row of taps, over all
- * columns: then zeros stand left and right, and below a pixel lie the channels of all columns of
- * the row of taps. T is turned to its planes. Channels are in lanes, so short rows fill them too.
+ * one for each tap of a row and, in segments, as many taps below it as make KC terms, over the
+ * columns for which it lies inside of the source, so that no zero is multiplied; or, if the plan
+ * says `runs` (single images only), one for each row of taps, over all columns: then zeros stand
+ * left and right, and below a pixel lie the channels of all columns of the row of taps. T is turned
+ * to its planes. Channels are in lanes, so short rows fill them too.
  *
  *   shared   w [group][panel][cut][tap, in the products' order][channel][NR], if kept | sources
  *   worker   source | T | T of one image, sorted back | weights of a cut | taps, or a turned row
@@ -40,41 +41,53 @@ FNN_INLINE ptrdiff_t FN(rows_cut)(const fnn_rows_plan *plan, const FN(rows_block
     return (block->end - block->first) * plan->pitch * block->images * cut * plan->depth;
 }
 
-/* A row of the source, `depth` channels of it, whose columns are padded, picked or sorted. */
-static void FN(turn_row)(const FN(rows_job) *job, const real *row, ptrdiff_t depth, real *to,
-                         ptrdiff_t pixel, real *scratch) {
+/* Rows that follow each other, `depth` channels of them, of which no column is left out. */
+static void FN(turn_whole)(const FN(rows_job) *job, const real *row, ptrdiff_t depth, real *to,
+                           ptrdiff_t pixel) {
     const fnn_rows_plan *plan = job->plan;
     const fnn_rows_axis *cols = &plan->cols;
     const ptrdiff_t plane = plan->tensor_rows * plan->tensor_columns;
-    if (plan->gathers) {
-        const ptrdiff_t left = plan->runs ? cols->pad - cols->lo * cols->in_step : 0;
-        if (plan->runs) memset(to, 0, (size_t)(plan->pitch * pixel) * sizeof(real));
-        job->kernels->conv2d_transpose(depth, plan->tensor_columns, row, plane, scratch, depth,
-                                       depth);
-        const ptrdiff_t step = plan->split ? cols->in_step : 1;
-        const ptrdiff_t end = plan->runs ? fnn_min(cols->in, plan->pitch - left) : cols->in;
-        for (ptrdiff_t i = 0; i < step; i++) { /* columns of one residue follow each other */
-            const ptrdiff_t e = fnn_max(i, -left), count = fnn_ceil_div(fnn_max(end - e, 0), step);
-            const real *from = scratch + (cols->origin + e * cols->skip) * depth;
-            real *place = to + (i * (plan->pitch / step) + (e - i) + left) * pixel;
-            if (depth % job->kernels->lanes == 0)
-                job->kernels->gemm_pack(count, depth, from, step * cols->skip * depth, 1, place,
-                                        pixel, depth);
-            else
-                for (ptrdiff_t j = 0; j < count; j++)
-                    memcpy(place + j * pixel, from + j * step * cols->skip * depth,
-                           (size_t)depth * sizeof(real));
-        }
-        return;
-    }
     const ptrdiff_t before = cols->pad - cols->lo * cols->in_step;
     const ptrdiff_t left = fnn_max(fnn_min(before, plan->pitch), 0), skipped = fnn_max(-before, 0);
     const ptrdiff_t width = fnn_max(fnn_min(plan->pitch - left, cols->in - skipped), 0);
     memset(to, 0, (size_t)(left * depth) * sizeof(real));
-    job->kernels->conv2d_transpose(depth, width, row + skipped, plane, to + left * depth, depth,
+    job->kernels->conv2d_transpose(depth, width, row + skipped, plane, to + left * depth, pixel,
                                    depth);
     memset(to + (left + width) * depth, 0,
            (size_t)((plan->pitch - left - width) * depth) * sizeof(real));
+}
+
+/* `count` rows from `row` of the axis on whose columns are picked or sorted: those of one residue
+ * are brought together by planes, which are turned while the L1 cache has them. */
+static void FN(turn_picked)(const FN(rows_job) *job, const real *src, ptrdiff_t row,
+                            ptrdiff_t count, ptrdiff_t depth, real *to, ptrdiff_t pixel,
+                            real *scratch) {
+    const fnn_rows_plan *plan = job->plan;
+    const fnn_rows_axis *rows = &plan->rows, *cols = &plan->cols;
+    const ptrdiff_t left = plan->runs ? cols->pad - cols->lo * cols->in_step : 0;
+    const ptrdiff_t step = plan->split ? cols->in_step : 1;
+    const ptrdiff_t end = plan->runs ? fnn_min(cols->in, plan->pitch - left) : cols->in;
+    if (plan->runs) memset(to, 0, (size_t)(count * plan->pitch * pixel) * sizeof(real));
+    for (ptrdiff_t i = 0; i < step; i++) { /* columns of one residue follow each other */
+        const ptrdiff_t e = fnn_max(i, -left), some = fnn_ceil_div(fnn_max(end - e, 0), step);
+        real *place = to + (i * (plan->pitch / step) + (e - i) + left) * pixel;
+        const FN(conv2d_crop) crop = {
+            .planes = depth, .h = plan->tensor_rows, .w = plan->tensor_columns,
+            .src_plane = plan->tensor_rows * plan->tensor_columns,
+            .row = rows->origin + row * rows->skip, .row_step = rows->skip,
+            .col = cols->origin + e * cols->skip, .col_step = step * cols->skip, .rows = count,
+            .cols = some, .dst_plane = count * some};
+        if (some == 0) continue;
+        job->kernels->conv2d_pad(&crop, src, scratch);
+        if (some == plan->pitch) { /* all of a row, and the next follows */
+            job->kernels->conv2d_transpose(depth, count * some, scratch, count * some, place,
+                                           pixel, depth);
+            continue;
+        }
+        for (ptrdiff_t j = 0; j < count; j++, place += plan->pitch * pixel)
+            job->kernels->conv2d_transpose(depth, some, scratch + j * some, count * some, place,
+                                           pixel, depth);
+    }
 }
 
 /* One image of a block's stack. */
@@ -88,20 +101,22 @@ static void FN(turn_image)(const FN(rows_job) *job, const FN(rows_block) *block,
         const ptrdiff_t depth = FN(rows_depth)(plan, cut), pixel = block->images * depth;
         const ptrdiff_t channel = (((block->image + image) * plan->groups + block->group) *
                                        plan->in + cut * plan->depth);
-        const real *src = job->src + channel * plane + (rows->origin + block->first * rows->skip) *
-                                                           columns;
+        const real *src = job->src + channel * plane;
         real *to = source + FN(rows_cut)(plan, block, cut) + image * depth;
         /* rows that follow each other are one long row */
-        const int whole = !plan->gathers && !plan->runs;
-        const ptrdiff_t some = whole && rows->skip == 1 ? lines : 1;
+        const int whole = !plan->gathers && !plan->runs && rows->skip == 1;
+        const ptrdiff_t some = plan->gathers ? FN(rows_at_once)(plan) : whole ? lines : 1;
         for (ptrdiff_t i = 0; i < lines; i += some) {
-            const real *row = src + i * rows->skip * columns;
+            const real *row = src + (rows->origin + (block->first + i) * rows->skip) * columns;
             real *place = to + i * plan->pitch * pixel;
-            if (whole)
+            if (plan->gathers)
+                FN(turn_picked)(job, src, block->first + i, fnn_min(some, lines - i), depth, place,
+                                pixel, scratch);
+            else if (plan->runs)
+                FN(turn_whole)(job, row, depth, place, pixel);
+            else
                 job->kernels->conv2d_transpose(depth, some * columns, row, plane, place, pixel,
                                                depth);
-            else
-                FN(turn_row)(job, row, depth, place, pixel, scratch);
         }
     }
 }
@@ -125,33 +140,43 @@ static void FN(rows_multiply)(const FN(rows_job) *job, const FN(rows_part) *part
     FN(gemm_operands) g = {.n = nr, .a_rs = step * depth, .a_ks = 1, .b_ks = nr, .b_ps = nr,
                            .c_rs = place * nr, .accumulate = 1};
     const real *weights = part->weights + rows->start[i] * all * depth * nr;
+    /* rows of taps that meet the source: neighbours, whose rows of it are evenly apart */
+    int first_row = rows->start[i], end_row = rows->start[i + 1];
+    const ptrdiff_t apart = end_row - first_row > 1
+                                ? rows->reach[first_row + 1] - rows->reach[first_row] : 0;
+    while (first_row < end_row && (a < rows->from[first_row] || a > rows->to[first_row]))
+        first_row++;
+    while (end_row > first_row && (a < rows->from[end_row - 1] || a > rows->to[end_row - 1]))
+        end_row--;
+    const ptrdiff_t source_row = plan->pitch * side * depth;
     ptrdiff_t sorted = 0;
     for (int j = 0; j < cols->classes; j++) {
         const int taps = cols->start[j + 1] - cols->start[j], at_once = plan->runs ? taps : 1;
         const ptrdiff_t first = cols->first[j], count = fnn_max(cols->last[j] - first + 1, 0);
         const ptrdiff_t base = plan->sorted ? sorted : first * place + cols->shift[j];
         g.k = at_once * depth;
-        for (int r = rows->start[i]; r < rows->start[i + 1]; r++, weights += taps * depth * nr) {
-            if (a < rows->from[r] || a > rows->to[r]) continue;
-            const ptrdiff_t line = a * rows->in_step - rows->pad + rows->reach[r] -
-                                   part->block->first;
-            const real *row = part->source + line * plan->pitch * side * depth;
-            for (int t = 0; t < taps; t += at_once) {
-                const int s = cols->start[j] + t;
-                const ptrdiff_t q = plan->runs ? first : cols->from[s];
-                const ptrdiff_t m = plan->runs ? count : cols->to[s] - q + 1;
-                if (m <= 0) continue;
-                const ptrdiff_t column =
-                    plan->runs ? (q - cols->lo) * cols->in_step + cols->reach[s]
-                               : fnn_rows_column(plan, q * cols->in_step - cols->pad +
-                                                           cols->reach[s]);
-                g.m = m * side;
-                g.a = row + column * side * depth;
-                g.b = weights + t * depth * nr;
-                g.c = to + (base + (q - first) * place) * side * nr;
+        g.a_jump = apart * source_row - g.k;
+        g.b_jump = (taps - at_once) * depth * nr;
+        for (int t = 0; t < taps; t += at_once) {
+            const int s = cols->start[j] + t;
+            const ptrdiff_t q = plan->runs ? first : cols->from[s];
+            const ptrdiff_t m = plan->runs ? count : cols->to[s] - q + 1;
+            if (m <= 0) continue;
+            const ptrdiff_t column =
+                plan->runs ? (q - cols->lo) * cols->in_step + cols->reach[s]
+                           : fnn_rows_column(plan, q * cols->in_step - cols->pad + cols->reach[s]);
+            g.m = m * side;
+            g.c = to + (base + (q - first) * place) * side * nr;
+            for (int r = first_row; r < end_row; r += plan->merged) {
+                const ptrdiff_t line = a * rows->in_step - rows->pad + rows->reach[r] -
+                                       part->block->first;
+                g.segments = fnn_min(end_row - r, plan->merged);
+                g.a = part->source + line * source_row + column * side * depth;
+                g.b = weights + ((r - rows->start[i]) * taps + t) * depth * nr;
                 job->kernels->gemm_block(&g);
             }
         }
+        weights += (rows->start[i + 1] - rows->start[i]) * taps * depth * nr;
         sorted += count;
     }
 }
@@ -260,7 +285,10 @@ void FN(fnn_conv2d_rows_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *sh
                                   int backward, fnn_conv2d_plan *to) {
     const fnn_rows_plan plan = FN(rows_plan)(ctx, shape, backward);
     to->kernel = "gemm, rows of pixels read in place from a turned copy";
-    fnn_conv2d_note(to, "pixels a row", (plan.cols.last[0] - plan.cols.first[0] + 1) * plan.side);
+    ptrdiff_t width = 0; /* a class may have none */
+    for (int j = 0; j < plan.cols.classes; j++)
+        width = fnn_max(width, plan.cols.last[j] - plan.cols.first[j] + 1);
+    fnn_conv2d_note(to, "pixels a row", width * plan.side);
     fnn_conv2d_note(to, "images side by side", plan.side);
     fnn_conv2d_note(to, "depth", plan.depth * (plan.runs ? plan.cols.start[1] : 1));
     fnn_conv2d_note(to, "cuts of channels", plan.cuts);

@@ -20,7 +20,15 @@ typedef struct FN(rows_desk) {
     real *source, *result, *flat, *cut, *scratch;
 } FN(rows_desk);
 
-enum { FN(ROWS_TAPS_AT_ONCE) = 16 /* channels whose taps are sorted by class at a time */ };
+enum {
+    FN(ROWS_TAPS_AT_ONCE) = 16,            /* channels whose taps are sorted by class at a time */
+    FN(ROWS_PICKED) = 8192 / sizeof(real)  /* picked pixels that are turned at a time */
+};
+
+/* Rows whose columns are picked at a time. */
+FNN_INLINE ptrdiff_t FN(rows_at_once)(const fnn_rows_plan *plan) {
+    return fnn_max(FN(ROWS_PICKED) / fnn_max(plan->cols.in * plan->depth, 1), 1);
+}
 
 FNN_INLINE size_t FN(rows_bytes)(ptrdiff_t count) { return fnn_lines((size_t)count * sizeof(real)); }
 
@@ -42,7 +50,8 @@ static FN(rows_sizes) FN(rows_sizes_of)(const fnn_rows_plan *plan) {
                         .flat = FN(rows_bytes)(plan->flat)};
     ptrdiff_t scratch = FN(rows_in_order)(plan)
                             ? 0 : fnn_min(FN(ROWS_TAPS_AT_ONCE), plan->depth) * plan->taps * plan->nr;
-    if (plan->gathers) scratch = fnn_max(scratch, plan->tensor_columns * plan->depth);
+    if (plan->gathers)
+        scratch = fnn_max(scratch, FN(rows_at_once)(plan) * plan->cols.in * plan->depth);
     z.scratch = FN(rows_bytes)(scratch);
     z.weights = plan->kept ? FN(rows_bytes)(plan->groups * plan->panels * plan->in * plan->taps *
                                             plan->nr) : 0;
@@ -79,7 +88,7 @@ static void FN(order_weights)(const FN(rows_job) *job, ptrdiff_t group, ptrdiff_
                     cut * plan->depth * plan->w_in;
     if (FN(rows_in_order)(plan)) {
         FN(collect_taps)(job->kernels, w, plan->w_out, plan->w_in, depth, outs, taps, nr, to, nr,
-                         depth * nr, plan->w_out == taps);
+                         depth * nr, plan->reversed);
         return;
     }
     for (ptrdiff_t c = 0; c < depth; c += FN(ROWS_TAPS_AT_ONCE)) {

@@ -276,6 +276,7 @@ static void FN(matrix)(const FN(job) *job, ptrdiff_t index, int threads, char *w
     const real *const a = job->a + index * s->a_bs;
     FN(piece) piece;
     FN(gemm_operands) *g = &piece.g;
+    piece.g = (FN(gemm_operands)){0};
     piece.job = job;
     piece.panels = (real *)workspace;
     piece.packed_a = workspace + p->b_bytes;

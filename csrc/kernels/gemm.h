@@ -15,13 +15,16 @@ typedef struct FN(gemm_operands) {
     ptrdiff_t c_rs;
     const real *bias_column, *bias_row; /* n and m elements, or NULL */
     int accumulate, relu;
+    /* k comes in segments, of g->k each (0: in one): behind each, A and B go on so much further */
+    ptrdiff_t segments, a_jump, b_jump;
     int streams; /* B, read in place, and C come from beyond L2: fetch them ahead */
 } FN(gemm_operands);
 
-/* C[i][j] = relu(bias + (C[i][j] +) sum over k of A[i][k] B[k][j]), in rising k: an element's
- * bits do not depend on how the caller cuts m and n. Any strides of A. The last panel may be
- * narrower than NR; it is read with a mask if gemm_masked, else whole, and must then be packed
- * with padding. Columns j >= n of C are not touched. k may be 0. C overlaps nothing. */
+/* C[i][j] = relu(bias + (C[i][j] +) sum over k of A[i][k] B[k][j]), in rising k, segment by
+ * segment: an element's bits do not depend on how the caller cuts m and n. Any strides of A. The
+ * last panel may be narrower than NR; it is read with a mask if gemm_masked, else whole, and must
+ * then be packed with padding. Columns j >= n of C are not touched. k may be 0. C overlaps
+ * nothing. */
 typedef void FN(gemm_block_fn)(const FN(gemm_operands) *g);
 
 /* The same product for a B whose columns are contiguous: B[k][j] = b[j * b_ps + k], and a_ks = 1.

@@ -75,28 +75,36 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const real **a, const r
                              int vectors, int partial) {
     const ptrdiff_t rs = g->a_rs, a_ks = g->a_ks, b_ks = g->b_ks;
     const int line = FNN_LINE / (int)sizeof(real);
-    for (ptrdiff_t k = g->k; k > 0; k--) {
-        vec bv[2 * GEMM_NV];
-        FNN_UNROLL
-        for (int v = 0; v < vectors; v++)
-            if (v * LANES % line == 0)
-                __builtin_prefetch(b[v / GEMM_NV] + GEMM_AHEAD_STEPS * b_ks + v % GEMM_NV * LANES);
-        FNN_UNROLL
-        for (int v = 0; v < vectors; v++)
-            bv[v] = FN(gemm_load)(b[v / GEMM_NV] + v % GEMM_NV * LANES,
-                                  partial && v == vectors - 1, mask);
-        FNN_UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec av = FN(splat)(a[r / GEMM_SHARE][r % GEMM_SHARE * rs]);
+    ptrdiff_t rest = g->segments;
+    do {
+        for (ptrdiff_t k = g->k; k > 0; k--) {
+            vec bv[2 * GEMM_NV];
             FNN_UNROLL
-            for (int v = 0; v < vectors; v++) acc[r][v] = FN(fma)(av, bv[v], acc[r][v]);
+            for (int v = 0; v < vectors; v++)
+                if (v * LANES % line == 0)
+                    __builtin_prefetch(b[v / GEMM_NV] + GEMM_AHEAD_STEPS * b_ks +
+                                       v % GEMM_NV * LANES);
+            FNN_UNROLL
+            for (int v = 0; v < vectors; v++)
+                bv[v] = FN(gemm_load)(b[v / GEMM_NV] + v % GEMM_NV * LANES,
+                                      partial && v == vectors - 1, mask);
+            FNN_UNROLL
+            for (int r = 0; r < rows; r++) {
+                const vec av = FN(splat)(a[r / GEMM_SHARE][r % GEMM_SHARE * rs]);
+                FNN_UNROLL
+                for (int v = 0; v < vectors; v++) acc[r][v] = FN(fma)(av, bv[v], acc[r][v]);
+            }
+            FNN_UNROLL
+            for (int r = 0; r < rows; r += GEMM_SHARE)
+                a[r / GEMM_SHARE] = FN(gemm_opaque)(a[r / GEMM_SHARE] + a_ks);
+            b[0] += b_ks;
+            b[1] += b_ks;
         }
         FNN_UNROLL
-        for (int r = 0; r < rows; r += GEMM_SHARE)
-            a[r / GEMM_SHARE] = FN(gemm_opaque)(a[r / GEMM_SHARE] + a_ks);
-        b[0] += b_ks;
-        b[1] += b_ks;
-    }
+        for (int r = 0; r < rows; r += GEMM_SHARE) a[r / GEMM_SHARE] += g->a_jump;
+        b[0] += g->b_jump;
+        b[1] += g->b_jump;
+    } while (--rest > 0);
 }
 
 /* Rows i .. i+rows-1, columns j .. of `vectors` vectors, of which the last one has `tail` lanes.
