@@ -12,7 +12,7 @@
 enum {
     BIAS_GRAIN = 65536, /* elements of dy worth a task */
     COLUMN_BYTES = 256 * 1024, /* of columns of a channel: beyond, `direct` is better */
-    BATCH_MAPS = 40 << 20,     /* bytes of both maps that are worth turning */
+    BATCH_MAPS = 40 << 20,     /* bytes of maps that the last cache holds */
     PHASES_CHANNELS = 32 /* on either side, that repay copying the phases of both maps */
 };
 
@@ -29,6 +29,7 @@ typedef struct features {
     int narrow, tiny;        /* a row is no longer than a vector; than half of one */
     int few_pixels;          /* too few to pay for regrouping the weights */
     int large;               /* the columns of one channel exceed a block of them */
+    int cached;              /* and the result does not exceed the last cache */
     int wide;                /* tiles of 32 registers: the product keeps its speed on few columns */
 } features;
 
@@ -52,7 +53,7 @@ static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_
     switch (pass) {
     case FNN_FORWARD:
         if (f->pointwise) return k >= 2 * lanes ? pointwise : NULL;
-        if (f->short_sum) return k >= 4 * lanes ? few_in : NULL;
+        if (f->short_sum) return k >= 4 * lanes && !f->cached ? few_in : NULL;
         if (f->strided) return c >= lanes && k >= 4 * lanes ? strided : NULL;
         return f->narrow && !f->tiny && c >= 4 * lanes && k >= 8 * lanes ? narrow : NULL;
     case FNN_BACKWARD_DATA:
@@ -89,7 +90,7 @@ static int prefers_batch(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdif
     if (4 * s->q <= 3 * whole) return products >= 6;
     if (products < 12 || weights > 4096) return 0;
     if (pass == FNN_BACKWARD_DATA && c == 1) return 1;
-    if (pass == FNN_BACKWARD_WEIGHT) return s->q < whole || whole <= 2 * lanes;
+    if (pass == FNN_BACKWARD_WEIGHT) return s->q < whole || (whole <= 2 * lanes && weights <= 640);
     return s->q < whole && whole <= 2 * lanes;
 }
 
@@ -167,6 +168,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
                         .narrow = s->q <= lanes, .tiny = 2 * s->q <= lanes,
                         .few_pixels = s->n * pixels < 64,
                         .large = s->r * s->s * pixels * element > COLUMN_BYTES,
+                        .cached = s->r * s->s * pixels * element > COLUMN_BYTES &&
+                                  s->n * s->k * pixels * element <= BATCH_MAPS,
                         .wide = ctx->kernels->f32.conv2d_registers == 32};
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
