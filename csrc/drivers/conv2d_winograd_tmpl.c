@@ -29,9 +29,9 @@ typedef struct FN(winograd) {
 typedef struct FN(winograd_job) {
     const FN(winograd) *plan;
     const FN(fnn_table) *kernels;
-    const real *x, *w, *bias;
+    const real *x, *w, *bias, *gate;
     real *y;
-    FN(finishing) finishing;
+    int relu;
     char *workers;
     real *u, *v;
     ptrdiff_t group, block;     /* while all threads work on one block */
@@ -322,16 +322,13 @@ static void FN(winograd_slab)(const FN(winograd_job) *job, ptrdiff_t group, ptrd
         const real *m = desk->m + (first_tile(t, strip) - base) * plan->nr;
         for (ptrdiff_t l = 0; l < outs; l += lanes) {
             const ptrdiff_t out = slab * plan->nr + l, channel = group * plan->out + out;
+            const ptrdiff_t at = (image * plan->groups * plan->out + channel) * plane;
             place.channels = fnn_min(lanes, outs - l);
-            job->kernels->winograd_output(
-                t->m, &place, m + l, job->bias ? job->bias + channel : NULL, desk->scratch,
-                job->y + (image * plan->groups * plan->out + channel) * plane);
+            job->kernels->winograd_output(t->m, &place, m + l,
+                                          job->bias ? job->bias + channel : NULL, job->relu,
+                                          job->gate ? job->gate + at : NULL, desk->scratch,
+                                          job->y + at);
         }
-        FN(finish)(job->kernels, &job->finishing,
-                   (FN(region)){outs, plane, fnn_min(t->m, t->out_h - place.row),
-                                fnn_min(place.tiles * t->m, t->out_w - place.col), t->out_w},
-                   ((image * plan->groups + group) * plan->out + slab * plan->nr) * plane +
-                       place.row * t->out_w + place.col);
     }
 }
 
@@ -370,7 +367,7 @@ static void FN(winograd_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
     const tiling *t = &plan->t;
     char *shared = workspace;
     FN(winograd_job) job = {.plan = plan, .kernels = FN(table)(ctx), .x = x, .w = w, .bias = bias,
-                            .y = y, .finishing = FN(finishing_of)(shape, y),
+                            .y = y, .relu = shape->relu, .gate = shape->gate,
                             .u = (real *)(void *)shared,
                             .v = (real *)(void *)(shared + plan->u_bytes),
                             .workers = shared + plan->u_bytes +

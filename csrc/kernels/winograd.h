@@ -23,9 +23,11 @@ typedef void FN(winograd_input_fn)(int m, const fnn_winograd_strip *strip, const
 typedef FN(winograd_input_fn) FN(winograd_gradient_fn);
 
 /* y = A^T v A + bias[l], stored where the planes are; strip->row and strip->col are not negative.
- * bias (of strip->channels elements) may be NULL. */
+ * bias (of strip->channels elements) may be NULL. With `relu` y < 0 ? 0 : y; with a gate (like y,
+ * else NULL) gate <= 0 ? 0 : y, also where the processor takes tiny numbers for 0. */
 typedef void FN(winograd_output_fn)(int m, const fnn_winograd_strip *strip, const real *v,
-                                    const real *bias, real *scratch, real *y);
+                                    const real *bias, int relu, const real *gate, real *scratch,
+                                    real *y);
 
 /* One position's product for whole slabs of NR = gemm_nr output channels:
  * m[t*NR + k] (+)= sum over c < channels of v[t*32 + c] u[c*NR + k], for t < tiles and k < NR, in

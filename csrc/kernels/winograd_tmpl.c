@@ -107,38 +107,56 @@ static FNN_NOINLINE void FN(winograd_gradient)(int m, const fnn_winograd_strip *
 
 /* ---- products back to pixels ---- */
 
+/* v where the gate is open. Bits tell a tiny number from 0. */
+FNN_INLINE vec FN(winograd_gate)(vec v, vec gate) {
+    return (vec)((ivec)v & (((ivec)gate > 0) | (gate != gate)));
+}
+
 /* `count` pixels, dense in src and readable to the next multiple of LANES, to the strip's planes. */
-FNN_INLINE void FN(winograd_place)(const fnn_winograd_strip *strip, ptrdiff_t count,
-                                   const real *src, real *y) {
+static FNN_NOINLINE void FN(winograd_place)(const fnn_winograd_strip *strip, ptrdiff_t count,
+                                            const real *src, int relu, const real *gate, real *y) {
+    const vec floor = FN(splat)(relu ? 0 : (real)-INFINITY);
     for (ptrdiff_t c = 0; c < count; c += LANES) {
         vec v[LANES];
         FNN_UNROLL
         for (int i = 0; i < LANES; i++) v[i] = FN(load)(src + (c + i) * LANES);
         FN(transpose)(v);
-        if (count - c >= LANES && strip->channels == LANES) {
+        FNN_UNROLL
+        for (int l = 0; l < LANES; l++) v[l] = FN(maximum)(floor, v[l]);
+        if (count - c >= LANES && strip->channels == LANES && !gate) {
             FNN_UNROLL
             for (int l = 0; l < LANES; l++) FN(store)(y + c + l * strip->plane, v[l]);
         } else {
             const vmask mask = FN(mask)(fnn_min(count - c, LANES));
             FNN_UNROLL
-            for (int l = 0; l < LANES; l++)
-                if (l < strip->channels) FN(store_m)(y + c + l * strip->plane, v[l], mask);
+            for (int l = 0; l < LANES; l++) {
+                const ptrdiff_t at = c + l * strip->plane;
+                if (l >= strip->channels) continue;
+                if (gate) v[l] = FN(winograd_gate)(v[l], FN(load_m)(gate + at, mask));
+                FN(store_m)(y + at, v[l], mask);
+            }
         }
     }
 }
 
 FNN_INLINE void FN(winograd_back)(int m, const fnn_winograd_strip *strip, const real *v,
-                                  const real *bias, real *scratch, real *y) {
+                                  const real *bias, int relu, const real *gate, real *scratch,
+                                  real *y) {
     const int side = m + 2, line = FNN_LINE / (int)sizeof(real);
     const ptrdiff_t rows = fnn_min(m, strip->h - strip->row);
     const ptrdiff_t cols = fnn_min(m * strip->tiles, strip->w - strip->col);
     const vec shift = bias ? FN(load_m)(bias, FN(mask)(strip->channels)) : FN(zero)();
-    real *const first = y + strip->row * strip->w + strip->col;
+    const ptrdiff_t corner = strip->row * strip->w + strip->col;
+    real *const first = y + corner;
+    if (gate) gate += corner;
     const int dense = cols == strip->w; /* whole rows are neighbours in the planes too */
     for (ptrdiff_t t = 0; t < strip->tiles; t++, v += strip->tile) {
         if (strip->ahead && t * m * m % line < m * m) { /* each tile a line of each plane */
-            const real *p = first + (dense ? t * m * rows : t % m * strip->w + t / m * m * m);
-            for (int l = 0; l < strip->channels; l++) __builtin_prefetch(p + l * strip->plane, 1);
+            const ptrdiff_t at = dense ? t * m * rows : t % m * strip->w + t / m * m * m;
+            for (int l = 0; l < strip->channels; l++)
+                __builtin_prefetch(first + at + l * strip->plane, 1);
+            for (int l = 0; gate && l < strip->channels; l++)
+                __builtin_prefetch(gate + at + l * strip->plane);
         }
         real *to = scratch + t * m * LANES;
         const ptrdiff_t kept = fnn_min(m, cols - t * m);
@@ -165,16 +183,18 @@ FNN_INLINE void FN(winograd_back)(int m, const fnn_winograd_strip *strip, const 
         }
     }
     if (dense)
-        FN(winograd_place)(strip, rows * cols, scratch, first);
+        FN(winograd_place)(strip, rows * cols, scratch, relu, gate, first);
     else
         for (ptrdiff_t i = 0; i < rows; i++)
-            FN(winograd_place)(strip, cols, scratch + i * cols * LANES, first + i * strip->w);
+            FN(winograd_place)(strip, cols, scratch + i * cols * LANES, relu,
+                               gate ? gate + i * strip->w : NULL, first + i * strip->w);
 }
 
 static FNN_NOINLINE void FN(winograd_output)(int m, const fnn_winograd_strip *strip, const real *v,
-                                             const real *bias, real *scratch, real *y) {
+                                             const real *bias, int relu, const real *gate,
+                                             real *scratch, real *y) {
     if (m == 2)
-        FN(winograd_back)(2, strip, v, bias, scratch, y);
+        FN(winograd_back)(2, strip, v, bias, relu, gate, scratch, y);
     else
-        FN(winograd_back)(4, strip, v, bias, scratch, y);
+        FN(winograd_back)(4, strip, v, bias, relu, gate, scratch, y);
 }
