@@ -21,6 +21,8 @@ typedef struct plan {
     int by_matrix;           /* a task is a matrix of the batch, else a piece of one */
     ptrdiff_t nc, kc;        /* a block of B: columns and depth */
     ptrdiff_t m_cut, n_cut;  /* a task's piece of C */
+    int columns_first;       /* neighbouring tasks share columns */
+    int b_each;              /* each worker packs a B for itself, which is sooner than sharing it */
     ptrdiff_t thin;          /* columns behind the last vector that go by themselves */
     ptrdiff_t thin_pitch;    /* stride of these columns where they are packed for dot products */
     size_t thin_bytes;       /* and their part of b_bytes */
@@ -28,7 +30,7 @@ typedef struct plan {
     ptrdiff_t a_pitch;       /* row stride of packed A or C^T; 0 if A is read in place */
     ptrdiff_t a_whole;       /* row stride of A packed once for all blocks of B and threads; or 0 */
     int a_by_k;              /* packed A is transposed: a row holds one k */
-    size_t a_bytes, b_bytes; /* workspace: A or C^T for every worker, B for all */
+    size_t a_bytes, b_bytes; /* workspace: A or C^T for every worker, B for all or for each */
 } plan;
 
 enum {
@@ -40,13 +42,14 @@ enum {
     PAGE = 4096,         /* strides that are multiples of it fall into one set of L1 */
     GRAIN = 1 << 18,     /* multiply-adds that are worth a task of their own */
     MAX_TASKS = 32,      /* per block of B */
-    PANELS = 4,          /* panels that one of several tasks packs */
+    THREAD_TASKS = 4,    /* and for each thread */
+    PANELS = 2,          /* panels that one of several tasks packs */
     PACK_ROWS = 16,      /* rows of B that are packed side by side: so few pages at a time */
     THIN = 4,            /* most thin columns behind others */
     THIN_ROWS = 112,     /* rows of A that L2 keeps from whole vectors to thin columns */
     THIN_MOST = 32,      /* vectors beside which thin columns no longer count */
     PACK_A_ROWS = 56,    /* rows of A that one task packs */
-    PACK_GRAIN = 1 << 16 /* elements that are worth packing in parallel */
+    PACK_GRAIN = 1 << 14 /* elements that are worth packing in parallel */
 };
 
 #include "base/real_f32.h"

@@ -124,19 +124,27 @@ FNN_INLINE ptrdiff_t FN(even)(ptrdiff_t whole, ptrdiff_t most, ptrdiff_t unit) {
                          : fnn_round_up(fnn_ceil_div(whole, fnn_ceil_div(whole, most)), unit);
 }
 
-/* Cuts the m x nc piece of C above one block of B: rows first, so that packed rows of A meet
- * every column there is; columns first if B streams, so that it comes once. */
-static FNN_NOINLINE void FN(cut)(const fnn_gemm_shape *s, const FN(fnn_table) *t, ptrdiff_t depth,
+/* Cuts the m x nc piece of C above one block of B, a few parts for each thread: along the longer
+ * side, so that a core reads all of the smaller operand and its share of the larger one; rows first
+ * if they are packed, which then meet every column there is; columns first if B streams, so that it
+ * comes once. No sum depends on it. */
+static FNN_NOINLINE void FN(cut)(const fnn_ctx *ctx, const fnn_gemm_shape *s, ptrdiff_t depth,
                                  plan *p) {
+    const FN(fnn_table) *t = FN(table)(ctx);
     const double work = (double)s->m * (double)p->nc * (double)depth;
-    const ptrdiff_t wanted = work < (double)MAX_TASKS * GRAIN ? (ptrdiff_t)work / GRAIN : MAX_TASKS;
+    const ptrdiff_t most = fnn_min(MAX_TASKS, THREAD_TASKS * ctx->threads);
+    const ptrdiff_t wanted = work < (double)most * GRAIN ? (ptrdiff_t)work / GRAIN : most;
     const ptrdiff_t mr = t->gemm_mr, pair = 2 * t->gemm_nr;
     const ptrdiff_t across = fnn_max(1, fnn_min(wanted, p->nc / pair));
-    const ptrdiff_t down = p->streams ? wanted / across : wanted;
+    p->columns_first = p->streams || (p->nc >= s->m && !FN(packs_a)(s, t, p->way));
+    const ptrdiff_t down = p->columns_first ? wanted / across : wanted;
     const ptrdiff_t m_tasks = fnn_max(1, fnn_min(down, s->m / (2 * mr)));
     const ptrdiff_t n_tasks = fnn_max(1, fnn_min(wanted / m_tasks, across));
     p->m_cut = fnn_ceil_div(s->m, m_tasks);
-    if (m_tasks > 1 && p->m_cut > 4 * mr) p->m_cut = fnn_round_up(p->m_cut, mr);
+    if (p->way == TURNED) /* columns of C: threads should not write one line */
+        p->m_cut = fnn_round_up(p->m_cut, FNN_LINE / (ptrdiff_t)sizeof(real));
+    else if (m_tasks > 1 && p->m_cut > 4 * mr)
+        p->m_cut = fnn_round_up(p->m_cut, mr);
     p->n_cut = n_tasks == 1 ? p->nc : fnn_round_up(fnn_ceil_div(p->nc, n_tasks), pair);
 }
 
@@ -172,6 +180,7 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     p->nc = s->n;
     p->m_cut = s->m;
     p->a_pitch = p->a_whole = 0;
+    p->b_each = 0;
     p->a_bytes = p->b_bytes = 0;
     const ptrdiff_t depth = how == DOT ? DOT_DEPTH : t->gemm_kc;
     p->kc = how == TURNED ? s->k : FN(even)(s->k, depth, 1);
@@ -189,12 +198,13 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
         p->thin && s->a_cs == 1 ? fnn_lines((size_t)(p->thin * p->thin_pitch * size)) : 0;
     p->b_bytes += p->thin_bytes;
     p->n_cut = p->nc;
-    if (ctx->threads > 1 && work >= 2 * GRAIN && !p->by_matrix)
-        FN(cut)(s, t, how == PACKED ? p->kc : s->k, p);
+    if (ctx->threads > 1 && work >= 4 * GRAIN && !p->by_matrix)
+        FN(cut)(ctx, s, how == PACKED ? p->kc : s->k, p);
     if (how == TURNED) {
         p->mc = fnn_min(p->m_cut, 4 * t->gemm_mr);
         p->a_pitch = fnn_round_up(s->n, FNN_LINE / size); /* of the turned result */
         p->a_bytes = (size_t)(p->mc * p->a_pitch * size);
+        p->b_each = p->m_cut < s->m;
     }
     if (FN(packs_a)(s, t, how)) {
         p->a_by_k = s->a_rs == 1 && how != DOT;
@@ -218,5 +228,5 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
 
 FNN_INLINE size_t FN(plan_bytes)(const fnn_ctx *ctx, const plan *p) {
     const size_t workers = (size_t)fnn_max(1, ctx->threads);
-    return p->b_bytes * (p->by_matrix ? workers : 1) + p->a_bytes * (p->a_whole ? 1 : workers);
+    return p->b_bytes * (p->by_matrix || p->b_each ? workers : 1) + p->a_bytes * (p->a_whole ? 1 : workers);
 }

@@ -22,7 +22,8 @@ typedef struct FN(piece) {
     ptrdiff_t pack_width; /* columns that one task packs */
     ptrdiff_t thin;       /* last columns of this piece that go by themselves */
     real *thin_b;         /* each of them in one line, if A's rows are */
-    char *packed_a; /* of worker 0, or of all */
+    char *packed_a;       /* of worker 0, or of all */
+    char *has_b;          /* of each worker, if each packs its own */
 } FN(piece);
 
 static void FN(pack_panels)(const FN(fnn_table) *t, const real *b, ptrdiff_t b_rs, ptrdiff_t b_cs,
@@ -165,9 +166,19 @@ static void FN(pack_task)(void *argument, ptrdiff_t task, int worker) {
 static void FN(cell_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(piece) *piece = argument;
     const plan *p = &piece->job->plan;
-    const ptrdiff_t across = fnn_ceil_div(piece->g.n, p->n_cut), row = task / across;
-    const ptrdiff_t i = row * p->m_cut, j = (task - row * across) * p->n_cut;
+    const ptrdiff_t across = fnn_ceil_div(piece->g.n, p->n_cut);
+    const ptrdiff_t down = fnn_ceil_div(piece->g.m, p->m_cut);
+    const ptrdiff_t i = (p->columns_first ? task % down : task / across) * p->m_cut;
+    const ptrdiff_t j = (p->columns_first ? task / down : task % across) * p->n_cut;
     FN(gemm_operands) g = piece->g;
+    if (p->b_each) {
+        real *own = piece->panels + (size_t)worker * (p->b_bytes / sizeof(real));
+        if (!piece->has_b[worker])
+            FN(pack_panels)(piece->job->table, piece->b, piece->job->shape->b_rs,
+                            piece->job->shape->b_cs, g.k, g.n, own);
+        piece->has_b[worker] = 1;
+        g.b = own;
+    }
     g.m = fnn_min(p->m_cut, g.m - i);
     g.n = fnn_min(p->n_cut, g.n - j);
     g.a += i * g.a_rs;
@@ -199,6 +210,7 @@ static void FN(prepare_b)(FN(piece) *piece, int threads) {
     if (job->plan.way == PACKED || job->plan.way == TURNED) {
         g->b = piece->panels;
         g->b_ps = g->k * nr;
+        if (job->plan.b_each) return;
         if (g->k * g->n < PACK_GRAIN) threads = 1;
         piece->pack_width = threads == 1 && !job->pack ? fnn_max(1, g->n) : PANELS * nr;
         fnn_parallel(threads, fnn_ceil_div(g->n, piece->pack_width), FN(pack_task), piece);
@@ -279,7 +291,9 @@ static void FN(matrix)(const FN(job) *job, ptrdiff_t index, int threads, char *w
     piece.g = (FN(gemm_operands)){0};
     piece.job = job;
     piece.panels = (real *)workspace;
-    piece.packed_a = workspace + p->b_bytes;
+    piece.packed_a = workspace + p->b_bytes * (p->b_each ? (size_t)threads : 1);
+    char has_b[FNN_MAX_THREADS] = {0}; /* one piece is all there is if each packs */
+    piece.has_b = has_b;
     piece.thin_b = (real *)(piece.packed_a - p->thin_bytes);
     if (p->a_whole) {
         for (ptrdiff_t i = 0; i < s->m; i += p->mc)

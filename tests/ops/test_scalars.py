@@ -144,6 +144,7 @@ def test_in_place_on_scalars() -> None:
 
 #: Their inputs have dimensions, in PyTorch too.
 NEED_DIMENSIONS = {
+    "activation.RELU_DONE",  # behind a convolution
     "conv", "linalg", "linear", "loss.CROSS_ENTROPY", "loss.NLL_LOSS", "padding", "pool",
     "shape.CAT", "shape.RESHAPED_COPY", "shape.SPLIT", "shape.TRIL", "shape.TRIU", "shape.UNBIND",
     "index.SELECT", "index.SLICE",
