@@ -13,7 +13,7 @@ from . import machine as machine_probe
 from .figures import as_json, merge, read
 from .grid_plot import save_heat_map
 from .grid_report import is_grid, summary
-from .peer import BenchmarkError, Peer, present
+from .peer import ONE_THREAD, BenchmarkError, Peer, present
 from .plot import save_plot
 from .report import Table
 from .results import OWN, SELF, Result, Run
@@ -25,10 +25,11 @@ from .target_report import text as target_text
 
 __all__ = ["add_arguments", "run"]
 
-PEERS = ("numpy", "torch", "torch.compile", "onnxruntime")
+LIBRARIES = ("numpy", "torch", "torch.compile", "onnxruntime")
+PEERS = (*LIBRARIES, ONE_THREAD)
 #: Where the grid's defaults differ: many cells, each against PyTorch's two layouts.
 GRID = {"against": "torch", "seconds": 0.1, "rounds": 3, "minutes": 40.0}
-USUAL = {"against": ",".join(PEERS), "seconds": 0.3, "rounds": 5, "minutes": 20.0}
+USUAL = {"against": ",".join(LIBRARIES), "seconds": 0.3, "rounds": 5, "minutes": 20.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +93,10 @@ def _peer_names(text: str) -> list[str]:
 def _peers(arguments: argparse.Namespace, options: dict[str, str]) -> list[Peer]:
     """Started one by one: fastnn, fastnn again, the others; all closed if one fails."""
     wanted = [(OWN, OWN, options), (SELF, OWN, options)]
-    wanted += [(name, name, {}) for name in _peer_names(arguments.against)]
+    wanted += [
+        (name, name, options if name == ONE_THREAD else {})
+        for name in _peer_names(arguments.against)
+    ]
     if arguments.every_algorithm:
         wanted = [(OWN, "algorithms", options)]
     peers: list[Peer] = []

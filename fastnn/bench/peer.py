@@ -10,7 +10,10 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["BenchmarkError", "Peer", "PeerTimeoutError", "present"]
+__all__ = ["ONE_THREAD", "BenchmarkError", "Peer", "PeerTimeoutError", "present"]
+
+#: fastnn itself, whatever the threads of the others.
+ONE_THREAD = "one-thread"
 
 #: What else a library needs.
 ALSO = {"onnxruntime": ("onnxruntime", "onnx"), "torch.compile": ("torch",)}
@@ -26,7 +29,9 @@ class PeerTimeoutError(BenchmarkError):
 
 def present(library: str) -> bool:
     """Whether the library can be imported here."""
-    return all(find_spec(name) is not None for name in ALSO.get(library, (library,)))
+    return library == ONE_THREAD or all(
+        find_spec(name) is not None for name in ALSO.get(library, (library,))
+    )
 
 
 class Peer:
@@ -37,12 +42,14 @@ class Peer:
     label : str
         What its figures are called.
     library : str
-        What ``worker.py`` is to run.
+        What ``worker.py`` is to run, or :data:`ONE_THREAD`.
     options : dict
         Settings of fastnn.
     """
 
     def __init__(self, label: str, library: str, threads: int, options: dict[str, str]) -> None:
+        if library == ONE_THREAD:
+            library, threads = "fastnn", 1
         self.label, self.library = label, library
         self._command = [sys.executable, "-P", "-m", "fastnn.bench.worker", library, str(threads)]
         self._command += [f"{key}={value}" for key, value in options.items()]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .cases import FAMILIES, Case
 from .grid import grid_cases
-from .targets import targets, targets_avx2
+from .targets import targets, targets_avx2, targets_threads
 
 __all__ = ["NAMES", "select", "shard"]
 
@@ -15,6 +15,7 @@ _SOURCES: dict[str, Callable[[], list[Case]]] = {
     "grid": grid_cases,
     "targets": targets,
     "targets_avx2": targets_avx2,
+    "targets_threads": targets_threads,
 }
 NAMES = tuple(_SOURCES)
 

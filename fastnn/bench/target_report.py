@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .results import OWN, SELF
-from .targets import DEFAULT
+from .targets import BEST, DEFAULT
 
 __all__ = ["has_targets", "markdown", "reached", "text"]
 
@@ -26,7 +26,7 @@ def _ratio(cell: dict[str, Any], against: str) -> float | None:
         layouts = peers.get("torch", {"variants": {}})["variants"]
         times = [layouts[""]["min"]] if "" in layouts else []
     else:
-        times = [each["min"] for each in peers.values()]
+        times = [each["min"] for name, each in peers.items() if against in (BEST, name)]
     return min(times) / cell["libraries"][OWN]["min"] if times else None
 
 

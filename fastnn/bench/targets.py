@@ -5,6 +5,10 @@ missed first; ``targets_avx2`` are those of AVX2, for a run in which every libra
 
     ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
         fastnn bench --cases targets_avx2 --isa avx2
+
+and ``targets_threads`` those of a second thread, against fastnn with one::
+
+    fastnn bench --cases targets_threads --threads 2 --against one-thread
 """
 
 from __future__ import annotations
@@ -13,8 +17,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from .cases import FAMILIES, Case, conv_case, gemm_case
+from .peer import ONE_THREAD
 
-__all__ = ["BEST", "DEFAULT", "PRODUCTS", "STEPS", "targets", "targets_avx2"]
+__all__ = [
+    "BEST",
+    "DEFAULT",
+    "PRODUCTS",
+    "STEPS",
+    "targets",
+    "targets_avx2",
+    "targets_threads",
+]
 
 #: Against the fastest peer in its best layout, or against PyTorch's default layout.
 BEST, DEFAULT = "the best", "PyTorch's default layout"
@@ -149,3 +162,17 @@ def targets_avx2() -> list[Case]:
         *_conv("depthwise 3x3 1x32@112", _each(default=2.6), 1, 32, 112, 32, groups=32),
     ]
     return [replace(case, family="targets_avx2") for case in cases]
+
+
+def targets_threads() -> list[Case]:
+    """Steps of nets above 10 million operations gain 1.8, and nothing is slower."""
+    steps = [
+        replace(case, asked={ONE_THREAD: 1.8 if case.flops > 1e7 else 1.0})
+        for case in FAMILIES["train"]
+    ]
+    trainings = [case for case in FAMILIES["conv"] if case.params["which"] == "training"]
+    others = [
+        replace(case, name=f"{case.family} {case.name}", asked={ONE_THREAD: 1.0})
+        for case in FAMILIES["gemm"] + trainings
+    ]
+    return [replace(case, family="targets_threads") for case in steps + others]

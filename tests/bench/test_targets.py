@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastnn.bench import figures, target_report, workloads
+from fastnn.bench.peer import ONE_THREAD
 from fastnn.bench.results import Measurement, Result, Run
 from fastnn.bench.select import select
 from fastnn.bench.targets import BEST, DEFAULT, targets
@@ -12,14 +13,14 @@ BANDWIDTH = [{"level": "memory", "cache": None, "read": 1e10, "write": 1e10, "co
 MACHINE = {"bandwidth": BANDWIDTH, "peaks": {}}
 
 
-@pytest.mark.parametrize("family", ["targets", "targets_avx2"])
+@pytest.mark.parametrize("family", ["targets", "targets_avx2", "targets_threads"])
 def test_every_case_has_a_name_of_its_own_and_something_asked(family):
     cases = select([family])
     assert len({case.name for case in cases}) == len(cases)
     assert {case.family for case in cases} == {family}
     for case in cases:
         assert case.asked
-        assert set(case.asked) <= {BEST, DEFAULT}
+        assert set(case.asked) <= {BEST, DEFAULT, ONE_THREAD}
         assert all(0.9 < ratio <= 10 for ratio in case.asked.values())
 
 
@@ -49,6 +50,12 @@ def test_a_ratio_is_against_what_it_names():
         against: ratio for _, against, _, ratio in target_report.reached(recorded(times, asked))
     }
     assert ratios == {DEFAULT: 4.0, BEST: 2.0}
+
+
+def test_a_second_thread_is_measured_against_one():
+    times = {"fastnn": {"": 1.0}, "torch": {"": 4.0}, ONE_THREAD: {"": 1.7}}
+    rows = target_report.reached(recorded(times, {ONE_THREAD: 1.8}))
+    assert [row[1:] for row in rows] == [(ONE_THREAD, 1.8, 1.7)]
 
 
 def test_without_the_peer_there_is_no_figure():
