@@ -153,6 +153,9 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
             for stride in ((1, 1), (2, 2))
         ),
         C((1, 2, 3, 17), 2, (1, 3), padding=(0, 0, 8, 8), dilation=(1, 8)),
+        # blocks of 7 and 30 tiles of 4x4, all of a panel's channels
+        C((1, 32, 4, 28), 32, padding=SAME3),
+        C((2, 32, 12, 20), 32, padding=SAME3),
         # groups, down to one channel in each
         *(
             C((2, c, 5, 9), k, padding=SAME3, groups=groups)

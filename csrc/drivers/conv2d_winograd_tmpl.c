@@ -153,7 +153,7 @@ static void FN(winograd_weight_task)(void *argument, ptrdiff_t task, int worker)
     real *u = job->u + task * side * side * plan->u_position;
     FN(winograd_collect)(job, task / plan->slabs, task % plan->slabs, desk.taps);
     for (int i = 0; i < side; i++, u += side * plan->u_position)
-        job->kernels->winograd_weights(plan->t.m, i, plan->in, plan->nr, desk.taps, u,
+        job->kernels->winograd_weights(plan->t.m, i, plan->in, desk.taps, u,
                                        plan->u_position);
 }
 
@@ -203,7 +203,7 @@ static void FN(winograd_multiply)(const FN(winograd_job) *job, ptrdiff_t tiles, 
         const ptrdiff_t which = plan->piecewise ? n / side : n % chunks, c = which * plan->chunk;
         g.k = fnn_min(plan->chunk, plan->in - c);
         if (plan->piecewise && j == 0)
-            job->kernels->winograd_weights(plan->t.m, i, g.k, nr, desk->taps + c * 9 * nr,
+            job->kernels->winograd_weights(plan->t.m, i, g.k, desk->taps + c * 9 * nr,
                                            desk->piece, plan->u_position);
         g.a = v + j * plan->v_position + which * plan->v_chunk;
         g.b = plan->piecewise ? desk->piece + j * plan->u_position
@@ -264,7 +264,7 @@ static void FN(winograd_multiply_few)(const FN(winograd_job) *job, ptrdiff_t gro
                 continue;
             }
             FN(winograd_fetch)(plan, w, next, outs, i, side);
-            job->kernels->winograd_weights(plan->t.m, i, g.k, nr, desk->taps, desk->piece,
+            job->kernels->winograd_weights(plan->t.m, i, g.k, desk->taps, desk->piece,
                                            plan->u_position);
             for (int j = 0; j < side; j++) {
                 g.a = v + i * v_row + j * plan->v_position;

@@ -40,10 +40,10 @@ typedef void FN(winograd_product_fn)(ptrdiff_t tiles, ptrdiff_t channels, const 
  * m[c*NR + k] = sum over t < tiles of v[t*16 + c] d[t*NR + k], for c < 16 and k < NR. */
 typedef void FN(winograd_depth_fn)(ptrdiff_t tiles, const real *v, const real *d, real *m);
 
-/* Row i of G g G^T for `channels` input channels and nr output channels, a multiple of LANES:
- * u[j*position + c*nr + k], j < m+2, from taps[(c*9 + r*3 + s)*nr + k]. */
-typedef void FN(winograd_weights_fn)(int m, int i, ptrdiff_t channels, ptrdiff_t nr,
-                                     const real *taps, real *u, ptrdiff_t position);
+/* Row i of G g G^T for `channels` input channels and NR = gemm_nr output channels:
+ * u[j*position + c*NR + k], j < m+2, from taps[(c*9 + r*3 + s)*NR + k]. */
+typedef void FN(winograd_weights_fn)(int m, int i, ptrdiff_t channels, const real *taps, real *u,
+                                     ptrdiff_t position);
 
 /* taps[(c*9 + r*3 + s)*NR + k] (+)= G^T u G, from u[position number*position + c*NR + k]. */
 typedef void FN(winograd_taps_fn)(int m, ptrdiff_t channels, const real *u, ptrdiff_t position,

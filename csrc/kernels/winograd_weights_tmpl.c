@@ -1,18 +1,19 @@
 /* Winograd transforms of the weights and of their gradient; contracts in kernels/winograd.h. */
 
-FNN_INLINE void FN(winograd_weight_row)(int m, int i, ptrdiff_t channels, ptrdiff_t nr,
-                                        const real *taps, real *u, ptrdiff_t position) {
+FNN_INLINE void FN(winograd_weight_row)(int m, int i, ptrdiff_t channels, const real *taps, real *u,
+                                        ptrdiff_t position) {
+    enum { NR = GEMM_NV * LANES };
     real row[3];
     FN(winograd_g_row)(m, i, row);
     const vec w0 = FN(splat)(row[0]), w1 = FN(splat)(row[1]), w2 = FN(splat)(row[2]);
-    for (ptrdiff_t c = 0; c < channels; c++, taps += 9 * nr, u += nr) {
-        for (ptrdiff_t k = 0; k < nr; k += LANES) {
+    for (ptrdiff_t c = 0; c < channels; c++, taps += 9 * NR, u += NR) {
+        for (int k = 0; k < NR; k += LANES) {
             vec g[3], o[6];
             FNN_UNROLL
             for (int s = 0; s < 3; s++) {
-                const real *tap = taps + s * nr + k;
-                g[s] = FN(fma)(w2, FN(load)(tap + 6 * nr),
-                               FN(fma)(w1, FN(load)(tap + 3 * nr), w0 * FN(load)(tap)));
+                const real *tap = taps + s * NR + k;
+                g[s] = FN(fma)(w2, FN(load)(tap + 6 * NR),
+                               FN(fma)(w1, FN(load)(tap + 3 * NR), w0 * FN(load)(tap)));
             }
             FN(winograd_g)(m, g, o);
             FNN_UNROLL
@@ -21,12 +22,12 @@ FNN_INLINE void FN(winograd_weight_row)(int m, int i, ptrdiff_t channels, ptrdif
     }
 }
 
-static FNN_NOINLINE void FN(winograd_weights)(int m, int i, ptrdiff_t channels, ptrdiff_t nr,
-                                              const real *taps, real *u, ptrdiff_t position) {
+static FNN_NOINLINE void FN(winograd_weights)(int m, int i, ptrdiff_t channels, const real *taps,
+                                              real *u, ptrdiff_t position) {
     if (m == 2)
-        FN(winograd_weight_row)(2, i, channels, nr, taps, u, position);
+        FN(winograd_weight_row)(2, i, channels, taps, u, position);
     else
-        FN(winograd_weight_row)(4, i, channels, nr, taps, u, position);
+        FN(winograd_weight_row)(4, i, channels, taps, u, position);
 }
 
 FNN_INLINE void FN(winograd_fold_taps)(int m, ptrdiff_t channels, const real *u, ptrdiff_t position,

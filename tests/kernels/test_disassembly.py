@@ -72,6 +72,8 @@ def compiled(compiler: str, isa: str, source: Path, target: Path) -> Path:
 
 def instances(functions: dict[str, list], kernel: str) -> list[str]:
     """The functions of a kernel: its register tiles where it has them, else itself."""
+    if kernel.endswith(("_f32", "_f64")):  # there is no other
+        return [kernel]
     sized = re.compile(rf"{kernel}_\d+(x\d+)*_f(32|64)$")
     return list(filter(sized.match, functions)) or [f"{kernel}_f32", f"{kernel}_f64"]
 
