@@ -103,6 +103,17 @@ def matmul(a, b):
                     cnp.PyArray_DIM(x, 1), None, typenum)
 
 
+cdef bint same_lead(cnp.ndarray x, cnp.ndarray y):
+    """Are all axes before the matrices the same?"""
+    cdef int i, ndim = cnp.PyArray_NDIM(x)
+    if cnp.PyArray_NDIM(y) != ndim:
+        return False
+    for i in range(ndim - 2):
+        if cnp.PyArray_DIM(x, i) != cnp.PyArray_DIM(y, i):
+            return False
+    return True
+
+
 cdef matmul_batched(a, b, int typenum):
     """Leading axes broadcast; the last of them is the driver's batch, the others a loop."""
     cdef cnp.ndarray x = matrices(a, typenum)
@@ -111,22 +122,23 @@ cdef matmul_batched(a, b, int typenum):
     cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(x)
     if x.shape[x.ndim - 1] != y.shape[y.ndim - 2]:
         inner_mismatch(a, b)
-    lead = np.broadcast_shapes((<object>x).shape[:-2], (<object>y).shape[:-2])
-    x = np.broadcast_to(x, lead + (<object>x).shape[-2:])
-    y = np.broadcast_to(y, lead + (<object>y).shape[-2:])
+    if not same_lead(x, y):  # NumPy takes microseconds for that
+        lead = np.broadcast_shapes((<object>x).shape[:-2], (<object>y).shape[:-2])
+        x = np.broadcast_to(x, lead + (<object>x).shape[-2:])
+        y = np.broadcast_to(y, lead + (<object>y).shape[-2:])
     cdef int ndim = x.ndim
     shape.m, shape.n, shape.k = x.shape[ndim - 2], y.shape[ndim - 1], x.shape[ndim - 1]
-    dims = lead + (shape.m, shape.n)
     cdef cnp.npy_intp out_dims[64]
     cdef int i
-    for i in range(ndim):
-        out_dims[i] = dims[i]
+    for i in range(ndim - 2):
+        out_dims[i] = cnp.PyArray_DIM(x, i)
+    out_dims[ndim - 2], out_dims[ndim - 1] = shape.m, shape.n
     cdef cnp.ndarray c = new_array(ndim, out_dims, typenum, <size_t>item)
     if cnp.PyArray_SIZE(c) == 0:
         return c
     set_strides(x, &shape.a_rs, &shape.a_cs)
     set_strides(y, &shape.b_rs, &shape.b_cs)
-    shape.batch = lead[-1]
+    shape.batch = cnp.PyArray_DIM(x, ndim - 3)
     shape.a_bs = cnp.PyArray_STRIDE(x, ndim - 3) // item
     shape.b_bs = cnp.PyArray_STRIDE(y, ndim - 3) // item
     shape.c_rs, shape.c_bs = shape.n, shape.m * shape.n
@@ -134,7 +146,10 @@ cdef matmul_batched(a, b, int typenum):
     shape.bias = FNN_NO_BIAS
     cdef char *out = cnp.PyArray_BYTES(c)
     cdef Py_ssize_t a_offset, b_offset
-    for index in np.ndindex(lead[:-1]):
+    if ndim == 3:
+        run_gemm(context(), &shape, typenum, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y), NULL, out)
+        return c
+    for index in np.ndindex((<object>x).shape[:-3]):
         a_offset = b_offset = 0
         for i in range(ndim - 3):
             a_offset += <Py_ssize_t>index[i] * cnp.PyArray_STRIDE(x, i)
