@@ -16,12 +16,17 @@ cdef class TensorState:
     cdef public tuple _view
 
 
-cdef object _new_tensor
+cdef TensorState _blank(type cls)
 
 @cython.locals(t=TensorState)
 cpdef wrap(array)
 
 cpdef bump(TensorState t)
+
+@cython.locals(s=TensorState, t=TensorState)
+cpdef apply_if(usual, Op op, a, b, c=*)
+
+cdef bint _to_record(TensorState t) except -1
 
 @cython.locals(a=TensorState)
 cdef _apply_to_one(Op op, tuple tensors, tuple params)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     Methods = object
 
-__all__ = ["Tensor", "apply", "apply_all", "bump", "record", "refresh", "wrap"]
+__all__ = ["Tensor", "apply", "apply_all", "apply_if", "bump", "record", "refresh", "wrap"]
 
 
 class TensorState:
@@ -145,12 +145,13 @@ class Tensor(TensorState, Methods):
         return self.grad_fn is None
 
 
-_new_tensor = Tensor.__new__
+def _blank(cls: type[Tensor]) -> Tensor:
+    return cls.__new__(cls)  # of a variable of type ``type``, so compiled to the slot itself
 
 
 def wrap(array: Array) -> Tensor:
     """Put ``array`` into a leaf that does not require grad; no copy, no check."""
-    t = _new_tensor(Tensor)
+    t = _blank(Tensor)
     t._data = array
     t._edge = t._grad = t._hooks = t._view = None
     t._requires_grad = False
@@ -182,6 +183,38 @@ def apply(op: Op, tensors: tuple[Any, ...], *params: Any) -> Tensor:
     if count == 3 and tensors[1] is not None:
         return _apply_to_three(op, tensors, params)
     return _apply_to_many(op, tensors, params)
+
+
+def apply_if(usual: Callable[..., bool], op: Op, a: Any, b: Any, c: Any = None) -> Tensor | None:
+    """:func:`apply` to two or three tensors if ``usual`` says yes to their arrays; else None.
+
+    None also for what is no tensor: the caller then finds out what is wrong, if anything.  Where
+    nothing is recorded the op's ``kernel`` is called and no rule, whose frame of Python, tuples
+    and look-ups cost as much as a product of 8 x 8 matrices.
+    """
+    if not isinstance(a, TensorState) or not isinstance(b, TensorState):
+        return None
+    s = a
+    t = b
+    x = s._data
+    y = t._data
+    if c is None:
+        if not usual(x, y):
+            return None
+        if op.kernel is None or _to_record(s) or _to_record(t):
+            return _apply_to_two(op, (a, b), ())
+        return wrap(getattr(settings().backend, op.kernel)(x, y))
+    if not isinstance(c, TensorState) or not usual(x, y, c._data):
+        return None
+    if op.kernel is None or _to_record(s) or _to_record(t) or _to_record(c):
+        return _apply_to_three(op, (a, b, c), ())
+    return wrap(getattr(settings().backend, op.kernel)(x, y, c._data))
+
+
+def _to_record(t: Any) -> bool:
+    if t._view is not None:
+        refresh(t)
+    return t._requires_grad and grad_enabled()
 
 
 def apply_all(op: Op, tensors: tuple[Any, ...], *params: Any) -> tuple[Tensor, ...]:

@@ -11,7 +11,15 @@ from typing import NamedTuple
 
 from . import native, reference
 from .interface import CONV_ALGORITHMS, CONV_PRECISIONS, Array, Backend, Padding, Pair
-from .native import empty_array, is_alike, is_classification, is_linear, is_product
+from .native import (
+    empty_array,
+    is_alike,
+    is_batch_product,
+    is_classification,
+    is_linear,
+    is_pair,
+    is_product,
+)
 
 __all__ = [
     "CONV_ALGORITHMS",
@@ -25,8 +33,10 @@ __all__ = [
     "conv_algorithm",
     "empty_array",
     "is_alike",
+    "is_batch_product",
     "is_classification",
     "is_linear",
+    "is_pair",
     "is_product",
     "set_conv_precision",
     "settings",

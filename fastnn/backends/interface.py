@@ -46,7 +46,7 @@ class Backend(Protocol):
         """``a @ b`` for (..., M, I) and (..., I, N); leading dimensions broadcast."""
         ...
 
-    def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
+    def linear(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         """``x @ weight.T + bias`` for (M, I), (N, I), (N,) -> (M, N)."""
         ...
 

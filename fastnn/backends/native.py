@@ -28,8 +28,10 @@ __all__ = [
     "backend",
     "empty_array",
     "is_alike",
+    "is_batch_product",
     "is_classification",
     "is_linear",
+    "is_pair",
     "is_product",
     "thread_reason",
 ]
@@ -39,7 +41,9 @@ backend: Backend = _native
 
 # Questions about arrays, whatever the backend.
 is_product = _native.is_product
+is_batch_product = _native.is_batch_product
 is_linear = _native.is_linear
+is_pair = _native.is_pair
 is_classification = _native.is_classification
 is_alike = _native.is_alike
 

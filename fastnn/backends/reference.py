@@ -42,7 +42,7 @@ class Reference:
         with np.errstate(all="ignore"):
             return _new(np.matmul(a, b))
 
-    def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
+    def linear(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         """``x @ weight.T + bias``."""
         with np.errstate(all="ignore"):
             out = np.matmul(x, weight.T)

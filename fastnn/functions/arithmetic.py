@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import Array
+from ..backends import Array, is_pair
 from ..ops import arithmetic as ops
 from ..ops import math as math_ops
-from ..tensor import Tensor, apply, wrap
+from ..tensor import Tensor, apply, apply_if, wrap
 from ._operands import (
     UNSUPPORTED,
     as_tensor,
@@ -58,8 +58,6 @@ __all__ = [
     "true_divide",
 ]
 
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-
 
 def _named(operator: Callable[[Tensor, Any], Tensor], input: Any, other: Any, name: str) -> Tensor:
     """Call an operator; raise where it returns UNSUPPORTED."""
@@ -81,10 +79,9 @@ def _named(operator: Callable[[Tensor, Any], Tensor], input: Any, other: Any, na
 
 def add_operator(self: Tensor, other: Any) -> Tensor:
     """``self + other``."""
-    if isinstance(other, Tensor):
-        dtype = self._data.dtype
-        if dtype is other._data.dtype and dtype in _FLOATS:
-            return apply(ops.ADD, (self, other))
+    result = apply_if(is_pair, ops.ADD, self, other)
+    if result is not None:
+        return result
     return binary(self, other, ops.ADD, ops.ADD_NUMBER, np.add)
 
 
@@ -93,10 +90,9 @@ radd_operator = add_operator
 
 def sub_operator(self: Tensor, other: Any) -> Tensor:
     """``self - other``."""
-    if isinstance(other, Tensor):
-        dtype = self._data.dtype
-        if dtype is other._data.dtype and dtype in _FLOATS:
-            return apply(ops.SUB, (self, other))
+    result = apply_if(is_pair, ops.SUB, self, other)
+    if result is not None:
+        return result
     if is_number(other) or isinstance(other, Tensor):
         _refuse_bools(self, other)
     return binary(self, other, ops.SUB, ops.SUB_NUMBER, np.subtract)
@@ -178,10 +174,9 @@ subtract = sub
 
 def mul_operator(self: Tensor, other: Any) -> Tensor:
     """``self * other``."""
-    if isinstance(other, Tensor):
-        dtype = self._data.dtype
-        if dtype is other._data.dtype and dtype in _FLOATS:
-            return apply(ops.MUL, (self, other))
+    result = apply_if(is_pair, ops.MUL, self, other)
+    if result is not None:
+        return result
     return binary(self, other, ops.MUL, ops.MUL_NUMBER, np.multiply)
 
 
@@ -198,10 +193,9 @@ multiply = mul
 
 def div_operator(self: Tensor, other: Any) -> Tensor:
     """``self / other``."""
-    if isinstance(other, Tensor):
-        dtype = self._data.dtype
-        if dtype is other._data.dtype and dtype in _FLOATS:
-            return apply(ops.DIV, (self, other))
+    result = apply_if(is_pair, ops.DIV, self, other)
+    if result is not None:
+        return result
     return binary(self, other, ops.DIV, ops.DIV_NUMBER, None)
 
 

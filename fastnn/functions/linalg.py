@@ -13,10 +13,10 @@ import numpy as np
 from .._shapes import addmm as addmm_shape
 from .._shapes import matmul as matmul_shape
 from .._shapes import mm as mm_shape
-from ..backends import is_product
+from ..backends import is_batch_product, is_product
 from ..ops import linalg as ops
 from ..ops._op import Op
-from ..tensor import Tensor, apply, wrap
+from ..tensor import Tensor, apply, apply_if, wrap
 from ._operands import UNSUPPORTED, require_tensor
 
 __all__ = ["addmm", "bmm", "dot", "inner", "matmul", "mm", "mv", "outer"]
@@ -54,13 +54,14 @@ def _product(op: Op, a: Tensor, b: Tensor) -> Tensor:
 
 def matmul_operator(self: Tensor, other: Any) -> Tensor:
     """``self @ other``."""
+    product = apply_if(is_product, ops.MM, self, other)
+    if product is not None:
+        return product
     if not isinstance(other, Tensor):
         if not isinstance(other, np.ndarray):
             return UNSUPPORTED
         other = wrap(other)
     a, b = self._data, other._data
-    if is_product(a, b):
-        return apply(ops.MM, (self, other))
     matmul_shape(a.shape, b.shape)
     if a.ndim == 2 and b.ndim == 2:
         op = ops.MM
@@ -96,11 +97,9 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices; errors as :func:`matmul`, and for other shapes."""
-    try:
-        if is_product(input._data, mat2._data):
-            return apply(ops.MM, (input, mat2))
-    except AttributeError:
-        pass  # not a tensor
+    product = apply_if(is_product, ops.MM, input, mat2)
+    if product is not None:
+        return product
     a, b = require_tensor(input, "mm"), require_tensor(mat2, "mm", "mat2", 2)
     mm_shape(a._data.shape, b._data.shape)
     return _product(ops.MM, a, b)
@@ -114,6 +113,9 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     RuntimeError
         For other shapes, or if the element types differ.
     """
+    product = apply_if(is_batch_product, ops.BMM, input, mat2)
+    if product is not None:
+        return product
     a, b = require_tensor(input, "bmm")._data, require_tensor(mat2, "bmm", "mat2", 2)._data
     for name, array in (("batch1", a), ("batch2", b)):
         if array.ndim != 3:

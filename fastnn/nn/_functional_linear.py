@@ -12,7 +12,7 @@ from ..functions._operands import require_tensor, scalar_name
 from ..ops.activation import RELU_DONE
 from ..ops.conv import CONV2D, CONV2D_UNBATCHED
 from ..ops.linear import ADDMM, LINEAR_ND, LINEAR_ND_UNBIASED, LINEAR_VECTOR_UNBIASED, MM
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, apply_if
 
 __all__ = ["conv2d", "conv2d_relu", "linear"]
 
@@ -54,24 +54,26 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     TypeError
         If an argument is not a tensor.
     """
+    result = apply_if(is_linear, MM if bias is None else ADDMM, input, weight, bias)
+    if result is not None:
+        return result
     try:
         x, w = input._data, weight._data
         b = None if bias is None else bias._data
     except AttributeError:
         _refuse("linear", input, weight, bias)
-    if not is_linear(x, w, b):
-        linear_shape(x.shape, w.shape, None if b is None else b.shape)
-        dtype = w.dtype
-        if x.dtype != dtype or (b is not None and b.dtype != dtype):
-            _mixed_linear(x, w, b)
-        if dtype.kind != "f":
-            product = input.matmul(weight.transpose(0, 1))
-            return product if bias is None else product + bias
-        if x.ndim != 2:
-            if bias is not None:
-                return apply(LINEAR_ND, (input, weight, bias))
-            op = LINEAR_VECTOR_UNBIASED if x.ndim == 1 else LINEAR_ND_UNBIASED
-            return apply(op, (input, weight))
+    linear_shape(x.shape, w.shape, None if b is None else b.shape)
+    dtype = w.dtype
+    if x.dtype != dtype or (b is not None and b.dtype != dtype):
+        _mixed_linear(x, w, b)
+    if dtype.kind != "f":
+        product = input.matmul(weight.transpose(0, 1))
+        return product if bias is None else product + bias
+    if x.ndim != 2:
+        if bias is not None:
+            return apply(LINEAR_ND, (input, weight, bias))
+        op = LINEAR_VECTOR_UNBIASED if x.ndim == 1 else LINEAR_ND_UNBIASED
+        return apply(op, (input, weight))
     return apply(MM, (input, weight)) if bias is None else apply(ADDMM, (input, weight, bias))
 
 

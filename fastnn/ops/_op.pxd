@@ -9,6 +9,7 @@ cdef class Op:
     cdef public bint fresh
     cdef public object gate
     cdef public object gated
+    cdef public object kernel
     cdef public object name
     cdef public object node_name
     cdef public tuple saves

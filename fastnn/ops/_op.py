@@ -51,6 +51,9 @@ class Op:
     gate : callable, optional
         ``backward`` is the gradient where the saved array is positive, else 0; this is the same
         but may write over the gradient it is given.
+    kernel : str, optional
+        The backend's function that is all there is to compute once :func:`fastnn.tensor.apply_if`
+        has asked about the inputs: taken where nothing is recorded, with no frame of Python.
     gated : callable, optional
         ``gated(settings, saved, grad, needs, y)`` is ``backward``, but with the gradient of the
         first input already put through the gate that has saved ``y``.
@@ -64,6 +67,7 @@ class Op:
         "fresh",
         "gate",
         "gated",
+        "kernel",
         "name",
         "node_name",
         "saves",
@@ -86,6 +90,7 @@ class Op:
         uses: Mapping[int, tuple[int, ...]] | None = None,
         gate: Backward | None = None,
         gated: Backward | None = None,
+        kernel: str | None = None,
         node_name: str | None = None,
     ) -> None:
         self.name = name
@@ -100,6 +105,7 @@ class Op:
         self.uses = uses
         self.gate = gate
         self.gated = gated
+        self.kernel = kernel
         self.checks = _Checks(saves, uses)
 
     def __repr__(self) -> str:

@@ -150,10 +150,10 @@ def _rdiv_backward(
     return (negative(backend.mul(grad, backend.div(out, a))),)
 
 
-ADD = Op("Add", _add, _add_backward, fresh=False, frees=False)
-SUB = Op("Sub", _sub, _sub_backward, fresh=False, frees=False)
-MUL = Op("Mul", _mul, _mul_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
-DIV = Op("Div", _div, _div_backward, saves=(0, 1), uses={0: (1,), 1: (0, 1)})
+ADD = Op("Add", _add, _add_backward, fresh=False, frees=False, kernel="add")
+SUB = Op("Sub", _sub, _sub_backward, fresh=False, frees=False, kernel="sub")
+MUL = Op("Mul", _mul, _mul_backward, saves=(0, 1), uses={0: (1,), 1: (0,)}, kernel="mul")
+DIV = Op("Div", _div, _div_backward, saves=(0, 1), uses={0: (1,), 1: (0, 1)}, kernel="div")
 NEG = Op("Neg", _neg, _negative, frees=False)
 #: ``a + number``, ``a - number``, ``a * number``, ``a / number``
 ADD_NUMBER = Op("Add", _add_number, _same, fresh=False, frees=False)

@@ -92,8 +92,8 @@ def _dot_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) ->
     return mul(b, grad) if needs[0] else None, mul(a, grad) if needs[1] else None
 
 
-MM = Op("Mm", _mm, _mm_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
-BMM = Op("Bmm", _mm, _mm_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
+MM = Op("Mm", _mm, _mm_backward, saves=(0, 1), uses={0: (1,), 1: (0,)}, kernel="matmul")
+BMM = Op("Bmm", _mm, _mm_backward, saves=(0, 1), uses={0: (1,), 1: (0,)}, kernel="matmul")
 MV = Op("Mv", _mv, _mv_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
 DOT = Op("Dot", _dot, _dot_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
 #: PyTorch names the reshape that ends these products.

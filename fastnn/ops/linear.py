@@ -60,9 +60,9 @@ def _linear_nd_backward(settings: Settings, saved: Saved, grad: Array, needs: Ne
 
 
 #: (M, I), (N, I), (N,) -> (M, N)
-ADDMM = Op("Addmm", _linear, _addmm_backward, saves=(0, 1), uses=_USES)
+ADDMM = Op("Addmm", _linear, _addmm_backward, saves=(0, 1), uses=_USES, kernel="linear")
 #: (M, I), (N, I) -> (M, N)
-MM = Op("Mm", _linear, _mm_backward, saves=(0, 1), uses=_USES)
+MM = Op("Mm", _linear, _mm_backward, saves=(0, 1), uses=_USES, kernel="linear")
 #: (..., I), (N, I), (N,) -> (..., N)
 LINEAR_ND = Op("View", _linear_nd, _linear_nd_backward, saves=(0, 1), uses=_USES)
 #: (..., I), (N, I) -> (..., N)

@@ -26,7 +26,29 @@ def is_product(a, b):
             and cnp.PyArray_DIM(<cnp.ndarray>b, 1) <= MODERATE)
 
 
-def is_linear(x, weight, bias):
+def is_batch_product(a, b):
+    """Whether the arrays are (B, M, I) and (B, I, N) of one floating type."""
+    return (is_float(a) and is_float(b) and same_type(a, b)
+            and cnp.PyArray_NDIM(<cnp.ndarray>a) == 3 and cnp.PyArray_NDIM(<cnp.ndarray>b) == 3
+            and cnp.PyArray_DIM(<cnp.ndarray>a, 0) == cnp.PyArray_DIM(<cnp.ndarray>b, 0)
+            and cnp.PyArray_DIM(<cnp.ndarray>a, 2) == cnp.PyArray_DIM(<cnp.ndarray>b, 1))
+
+
+def is_pair(a, b):
+    """Whether the arrays have one floating type, and shapes that broadcast."""
+    cdef int i, a_ndim, b_ndim
+    cdef Py_ssize_t size
+    if not is_float(a) or not is_float(b) or not same_type(a, b):
+        return False
+    a_ndim, b_ndim = cnp.PyArray_NDIM(<cnp.ndarray>a), cnp.PyArray_NDIM(<cnp.ndarray>b)
+    for i in range(1, min(a_ndim, b_ndim) + 1):
+        size = cnp.PyArray_DIM(<cnp.ndarray>a, a_ndim - i)
+        if size != 1 and size != cnp.PyArray_DIM(<cnp.ndarray>b, b_ndim - i) != 1:
+            return False
+    return True
+
+
+def is_linear(x, weight, bias=None):
     """Whether the arrays are (M, I), (N, I) and (N,), or None, of one floating type."""
     return (is_float(x) and is_float(weight) and same_type(x, weight)
             and cnp.PyArray_NDIM(<cnp.ndarray>x) == 2 and cnp.PyArray_NDIM(<cnp.ndarray>weight) == 2

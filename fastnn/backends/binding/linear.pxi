@@ -160,7 +160,7 @@ cdef matmul_batched(a, b, int typenum):
     return c
 
 
-def linear(x, weight, bias):
+def linear(x, weight, bias=None):
     """See :meth:`fastnn.backends.interface.Backend.linear`."""
     cdef int typenum = float_type(x)
     cdef cnp.ndarray a, w
