@@ -14,9 +14,13 @@ static const weight_tile dots_16[] = {FNN_CONV2D_DOTS_16(X)};
 static const weight_tile dots_32[] = {FNN_CONV2D_DOTS_32(X)};
 static const weight_tile outers_16[] = {FNN_CONV2D_OUTERS_16(X)};
 static const weight_tile outers_32[] = {FNN_CONV2D_OUTERS_32(X)};
-/* outs counts taps here, rows their runs. */
-static const weight_tile runs_16[] = {FNN_CONV2D_OUTER_RUNS_16(X)};
-static const weight_tile runs_32[] = {FNN_CONV2D_OUTER_RUNS_32(X)};
+#undef X
+typedef struct runs_tile {
+    int taps, runs, stride;
+} runs_tile;
+#define X(T, G, S) {T, G, S},
+static const runs_tile runs_16[] = {FNN_CONV2D_OUTER_RUNS_16(X)};
+static const runs_tile runs_32[] = {FNN_CONV2D_OUTER_RUNS_32(X)};
 #undef X
 #define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
 

@@ -4,8 +4,9 @@
  * the cache while the pixels go by in steps (some images, or a band of one). With few output
  * channels pixels lie in lanes and dy is read in place (dot); with many, channels lie in lanes
  * and dy is transposed (outer), a block that stays in L1 at a time if the sums are few, or channels
- * are one vector and taps come in runs. Small problems cut the steps into chunks, whose partial
- * gradients are added in order. Workspace:
+ * are one vector and taps come in runs: then planes are not split by phase of column, and all
+ * vectors of channels pass over a step's planes, each with few sums beside its block of dy. Small
+ * problems cut the steps into chunks, whose partial gradients are added in order. Workspace:
  *
  *   shared   offset of each row (input channel, tap) | gradients of the chunks
  *   worker   planes [image][in][phase][band + halo][pitch] | dy [pixel][channel] | gradient
@@ -14,6 +15,7 @@
 typedef struct FN(weight_plan) {
     fnn_conv2d_planes planes;
     ptrdiff_t images, groups, in, out, taps; /* channels per group */
+    ptrdiff_t q;                   /* columns of the result */
     int outer, runs, threes, tile; /* runs: conv2d_outer_runs; threes: conv2d_dot3 */
     ptrdiff_t tile_outs, tile_rows, tile_width; /* tile_width: elements of a row of its result */
     ptrdiff_t unit_outs, out_units, in_block, in_units;
@@ -34,34 +36,41 @@ typedef struct FN(weight_job) {
     char *workers;
 } FN(weight_job);
 
-/* Whether conv2d_outer_runs costs less than `most`: it is chosen then. `rows` are those of all
- * channels. */
-static int FN(takes_runs)(FN(weight_plan) *plan, const FN(fnn_table) *kernels, ptrdiff_t rows,
-                          ptrdiff_t most) {
-    const fnn_conv2d_axis *cols = &plan->planes.cols;
+/* Whether conv2d_outer_runs costs less than `most`: it is chosen then, and its planes laid. `rows`
+ * are those of all channels. */
+static FNN_NOINLINE int FN(takes_runs)(FN(weight_plan) *plan, const FN(fnn_table) *kernels,
+                                       ptrdiff_t rows, ptrdiff_t most) {
+    fnn_conv2d_planes *planes = &plan->planes;
+    const fnn_conv2d_axis *cols = &planes->cols;
     const int wide = kernels->conv2d_registers == 32;
-    const weight_tile *tiles = wide ? runs_32 : runs_16;
+    const runs_tile *tiles = wide ? runs_32 : runs_16;
     const ptrdiff_t lanes = kernels->lanes;
-    if (!kernels->conv2d_outer_runs || cols->stride > 1 || cols->dilation > 1) return 0;
+    if (!kernels->conv2d_outer_runs || cols->dilation > 1) return 0;
     for (int i = 0; i < (wide ? COUNT(runs_32) : COUNT(runs_16)); i++) {
-        const ptrdiff_t tile = (ptrdiff_t)tiles[i].outs * tiles[i].rows;
+        const ptrdiff_t tile = (ptrdiff_t)tiles[i].taps * tiles[i].runs;
         const ptrdiff_t pixel = fnn_ceil_div(plan->out, lanes) * fnn_ceil_div(rows, tile) *
                                     (fnn_max(tile, 8) + 1) +
                                 plan->out; /* the transposition */
-        if (tiles[i].outs != cols->taps || pixel * cols->out >= most) continue;
+        if (tiles[i].taps != cols->taps || tiles[i].stride != cols->stride) continue;
+        if (pixel * plan->q >= most) continue;
         plan->outer = plan->runs = 1;
-        plan->row_cost = pixel * cols->out;
+        plan->row_cost = pixel * plan->q;
         plan->tile = i;
         plan->tile_outs = plan->tile_width = lanes;
         plan->tile_rows = tile;
     }
-    return plan->runs;
+    if (!plan->runs) return 0;
+    const ptrdiff_t positions = (plan->q - 1) * cols->stride + 1;
+    planes->cols = fnn_conv2d_axis_forward(cols->in, positions, cols->taps, 1, 1, cols->in_origin);
+    planes->copies = planes->rows.phases;
+    planes->pitch = fnn_conv2d_pitch(&planes->cols, lanes);
+    return 1;
 }
 
 static void FN(choose_weight_form)(FN(weight_plan) *plan, const FN(fnn_table) *kernels) {
     const int wide = kernels->conv2d_registers == 32;
     const weight_tile *dots = wide ? dots_32 : dots_16, *outers = wide ? outers_32 : outers_16;
-    const ptrdiff_t lanes = kernels->lanes, q = plan->planes.cols.out;
+    const ptrdiff_t lanes = kernels->lanes, q = plan->q;
     const ptrdiff_t rows = plan->in * plan->taps, bytes = lanes * (ptrdiff_t)sizeof(real);
     int dot = 0, outer = 0;
     const ptrdiff_t dot_cost = choose_weight_tile(dots, wide ? COUNT(dots_32) : COUNT(dots_16), 0,
@@ -92,7 +101,7 @@ static void FN(cut_units)(FN(weight_plan) *plan) {
     plan->in_units = fnn_ceil_div(plan->in, plan->in_block);
     plan->row_space = fnn_round_up(plan->in_block * plan->taps, plan->tile_rows);
     plan->unit_outs = plan->tile_outs;
-    if (!plan->outer) {
+    if (!plan->outer || plan->runs) {
         const ptrdiff_t tiles = fnn_max(SUM_BYTES / (plan->row_space * row), 1);
         plan->unit_outs *= fnn_min(tiles, fnn_ceil_div(plan->out, plan->tile_outs));
     }
@@ -102,7 +111,7 @@ static void FN(cut_units)(FN(weight_plan) *plan) {
 /* Multiply-adds of a unit. */
 static ptrdiff_t FN(unit_work)(const FN(weight_plan) *plan) {
     return plan->images * plan->unit_outs * plan->in_block * plan->taps * plan->planes.rows.out *
-           plan->planes.cols.out;
+           plan->q;
 }
 
 /* Sums apart that would be best, whatever the steps. */
@@ -115,7 +124,7 @@ static ptrdiff_t FN(best_chunks)(const FN(weight_plan) *plan) {
 
 static void FN(cut_steps)(FN(weight_plan) *plan, ptrdiff_t lanes) {
     fnn_conv2d_planes *planes = &plan->planes;
-    const ptrdiff_t q = planes->cols.out;
+    const ptrdiff_t q = plan->q;
     const ptrdiff_t dy_row = plan->outer ? q * plan->tile_width * (ptrdiff_t)sizeof(real) : 0;
     const ptrdiff_t x_row = fnn_conv2d_row_bytes(planes, plan->in_block, sizeof(real));
     const ptrdiff_t most = fnn_max((PIXEL_BYTES - planes->rows.halo * x_row) / (x_row + dy_row), 2);
@@ -144,17 +153,18 @@ static void FN(cut_tasks)(FN(weight_plan) *plan) {
     plan->chunks = fnn_min(FN(best_chunks)(plan), plan->steps);
 }
 
-static FN(weight_plan) FN(make_weight_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
+static FNN_NOINLINE FN(weight_plan) FN(make_weight_plan)(const fnn_ctx *ctx,
+                                                         const fnn_conv2d_shape *s) {
     const FN(fnn_table) *kernels = FN(table)(ctx);
     const ptrdiff_t lanes = kernels->lanes;
     FN(weight_plan) plan = {.planes = fnn_conv2d_planes_forward(s, lanes), .images = s->n,
                             .groups = s->groups, .in = s->c / s->groups, .out = s->k / s->groups,
-                            .taps = s->r * s->s};
+                            .taps = s->r * s->s, .q = s->q};
     FN(choose_weight_form)(&plan, kernels);
     FN(cut_units)(&plan);
     FN(cut_steps)(&plan, lanes);
     FN(cut_tasks)(&plan);
-    const ptrdiff_t pixels = plan.block_images * plan.block_rows * plan.planes.cols.out;
+    const ptrdiff_t pixels = plan.block_images * plan.block_rows * plan.q;
     const ptrdiff_t tiles = fnn_ceil_div(plan.unit_outs, plan.tile_outs);
     plan.row_bytes = fnn_lines((size_t)plan.row_space * sizeof(ptrdiff_t));
     if (plan.chunks > 1)
@@ -195,27 +205,50 @@ static void FN(copy_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdi
                         a0, height, unit->planes + n * plan->in_block * plan->planes.channel);
 }
 
-/* Adds some pixels by all tiles of the unit. x and dy are what the kernel asks for. */
-static void FN(add_tiles)(const FN(weight_job) *job, const FN(unit) *unit,
-                          const fnn_conv2d_pixels *pixels, const real *x, const real *dy, int add) {
+/* Adds some pixels to all rows of tile t. x and dy are what the kernel asks for. */
+static FNN_NOINLINE void FN(add_tile)(const FN(weight_job) *job, const FN(unit) *unit,
+                                      const fnn_conv2d_pixels *pixels, ptrdiff_t t, const real *x,
+                                      const real *dy, int add) {
     const FN(weight_plan) *plan = job->plan;
     const ptrdiff_t rows = (unit->in1 - unit->in0) * plan->taps;
     FN(conv2d_dot_fn) *const add_tile = plan->runs     ? job->kernels->conv2d_outer_runs
                                         : plan->outer  ? job->kernels->conv2d_outer
                                         : plan->threes ? job->kernels->conv2d_dot3
                                                        : job->kernels->conv2d_dot;
-    for (ptrdiff_t t = 0; unit->out0 + t * plan->tile_outs < unit->out1; t++) {
-        const ptrdiff_t k = plan->outer ? 0 : FN(tile_start)(plan, unit, t);
-        for (ptrdiff_t i = 0; i < rows; i += plan->tile_rows)
-            add_tile(pixels, plan->tile, job->row + i, x, dy + k * pixels->dy_channel, add,
-                     unit->sums + (t * plan->row_space + i) * plan->tile_width);
-    }
+    for (ptrdiff_t i = 0; i < rows; i += plan->tile_rows)
+        add_tile(pixels, plan->tile, job->row + i, x, dy, add,
+                 unit->sums + (t * plan->row_space + i) * plan->tile_width);
 }
 
-/* Transposes dy block by block, and adds each while it is in the cache. */
+/* The block of dy to be fetched that starts with row p of image n for the tile of channel `start`,
+ * or, behind the last row, the one that comes next; false where the step ends. */
+static FNN_NOINLINE int FN(fetch_block)(const FN(weight_plan) *plan, const FN(unit) *unit,
+                                        const fnn_conv2d_pixels *step, ptrdiff_t start,
+                                        ptrdiff_t n, ptrdiff_t p, const real *dy,
+                                        fnn_conv2d_ahead *ahead) {
+    const ptrdiff_t outs = fnn_min(plan->tile_outs, unit->out1 - start);
+    ptrdiff_t rows = fnn_min(plan->block_rows, step->rows - p);
+    if (rows == 0) {
+        rows = fnn_min(plan->block_rows, step->rows);
+        p = 0;
+        if (++n >= step->images) {
+            n = 0;
+            start += outs;
+            if (start >= unit->out1) return 0;
+        }
+    }
+    *ahead = FN(look_ahead)(dy + n * step->dy_image + start * step->dy_channel + p * step->cols,
+                            rows * step->cols, fnn_min(outs, unit->out1 - start), step->dy_channel,
+                            1, 0);
+    return 1;
+}
+
+/* Transposes dy of tile t block by block, and adds each while it is in the cache. */
 static void FN(add_blocks)(const FN(weight_job) *job, const FN(unit) *unit,
-                           const fnn_conv2d_pixels *step, const real *dy, int add) {
+                           const fnn_conv2d_pixels *step, ptrdiff_t t, const real *dy, int add) {
     const FN(weight_plan) *plan = job->plan;
+    const ptrdiff_t start = FN(tile_start)(plan, unit, t);
+    const ptrdiff_t outs = fnn_min(plan->tile_outs, unit->out1 - start);
     fnn_conv2d_pixels pixels = *step;
     for (ptrdiff_t n = 0; n < step->images; n += pixels.images) {
         pixels.images = fnn_min(plan->block_images, step->images - n);
@@ -224,12 +257,17 @@ static void FN(add_blocks)(const FN(weight_job) *job, const FN(unit) *unit,
             const ptrdiff_t count = pixels.rows * step->cols;
             for (ptrdiff_t i = 0; i < pixels.images; i++)
                 job->kernels->conv2d_transpose(
-                    unit->out1 - unit->out0, count,
-                    dy + (n + i) * step->dy_image + unit->out0 * step->dy_channel + p * step->cols,
+                    outs, count,
+                    dy + (n + i) * step->dy_image + start * step->dy_channel + p * step->cols,
                     step->dy_channel, unit->dy + i * count * plan->tile_width, plan->tile_width,
                     plan->tile_width);
-            FN(add_tiles)(job, unit, &pixels, unit->planes + n * step->x_image + p * step->x_row,
-                          unit->dy, add);
+            fnn_conv2d_ahead next[2] = {{0}};
+            const int goes_on = plan->runs && FN(fetch_block)(plan, unit, step, start,
+                                                              n + pixels.images - 1,
+                                                              p + pixels.rows, dy, next);
+            pixels.ahead = goes_on ? next : step->ahead;
+            FN(add_tile)(job, unit, &pixels, t,
+                         unit->planes + n * step->x_image + p * step->x_row, unit->dy, add);
         }
     }
 }
@@ -254,18 +292,18 @@ static void FN(fetch_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrd
                            const FN(weight_step) *step, fnn_conv2d_ahead ahead[2]) {
     const FN(weight_plan) *plan = job->plan;
     const fnn_conv2d_axis *rows = &plan->planes.rows, *cols = &plan->planes.cols;
-    const ptrdiff_t x_plane = rows->in * cols->in, dy_plane = rows->out * cols->out;
+    const ptrdiff_t x_plane = rows->in * cols->in, dy_plane = rows->out * plan->q;
     const ptrdiff_t x_image = plan->groups * plan->in * x_plane;
     const ptrdiff_t dy_image = plan->groups * plan->out * dy_plane;
     const ptrdiff_t ins = unit->in1 - unit->in0, outs = unit->out1 - unit->out0;
     const ptrdiff_t images = step->n1 - step->n0, height = step->a1 - step->a0;
     const real *x = job->x + step->n0 * x_image + (group * plan->in + unit->in0) * x_plane;
     const real *dy = job->dy + step->n0 * dy_image + (group * plan->out + unit->out0) * dy_plane +
-                     step->a0 * cols->out;
+                     step->a0 * plan->q;
     ahead[0] = FN(planes_ahead)(&plan->planes, ins, x, step->a0, height);
     if (images > 1) ahead[0] = FN(look_ahead)(x, ins * x_plane, images, x_image, 1, 0);
     if (plan->planes.bands > 1)
-        ahead[1] = FN(look_ahead)(dy, height * cols->out, outs, dy_plane, 1, 0);
+        ahead[1] = FN(look_ahead)(dy, height * plan->q, outs, dy_plane, 1, 0);
     else
         ahead[1] = FN(look_ahead)(dy, outs * dy_plane, images, dy_image, 1, 0);
 }
@@ -275,7 +313,7 @@ static void FN(add_step)(const FN(weight_job) *job, const FN(unit) *unit,
                          const FN(weight_step) *step, fnn_conv2d_ahead ahead[2], int add) {
     const FN(weight_plan) *plan = job->plan;
     const fnn_conv2d_planes *planes = &plan->planes;
-    const ptrdiff_t q = planes->cols.out, dy_plane = planes->rows.out * q;
+    const ptrdiff_t q = plan->q, dy_plane = planes->rows.out * q;
     const fnn_conv2d_pixels pixels = {
         .images = step->n1 - step->n0, .rows = step->a1 - step->a0, .cols = q,
         .x_image = plan->in_block * planes->channel, .x_row = planes->pitch,
@@ -285,21 +323,25 @@ static void FN(add_step)(const FN(weight_job) *job, const FN(unit) *unit,
                      ((step->n0 * plan->groups + unit->group) * plan->out) * dy_plane +
                      step->a0 * q;
     FN(copy_step)(job, unit, step->n0, step->n1, step->a0, pixels.rows);
-    if (plan->outer)
-        FN(add_blocks)(job, unit, &pixels, dy, add);
-    else
-        FN(add_tiles)(job, unit, &pixels, unit->planes, dy, add);
+    for (ptrdiff_t t = 0; unit->out0 + t * plan->tile_outs < unit->out1; t++) {
+        const ptrdiff_t k = FN(tile_start)(plan, unit, t);
+        if (plan->outer)
+            FN(add_blocks)(job, unit, &pixels, t, dy, add);
+        else
+            FN(add_tile)(job, unit, &pixels, t, unit->planes, dy + k * dy_plane, add);
+    }
 }
 
 static void FN(finish_unit)(const FN(weight_job) *job, const FN(unit) *unit, real *dw) {
     const FN(weight_plan) *plan = job->plan;
     const ptrdiff_t rows = (unit->in1 - unit->in0) * plan->taps, dw_row = plan->in * plan->taps;
     real *to = dw + unit->group * plan->out * dw_row + unit->in0 * plan->taps;
-    if (plan->outer) {
-        job->kernels->conv2d_transpose(rows, unit->out1 - unit->out0, unit->sums, plan->tile_width,
-                                       to + unit->out0 * dw_row, dw_row, rows);
-        return;
-    }
+    for (ptrdiff_t k = unit->out0; plan->outer && k < unit->out1; k += plan->tile_outs)
+        job->kernels->conv2d_transpose(
+            rows, fnn_min(plan->tile_outs, unit->out1 - k),
+            unit->sums + (k - unit->out0) / plan->tile_outs * plan->row_space * plan->tile_width,
+            plan->tile_width, to + k * dw_row, dw_row, rows);
+    if (plan->outer) return;
     for (ptrdiff_t k = unit->out0; k < unit->out1; k++) {
         const ptrdiff_t t = (k - unit->out0) / plan->tile_outs;
         const real *sums = unit->sums + t * plan->row_space * plan->tile_width +
@@ -361,7 +403,7 @@ void FN(fnn_conv2d_direct_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_
     fnn_conv2d_note(to, "bands", plan.planes.bands);
     fnn_conv2d_note(to, "images a step", plan.step_images);
     fnn_conv2d_note(to, "partial gradients", plan.chunks);
-    to->share = (double)(plan.out * plan.in * plan.taps * plan.planes.cols.out) /
+    to->share = (double)(plan.out * plan.in * plan.taps * plan.q) /
                 ((double)lanes * (double)plan.row_cost);
     to->basis = "cycles counted for the tile; copies and memory left out";
 }
@@ -382,7 +424,7 @@ void FN(fnn_conv2d_direct_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_
     }
     const ptrdiff_t tasks = plan.group_tasks * plan.out_units * plan.in_units * plan.chunks;
     const ptrdiff_t work = plan.images * plan.groups * plan.out * plan.in * plan.taps *
-                           plan.planes.rows.out * plan.planes.cols.out;
+                           plan.planes.rows.out * plan.q;
     fnn_parallel(work > GRAIN ? ctx->threads : 1, tasks, FN(weight_task), &job);
     if (plan.chunks > 1)
         FN(add_partial)(plan.chunks, plan.groups * plan.out * plan.in * plan.taps, job.partial, dw);

@@ -101,8 +101,8 @@ typedef void FN(conv2d_outer_fn)(const fnn_conv2d_pixels *pixels, int tile, cons
                                  const real *x, const real *dy, int add, real *g);
 
 /* The same for one vector of channels and rows that come in runs of T neighbouring taps:
- * row[i + t] = row[i] + t for t < T and every T-th i. Tile (T, runs). Tables of vectors shorter
- * than 32 bytes hold NULL instead. */
+ * row[i + t] = row[i] + t for t < T and every T-th i. Columns of x are S apart: q*S stands for q
+ * above. Tile (T, runs, S). Tables of vectors shorter than 32 bytes hold NULL instead. */
 typedef FN(conv2d_outer_fn) FN(conv2d_outer_runs_fn);
 
 /* dst[j*dst_row + i] = src[i*src_row + j] for i < rows, j < cols, and 0 for rows <= i < padded. */

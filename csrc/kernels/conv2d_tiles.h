@@ -15,7 +15,7 @@
  *   conv2d_rows3  X(rows, vectors of pixels per row), of one output channel
  *   conv2d_dot    X(output channels, rows of weights)
  *   conv2d_outer  X(vectors of output channels, rows of weights)
- *   conv2d_outer_runs X(neighbouring taps, runs of them), of one vector of output channels */
+ *   conv2d_outer_runs X(neighbouring taps, runs of them, stride), of one vector of channels */
 #define FNN_CONV2D_TILES_32(X) \
     X(1, 12) X(1, 7) X(1, 4) X(1, 2) X(2, 12) X(2, 7) X(3, 8) X(3, 5) X(4, 6) X(4, 4) X(6, 4) \
     X(8, 3) X(12, 2) X(12, 1)
@@ -44,8 +44,8 @@
 #define FNN_CONV2D_DOTS_16(X) X(1, 9) X(1, 5) X(2, 5) X(3, 3) X(3, 4)
 #define FNN_CONV2D_OUTERS_32(X) X(1, 9) X(2, 9) X(3, 9) X(4, 6)
 #define FNN_CONV2D_OUTERS_16(X) X(1, 9) X(2, 6)
-#define FNN_CONV2D_OUTER_RUNS_32(X) X(3, 8) X(5, 5) X(7, 3)
-#define FNN_CONV2D_OUTER_RUNS_16(X) X(3, 3) X(5, 2) X(7, 1)
+#define FNN_CONV2D_OUTER_RUNS_32(X) X(3, 8, 1) X(5, 5, 1) X(7, 3, 1) X(5, 5, 2) X(7, 3, 2)
+#define FNN_CONV2D_OUTER_RUNS_16(X) X(3, 3, 1) X(5, 2, 1) X(7, 1, 1)
 
 /* One filter tap: where its input pixel stands relative to the output pixel, and its weight
  * relative to the first tap of the same two channels. */
