@@ -133,6 +133,9 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
             for stride in ((2, 2), (1, 2), (2, 1), (3, 3), (4, 5))
         ),
         C((1, 3, 30, 33), 8, (7, 7), (2, 2), (3, 3, 3, 3)),
+        # rows of taps in runs: several vectors of outputs, the last one short, and bands
+        C((2, 3, 37, 41), 20, (7, 7), (2, 2), (3, 3, 3, 3)),
+        C((1, 5, 90, 140), 45, (5, 5), (2, 2), (2, 2, 1, 2)),
         C((1, 2, 9, 40), 3, (3, 3), (1, 9)),  # a stride beyond the kernel
         # paddings, each side on its own, and more than the kernel
         *(
