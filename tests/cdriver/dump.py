@@ -289,6 +289,8 @@ def large(dtype):
     yield conv2d(replace(case, x=(3, 9, 29, 31), k=18, groups=3), dtype)
     yield conv2d(replace(case, x=(1, 40, 15, 31), k=40), dtype)
     yield conv2d(replace(case, x=(8, 20, 48, 48), k=4), dtype)  # many blocks of Winograd's tiles
+    dilated = replace(case, x=(3, 8, 40, 41), k=8, padding=(2, 2, 2, 2), dilation=(2, 2))
+    yield conv2d(dilated, dtype)  # maps that Winograd puts together from phases
     depthwise = replace(case, x=(4, 24, 29, 31), k=24, groups=24)
     yield conv2d(depthwise, dtype)
     yield conv2d(replace(depthwise, kernel=(7, 7)), dtype)
