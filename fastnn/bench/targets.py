@@ -3,7 +3,8 @@ r"""What the kernels are asked to reach: cases with the ratio to a peer that eac
 ``fastnn bench --cases targets`` measures them and prints each target beside its figure, those
 missed first; ``targets_avx2`` are those of AVX2, for a run in which every library is held to it::
 
-    ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+    OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
+        MKL_ENABLE_INSTRUCTIONS=AVX2 \
         fastnn bench --cases targets_avx2 --isa avx2
 
 and ``targets_threads`` those of a second thread, against fastnn with one::
