@@ -23,7 +23,7 @@ static void FN(finish)(const FN(fnn_table) *kernels, const FN(finishing) *how, F
     if (region.cols == region.pitch) region.cols *= region.rows, region.rows = 1;
     if (region.cols == region.plane && region.rows == 1)
         region.cols *= region.planes, region.planes = 1;
-    /* a gate that is tiny is open: the drivers' arithmetic would take it for zero */
+    /* exact, as on its own: the drivers' arithmetic takes tiny numbers for zero */
     const fnn_fpstate state = fnn_fp_get();
     fnn_fp_set(state & ~(fnn_fpstate)FNN_FP_FLUSH);
     for (ptrdiff_t i = 0; i < region.planes; i++, at += region.plane) {

@@ -5,6 +5,7 @@
 
 #include "simd/transpose_tmpl.h"
 
+#include "kernels/elementwise_tmpl.c"
 #include "kernels/gemm_tmpl.c"
 #include "kernels/gemm_pack_tmpl.c"
 #include "kernels/gemm_dot_tmpl.c"
@@ -15,7 +16,6 @@
 #include "kernels/winograd_tmpl.c"
 #include "kernels/winograd_weights_tmpl.c"
 #include "kernels/winograd_product_tmpl.c"
-#include "kernels/elementwise_tmpl.c"
 #include "kernels/reduce_tmpl.c"
 #include "kernels/pool_tmpl.c"
 #include "kernels/max_pool_tmpl.c"

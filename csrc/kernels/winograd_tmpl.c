@@ -107,11 +107,6 @@ static FNN_NOINLINE void FN(winograd_gradient)(int m, const fnn_winograd_strip *
 
 /* ---- products back to pixels ---- */
 
-/* v where the gate is open. Bits tell a tiny number from 0. */
-FNN_INLINE vec FN(winograd_gate)(vec v, vec gate) {
-    return (vec)((ivec)v & (((ivec)gate > 0) | (gate != gate)));
-}
-
 /* `count` pixels, dense in src and readable to the next multiple of LANES, to the strip's planes. */
 static FNN_NOINLINE void FN(winograd_place)(const fnn_winograd_strip *strip, ptrdiff_t count,
                                             const real *src, int relu, const real *gate, real *y) {
@@ -132,7 +127,7 @@ static FNN_NOINLINE void FN(winograd_place)(const fnn_winograd_strip *strip, ptr
             for (int l = 0; l < LANES; l++) {
                 const ptrdiff_t at = c + l * strip->plane;
                 if (l >= strip->channels) continue;
-                if (gate) v[l] = FN(winograd_gate)(v[l], FN(load_m)(gate + at, mask));
+                if (gate) v[l] = FN(reluv_backward)(v[l], FN(load_m)(gate + at, mask));
                 FN(store_m)(y + at, v[l], mask);
             }
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import _shapes_window as window
 from .._shapes import linear as linear_shape
@@ -14,7 +14,7 @@ from ..ops.conv import CONV2D, CONV2D_UNBATCHED
 from ..ops.linear import ADDMM, LINEAR_ND, LINEAR_ND_UNBIASED, LINEAR_VECTOR_UNBIASED, MM
 from ..tensor import Tensor, apply, apply_if
 
-__all__ = ["conv2d", "conv2d_relu", "linear"]
+__all__ = ["conv2d", "convolve", "linear"]
 
 # PyTorch's names of element types in the texts of its older functions.
 _C_NAMES = {
@@ -134,32 +134,21 @@ def conv2d(
     TypeError
         If an argument is not a tensor, or a setting is not of integers.
     """
-    return _conv2d(input, weight, bias, stride, padding, dilation, groups, False)
+    return convolve(input, weight, bias, (stride, padding, dilation, groups))
 
 
-def conv2d_relu(
+def convolve(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    stride: int | Sequence[int],
-    padding: str | int | Sequence[int],
-    dilation: int | Sequence[int],
-    groups: int,
+    how: tuple[Any, Any, Any, int],
+    relu: bool = False,
 ) -> Tensor:
-    """``relu(conv2d(...))``, to the bit and with the same graph, in one pass over memory."""
-    return _conv2d(input, weight, bias, stride, padding, dilation, groups, True)
+    """:func:`conv2d`; with ``relu`` also ``relu`` of it, to the bit and with the same graph.
 
-
-def _conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: int | Sequence[int],
-    padding: str | int | Sequence[int],
-    dilation: int | Sequence[int],
-    groups: int,
-    relu: bool,
-) -> Tensor:
+    ``how`` is conv2d's ``(stride, padding, dilation, groups)``.
+    """
+    stride, padding, dilation, groups = how
     try:
         x, w = input._data, weight._data
         b = None if bias is None else bias._data

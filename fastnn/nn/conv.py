@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from .._shapes_window import conv2d_pair
 from ..creation import empty
@@ -12,7 +12,7 @@ from ..dtypes import dtype as DType
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from ._functional_linear import conv2d_relu
+from ._functional_linear import convolve
 from .module import Module
 from .parameter import Parameter
 
@@ -140,19 +140,18 @@ class Conv2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, K, P, Q), or both without N."""
-        return self._convolve(F.conv2d, input)
+        return self._convolve(input)
 
     def _forward_relu(self, input: Tensor) -> Tensor:
-        return self._convolve(conv2d_relu, input)
+        return self._convolve(input, relu=True)
 
-    def _convolve(self, convolution: Callable[..., Tensor], input: Tensor) -> Tensor:
+    def _convolve(self, input: Tensor, relu: bool = False) -> Tensor:
         padding = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._margins, mode=self.padding_mode)
             padding = (0, 0)
-        return convolution(
-            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
-        )
+        how = (self.stride, padding, self.dilation, self.groups)
+        return convolve(input, self.weight, self.bias, how, relu)
 
     def extra_repr(self) -> str:
         """Return what the repr says between the parentheses."""
