@@ -75,8 +75,7 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const real **a, const r
                              int vectors, int partial) {
     const ptrdiff_t rs = g->a_rs, a_ks = g->a_ks, b_ks = g->b_ks;
     const int line = FNN_LINE / (int)sizeof(real);
-    ptrdiff_t rest = g->segments;
-    do {
+    for (ptrdiff_t rest = g->segments;;) {
         for (ptrdiff_t k = g->k; k > 0; k--) {
             vec bv[2 * GEMM_NV];
             FNN_UNROLL
@@ -100,11 +99,12 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const real **a, const r
             b[0] += b_ks;
             b[1] += b_ks;
         }
+        if (FNN_LIKELY(--rest <= 0)) return;
         FNN_UNROLL
         for (int r = 0; r < rows; r += GEMM_SHARE) a[r / GEMM_SHARE] += g->a_jump;
         b[0] += g->b_jump;
         b[1] += g->b_jump;
-    } while (--rest > 0);
+    }
 }
 
 /* Rows i .. i+rows-1, columns j .. of `vectors` vectors, of which the last one has `tail` lanes.
