@@ -21,9 +21,11 @@ fnn_status FN(fnn_conv2d_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *sh
                                   const real *w, const real *bias, real *y, void *workspace);
 fnn_status FN(fnn_conv2d_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                         const real *dy, const real *w, real *dx, void *workspace);
+/* db, or NULL: the gradient of the bias, summed on the way. */
 fnn_status FN(fnn_conv2d_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                          const real *dy, const real *x, real *dw, void *workspace);
-/* db[k] = sum of dy over images and pixels. */
+                                          const real *dy, const real *x, real *dw, real *db,
+                                          void *workspace);
+/* db[k] = sum of dy over images and pixels, alone. */
 fnn_status FN(fnn_conv2d_backward_bias)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                         const real *dy, real *db);
 

@@ -1,4 +1,4 @@
-/* conv2d: the entry points, the choice of algorithm, the gradient of the bias. */
+/* conv2d: the entry points, the choice of algorithm, the gradient of the bias alone. */
 #include <string.h>
 
 #include "base/common.h"
@@ -11,6 +11,7 @@
 
 enum {
     BIAS_GRAIN = 65536, /* elements of dy worth a task */
+    BIAS_CHANNELS = 32, /* sums at a time: two kilobytes */
     COLUMN_BYTES = 256 * 1024, /* of columns of a channel: beyond, `direct` is better */
     BATCH_MAPS = 40 << 20,     /* bytes of maps that the last cache holds */
     PHASES_CHANNELS = 32 /* on either side, that repay copying the phases of both maps */

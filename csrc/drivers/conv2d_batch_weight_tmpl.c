@@ -4,7 +4,7 @@
  * per weight, stays in the cache while LANES images, or bands of them, pass in steps. Small
  * problems cut the steps into chunks, whose partial gradients are added in order. Workspace:
  *
- *   shared   offset of each row (input channel, tap) | gradients of the chunks
+ *   shared   offset of each row (input channel, tap) | gradients of the chunks | their bias sums
  *   worker   x [in][row][pitch][LANES] | dy [out][row][width][LANES] | sums [row][out][LANES]
  */
 
@@ -16,7 +16,7 @@ typedef struct FN(batch_weight_plan) {
     ptrdiff_t unit_outs, out_units, in_block, in_units;
     ptrdiff_t row_space; /* rows of a unit, rounded up to tiles */
     ptrdiff_t steps, chunks;
-    size_t row_bytes, partial_bytes, x_bytes, dy_bytes, worker_bytes;
+    size_t row_bytes, partial_bytes, bias_bytes, x_bytes, dy_bytes, worker_bytes;
 } FN(batch_weight_plan);
 
 typedef struct FN(batch_weight_job) {
@@ -26,6 +26,7 @@ typedef struct FN(batch_weight_job) {
     real *dw;
     ptrdiff_t *row;
     real *partial;
+    FN(bias_sums) bias;
     char *workers;
 } FN(batch_weight_job);
 
@@ -78,6 +79,7 @@ static FN(batch_weight_plan) FN(make_batch_weight_plan)(const fnn_ctx *ctx,
     plan.row_bytes = fnn_lines((size_t)plan.row_space * sizeof(ptrdiff_t));
     if (plan.chunks > 1)
         plan.partial_bytes = FN(bytes)(plan.chunks * plan.groups * plan.out * plan.in * plan.taps);
+    plan.bias_bytes = FN(bias_bytes)(plan.chunks, s->k, lanes);
     plan.x_bytes = FN(bytes)(plan.in_block * plan.x.channel * lanes);
     plan.dy_bytes = FN(bytes)(plan.unit_outs * plan.dy.channel * lanes);
     const ptrdiff_t outs = fnn_round_up(plan.unit_outs, plan.tile.outs);
@@ -100,7 +102,7 @@ FNN_INLINE ptrdiff_t FN(batch_tile_start)(const FN(batch_weight_plan) *plan,
 
 /* Adds a step's pixels to the unit's sums; the first step overwrites them. */
 static void FN(add_batch_step)(const FN(batch_weight_job) *job, const FN(batch_unit) *unit,
-                               ptrdiff_t step, int add) {
+                               ptrdiff_t chunk, ptrdiff_t step, int add) {
     const FN(batch_weight_plan) *plan = job->plan;
     const fnn_conv2d_batch *x = &plan->x, *dy = &plan->dy;
     const ptrdiff_t lanes = job->kernels->lanes, band = step % x->bands;
@@ -121,6 +123,14 @@ static void FN(add_batch_step)(const FN(batch_weight_job) *job, const FN(batch_u
         .images = 1, .rows = height, .cols = dy->pitch * lanes,
         .x_row = x->rows.in_step * x->pitch * lanes, .x_step = x->cols.in_step * lanes,
         .dy_channel = dy->channel * lanes};
+    if (unit->in0 == 0) {
+        const FN(bias_region) turned = {
+            .rows = 1, .first = unit->group * plan->out + unit->out0,
+            .channels = unit->out1 - unit->out0, .channel = pixels.dy_channel,
+            .pixels = height * pixels.cols};
+        FN(add_bias)(job->kernels, &job->bias, chunk, turned,
+                     unit->dy + (unit->out0 - unit->from) * pixels.dy_channel, add);
+    }
     const ptrdiff_t rows = (unit->in1 - unit->in0) * plan->taps;
     for (ptrdiff_t t = 0; unit->out0 + t * plan->tile.outs < unit->out1; t++) {
         const ptrdiff_t k = FN(batch_tile_start)(plan, unit, t) - unit->from;
@@ -164,24 +174,26 @@ static void FN(batch_weight_task)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t first = plan->steps * chunk / plan->chunks;
     const ptrdiff_t last = plan->steps * (chunk + 1) / plan->chunks;
     for (ptrdiff_t step = first; step < last; step++)
-        FN(add_batch_step)(job, &unit, step, step > first);
+        FN(add_batch_step)(job, &unit, chunk, step, step > first);
     FN(finish_batch_unit)(job, &unit, plan->chunks == 1 ? job->dw : job->partial + chunk * count);
 }
 
 size_t FN(fnn_conv2d_batch_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape) {
     const FN(batch_weight_plan) plan = FN(make_batch_weight_plan)(ctx, shape);
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
-    return plan.row_bytes + plan.partial_bytes + workers * plan.worker_bytes;
+    return plan.row_bytes + plan.partial_bytes + plan.bias_bytes + workers * plan.worker_bytes;
 }
 
 void FN(fnn_conv2d_batch_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                          const real *dy, const real *x, real *dw,
+                                          const real *dy, const real *x, real *dw, real *db,
                                           void *workspace) {
     const FN(batch_weight_plan) plan = FN(make_batch_weight_plan)(ctx, shape);
     FN(batch_weight_job) job = {.plan = &plan, .kernels = FN(table)(ctx), .dy = dy, .x = x,
                                 .dw = dw, .row = workspace};
     job.partial = (real *)((char *)workspace + plan.row_bytes);
-    job.workers = (char *)workspace + plan.row_bytes + plan.partial_bytes;
+    char *sums = (char *)workspace + plan.row_bytes + plan.partial_bytes;
+    job.bias = (FN(bias_sums)){db, (real *)(void *)sums, shape->k, job.kernels->lanes};
+    job.workers = sums + plan.bias_bytes;
     for (ptrdiff_t i = 0; i < plan.row_space; i++) {
         const ptrdiff_t c = i / plan.taps, r = i % plan.taps / shape->s, s = i % shape->s;
         const ptrdiff_t at = c * plan.x.channel + r * shape->dilation_h * plan.x.pitch +
@@ -196,4 +208,5 @@ void FN(fnn_conv2d_batch_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_s
                  FN(batch_weight_task), &job);
     if (plan.chunks > 1)
         FN(add_partial)(plan.chunks, plan.groups * plan.out * plan.in * plan.taps, job.partial, dw);
+    FN(finish_bias)(job.kernels, &job.bias, plan.chunks);
 }

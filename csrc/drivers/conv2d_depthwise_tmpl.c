@@ -201,7 +201,7 @@ typedef struct FN(depthwise_weight_job) {
     const fnn_conv2d_shape *shape;
     const FN(fnn_table) *kernels;
     const real *dy, *x;
-    real *dw;
+    real *dw, *db;
     ptrdiff_t tasks;
     size_t worker_bytes;
     char *workers;
@@ -216,20 +216,27 @@ static void FN(depthwise_weight_task)(void *argument, ptrdiff_t task, int worker
     const ptrdiff_t x_plane = s->h * s->w, dy_plane = s->p * s->q, lanes = job->kernels->lanes;
     const ptrdiff_t end = s->k * c * (task + 1) / job->tasks;
     real *sums = (real *)(job->workers + (size_t)worker * job->worker_bytes);
+    real *const bias = sums + FOLD * taps * lanes; /* of channels whose first window is here */
     for (ptrdiff_t i = s->k * c * task / job->tasks; i < end; i += FOLD) {
         const ptrdiff_t some = fnn_min(end - i, FOLD);
+        ptrdiff_t outs = 0;
         for (ptrdiff_t j = i; j < i + some; j++) {
             const ptrdiff_t out = j / c, in = out / k * c + j % c;
             job->kernels->conv2d_window_weight(&window, s->n, s->c * x_plane, s->k * dy_plane,
                                                job->x + in * x_plane, job->dy + out * dy_plane,
                                                sums + (j - i) * taps * lanes);
+            if (job->db && j % c == 0)
+                job->kernels->conv2d_channel_sums(s->n, s->k * dy_plane, 1, dy_plane, dy_plane,
+                                                  job->dy + out * dy_plane, 0,
+                                                  bias + outs++ * lanes);
         }
         job->kernels->conv2d_fold(some * taps, sums, lanes, job->dw + i * taps);
+        if (outs) job->kernels->conv2d_fold(outs, bias, lanes, job->db + fnn_ceil_div(i, c));
     }
 }
 
 FNN_INLINE size_t FN(depthwise_worker_bytes)(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
-    return fnn_lines((size_t)(FOLD * s->r * s->s * FN(table)(ctx)->lanes) * sizeof(real));
+    return fnn_lines((size_t)(FOLD * (s->r * s->s + 1) * FN(table)(ctx)->lanes) * sizeof(real));
 }
 
 size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -243,16 +250,16 @@ size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_s
 }
 
 void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                              const real *dy, const real *x, real *dw,
+                                              const real *dy, const real *x, real *dw, real *db,
                                               void *workspace) {
     if (choose_way(ctx, shape, FNN_BACKWARD_WEIGHT, !FNN_REAL_IS_F32) == WAY_LANES) {
-        FN(fnn_conv2d_lanes_backward_weight)(ctx, shape, dy, x, dw, workspace);
+        FN(fnn_conv2d_lanes_backward_weight)(ctx, shape, dy, x, dw, db, workspace);
         return;
     }
     const ptrdiff_t windows = shape->k * (shape->c / shape->groups);
     const ptrdiff_t work = fnn_max(shape->n * shape->p * shape->q * shape->r * shape->s, 1);
     FN(depthwise_weight_job) job = {
-        .shape = shape, .kernels = FN(table)(ctx), .dy = dy, .x = x, .dw = dw,
+        .shape = shape, .kernels = FN(table)(ctx), .dy = dy, .x = x, .dw = dw, .db = db,
         .tasks = fnn_ceil_div(windows, fnn_min(fnn_ceil_div(GRAIN, work), windows)),
         .worker_bytes = FN(depthwise_worker_bytes)(ctx, shape), .workers = workspace};
     fnn_parallel(ctx->threads, job.tasks, FN(depthwise_weight_task), &job);

@@ -1,4 +1,6 @@
 /* Direct convolution: the gradient of the weights. */
+#include <string.h>
+
 #include "base/common.h"
 #include "kernels/kernels.h"
 
@@ -31,7 +33,8 @@ enum {
     BLOCK_BYTES = 24 * 1024,     /* transposed pixels that stay in L1 beside x and sums */
     NEAR_BYTES = 64 * 1024,      /* sums that may pass by with each block */
     TASKS = 16,                  /* tasks to aim at */
-    GRAIN = 200000               /* multiply-adds worth a task */
+    GRAIN = 200000,              /* multiply-adds worth a task */
+    MOST_OUTS = 4                /* vectors of channels of the widest outer tile */
 };
 
 /* The cheapest tile for outs x rows; a lane's work counts one, and a cycle does two. A load of x
@@ -60,12 +63,14 @@ static ptrdiff_t choose_weight_tile(const weight_tile *tiles, int count, int out
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_direct_weight_plan_tmpl.h"
 #include "drivers/conv2d_direct_weight_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_direct_weight_plan_tmpl.h"
 #include "drivers/conv2d_direct_weight_tmpl.c"

@@ -11,7 +11,7 @@ typedef struct FN(weight_plan) {
     ptrdiff_t step_images, steps, chunks, group_tasks;
     ptrdiff_t block_images, block_rows;         /* whose dy is transposed at a time */
     ptrdiff_t row_cost;                         /* half cycles for a row of pixels */
-    size_t row_bytes, partial_bytes, plane_bytes, dy_bytes, worker_bytes;
+    size_t row_bytes, partial_bytes, bias_bytes, plane_bytes, dy_bytes, worker_bytes;
 } FN(weight_plan);
 
 /* Whether conv2d_outer_runs costs less than `most`: it is chosen then, and its planes laid. `rows`
@@ -147,6 +147,7 @@ static FNN_NOINLINE FN(weight_plan) FN(make_weight_plan)(const fnn_ctx *ctx,
     plan.row_bytes = fnn_lines((size_t)plan.row_space * sizeof(ptrdiff_t));
     if (plan.chunks > 1)
         plan.partial_bytes = FN(bytes)(plan.chunks * plan.groups * plan.out * plan.in * plan.taps);
+    plan.bias_bytes = FN(bias_bytes)(plan.chunks, s->k, plan.outer ? 1 : lanes);
     plan.plane_bytes = FN(bytes)(plan.step_images * plan.in_block * plan.planes.channel);
     if (plan.outer) plan.dy_bytes = FN(bytes)(pixels * plan.tile_width);
     plan.worker_bytes = plan.plane_bytes + plan.dy_bytes +

@@ -8,7 +8,7 @@
  * vectors of channels pass over a step's planes, each with few sums beside its block of dy. Small
  * problems cut the steps into chunks, whose partial gradients are added in order. Workspace:
  *
- *   shared   offset of each row (input channel, tap) | gradients of the chunks
+ *   shared   offset of each row (input channel, tap) | gradients of the chunks | their bias sums
  *   worker   planes [image][in][phase][band + halo][pitch] | dy [pixel][channel] | gradient
  */
 
@@ -19,12 +19,13 @@ typedef struct FN(weight_job) {
     real *dw;
     ptrdiff_t *row;
     real *partial;
+    FN(bias_sums) bias;
     char *workers;
 } FN(weight_job);
 
 /* The part of the gradient that a task works on, and its memory. */
 typedef struct FN(unit) {
-    ptrdiff_t group, out0, out1, in0, in1;
+    ptrdiff_t group, out0, out1, in0, in1, chunk;
     real *planes, *dy, *sums;
 } FN(unit);
 
@@ -89,6 +90,16 @@ static FNN_NOINLINE int FN(fetch_block)(const FN(weight_plan) *plan, const FN(un
     return 1;
 }
 
+/* Sums a transposed block of `outs` channels from `start` on. */
+static void FN(add_bias_block)(const FN(weight_job) *job, const FN(unit) *unit, ptrdiff_t start,
+                               ptrdiff_t outs, ptrdiff_t pixels, int add) {
+    const FN(weight_plan) *plan = job->plan;
+    _Alignas(FNN_LINE) real block[MOST_OUTS * FNN_LINE / sizeof(real)];
+    real *to = job->bias.parts + unit->chunk * job->bias.channels + unit->group * plan->out + start;
+    job->kernels->sum_columns(pixels, outs, unit->dy, plan->tile_width, add ? block : to);
+    if (add) job->kernels->add(1, outs, to, outs, 1, block, outs, 1, to);
+}
+
 /* Transposes dy of tile t block by block, and adds each while it is in the cache. */
 static void FN(add_blocks)(const FN(weight_job) *job, const FN(unit) *unit,
                            const fnn_conv2d_pixels *step, ptrdiff_t t, const real *dy, int add) {
@@ -107,6 +118,8 @@ static void FN(add_blocks)(const FN(weight_job) *job, const FN(unit) *unit,
                     dy + (n + i) * step->dy_image + start * step->dy_channel + p * step->cols,
                     step->dy_channel, unit->dy + i * count * plan->tile_width, plan->tile_width,
                     plan->tile_width);
+            if (unit->in0 == 0 && job->bias.db)
+                FN(add_bias_block)(job, unit, start, outs, pixels.images * count, add);
             fnn_conv2d_ahead next[2] = {{0}};
             const int goes_on = plan->runs && FN(fetch_block)(plan, unit, step, start,
                                                               n + pixels.images - 1,
@@ -154,6 +167,17 @@ static void FN(fetch_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrd
         ahead[1] = FN(look_ahead)(dy, outs * dy_plane, images, dy_image, 1, 0);
 }
 
+/* Sums a step's dy, image by image: its pixels of a channel lie side by side, in L2. */
+static void FN(add_bias_step)(const FN(weight_job) *job, const FN(unit) *unit,
+                              const fnn_conv2d_pixels *step, const real *dy, int add) {
+    const FN(bias_region) region = {
+        .rows = step->images, .row = step->dy_image,
+        .first = unit->group * job->plan->out + unit->out0, .channels = unit->out1 - unit->out0,
+        .channel = step->dy_channel, .pixels = step->rows * step->cols};
+    FN(add_bias)(job->kernels, &job->bias, unit->chunk, region,
+                 dy + unit->out0 * step->dy_channel, add);
+}
+
 /* Adds a step's pixels to the unit's sums; the first step overwrites them. */
 static void FN(add_step)(const FN(weight_job) *job, const FN(unit) *unit,
                          const FN(weight_step) *step, fnn_conv2d_ahead ahead[2], int add) {
@@ -176,6 +200,7 @@ static void FN(add_step)(const FN(weight_job) *job, const FN(unit) *unit,
         else
             FN(add_tile)(job, unit, &pixels, t, unit->planes, dy + k * dy_plane, add);
     }
+    if (unit->in0 == 0 && !plan->outer) FN(add_bias_step)(job, unit, &pixels, dy, add);
 }
 
 static void FN(finish_unit)(const FN(weight_job) *job, const FN(unit) *unit, real *dw) {
@@ -203,7 +228,8 @@ static void FN(weight_task)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t chunk = task % plan->chunks, in_unit = task / plan->chunks % plan->in_units;
     const ptrdiff_t rest = task / (plan->chunks * plan->in_units);
     const ptrdiff_t out_unit = rest % plan->out_units, part = rest / plan->out_units;
-    FN(unit) unit = {.planes = (real *)scratch, .dy = (real *)(scratch + plan->plane_bytes),
+    FN(unit) unit = {.chunk = chunk, .planes = (real *)scratch,
+                     .dy = (real *)(scratch + plan->plane_bytes),
                      .sums = (real *)(scratch + plan->plane_bytes + plan->dy_bytes)};
     unit.out0 = out_unit * plan->unit_outs;
     unit.out1 = fnn_min(unit.out0 + plan->unit_outs, plan->out);
@@ -230,7 +256,7 @@ static void FN(weight_task)(void *argument, ptrdiff_t task, int worker) {
 size_t FN(fnn_conv2d_direct_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape) {
     const FN(weight_plan) plan = FN(make_weight_plan)(ctx, shape);
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
-    return plan.row_bytes + plan.partial_bytes + workers * plan.worker_bytes;
+    return plan.row_bytes + plan.partial_bytes + plan.bias_bytes + workers * plan.worker_bytes;
 }
 
 void FN(fnn_conv2d_direct_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -255,13 +281,16 @@ void FN(fnn_conv2d_direct_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_
 }
 
 void FN(fnn_conv2d_direct_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                           const real *dy, const real *x, real *dw,
+                                           const real *dy, const real *x, real *dw, real *db,
                                            void *workspace) {
     const FN(weight_plan) plan = FN(make_weight_plan)(ctx, shape);
     FN(weight_job) job = {.plan = &plan, .kernels = FN(table)(ctx), .dy = dy, .x = x, .dw = dw,
                           .row = workspace};
     job.partial = (real *)((char *)workspace + plan.row_bytes);
-    job.workers = (char *)workspace + plan.row_bytes + plan.partial_bytes;
+    char *sums = (char *)workspace + plan.row_bytes + plan.partial_bytes;
+    job.bias = (FN(bias_sums)){db, (real *)(void *)sums, shape->k,
+                               plan.outer ? 1 : job.kernels->lanes};
+    job.workers = sums + plan.bias_bytes;
     for (ptrdiff_t i = 0; i < plan.row_space; i++) {
         const ptrdiff_t c = i / plan.taps, tap = i % plan.taps;
         const ptrdiff_t at = c * plan.planes.channel +
@@ -274,4 +303,5 @@ void FN(fnn_conv2d_direct_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_
     fnn_parallel(work > GRAIN ? ctx->threads : 1, tasks, FN(weight_task), &job);
     if (plan.chunks > 1)
         FN(add_partial)(plan.chunks, plan.groups * plan.out * plan.in * plan.taps, job.partial, dw);
+    FN(finish_bias)(job.kernels, &job.bias, plan.chunks);
 }

@@ -13,11 +13,13 @@ enum {
     COLUMN_BYTES = 256 * 1024, /* columns of dx that stay in the L2 cache until they are added */
     FAR = 1 << 20,             /* bytes of all images that no L2 holds from one pass to the next */
     TURNING = 256,             /* pixels of all images that repay turning the weights */
-    GRAIN = 200000             /* multiply-adds worth a task */
+    GRAIN = 200000,            /* multiply-adds worth a task */
+    SUMS_GRAIN = 65536         /* elements of dy worth one */
 };
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_turned_tmpl.h"
@@ -26,6 +28,7 @@ enum {
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_turned_tmpl.h"

@@ -7,7 +7,7 @@
  *
  * A 1x1 window on every pixel needs no columns. Workspace:
  *
- *   shared   tap offsets
+ *   shared   tap offsets | sums for the bias
  *   worker   padded planes of x or dx | a block of columns | the product's own
  *
  * A worker is a thread that takes whole images and groups, or all threads together where there
@@ -22,7 +22,7 @@ typedef struct FN(columns_plan) {
     ptrdiff_t in, out, taps;    /* channels per group */
     ptrdiff_t block, blocks;    /* backward_data: channels a task */
     ptrdiff_t turned_pitch; /* of weights turned for all images, or 0 */
-    size_t turned_bytes, tap_bytes, plane_bytes, column_bytes, worker_bytes, workers;
+    size_t turned_bytes, tap_bytes, bias_bytes, plane_bytes, column_bytes, worker_bytes, workers;
 } FN(columns_plan);
 
 /* What the packing callback sees. */
@@ -37,6 +37,7 @@ typedef struct FN(columns_job) {
     const FN(fnn_table) *kernels;
     const real *src, *w, *bias;
     real *dst;
+    FN(bias_sums) sums;
     FN(finishing) finishing;
     ptrdiff_t *tap;
     char *workers;
@@ -73,6 +74,8 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     const ptrdiff_t pixels = s->p * s->q, size = sizeof(real);
     plan.block = plan.in;
     plan.tap_bytes = fnn_lines((size_t)plan.taps * sizeof(ptrdiff_t));
+    if (pass == FNN_BACKWARD_WEIGHT)
+        plan.bias_bytes = FN(bias_bytes)(1, s->k, kernels->lanes);
     if (pass == FNN_BACKWARD_DATA && !plan.plain) {
         plan.blocks = fnn_ceil_div(plan.in, fnn_max(COLUMN_BYTES / (plan.taps * pixels * size), 1));
         plan.block = fnn_ceil_div(plan.in, plan.blocks);
@@ -220,6 +223,37 @@ static void FN(data_task)(void *argument, ptrdiff_t task, int worker) {
                dx - job->dst);
 }
 
+/* An image's pixels of dy, summed by blocks of channels after the product has read them. */
+typedef struct FN(columns_bias) {
+    const FN(columns_job) *job;
+    FN(bias_region) region;
+    const real *dy;
+    ptrdiff_t tasks;
+    int add;
+} FN(columns_bias);
+
+static void FN(columns_bias_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(columns_bias) *all = argument;
+    FN(bias_region) some = all->region;
+    const ptrdiff_t first = some.channels * task / all->tasks;
+    (void)worker;
+    some.first += first;
+    some.channels = some.channels * (task + 1) / all->tasks - first;
+    FN(add_bias)(all->job->kernels, &all->job->sums, 0, some, all->dy + first * some.channel,
+                 all->add);
+}
+
+static void FN(sum_image)(const FN(columns_job) *job, ptrdiff_t group, const real *dy, int add) {
+    const FN(columns_plan) *plan = job->plan;
+    const ptrdiff_t pixels = FN(y_plane)(plan);
+    FN(columns_bias) all = {.job = job, .dy = dy, .add = add};
+    if (!job->sums.db) return;
+    all.region = (FN(bias_region)){.rows = 1, .first = group * plan->out, .channels = plan->out,
+                                   .channel = pixels, .pixels = pixels};
+    all.tasks = fnn_max(fnn_min(plan->out * pixels / SUMS_GRAIN, plan->out), 1);
+    fnn_parallel(plan->inner.threads, all.tasks, FN(columns_bias_task), &all);
+}
+
 static void FN(weight_task)(void *argument, ptrdiff_t group, int worker) {
     const FN(columns_job) *job = argument;
     const FN(columns_plan) *plan = job->plan;
@@ -239,6 +273,7 @@ static void FN(weight_task)(void *argument, ptrdiff_t group, int worker) {
             FN(fnn_gemm_virtual)(&plan->inner, &gemm, dy, FN(pack_columns_transposed), &source,
                                  NULL, dw, workspace);
         }
+        FN(sum_image)(job, group, dy, n > 0);
     }
 }
 
@@ -248,10 +283,14 @@ static void FN(run_columns)(const fnn_ctx *ctx, const FN(columns_plan) *plan, FN
     job.kernels = FN(table)(ctx);
     job.finishing = FN(finishing_of)(plan->shape, job.dst);
     job.tap = (ptrdiff_t *)workspace;
-    job.workers = workspace + plan->tap_bytes + plan->turned_bytes;
+    job.workers = workspace + plan->tap_bytes + plan->turned_bytes + plan->bias_bytes;
+    job.sums.parts = (real *)(void *)(workspace + plan->tap_bytes + plan->turned_bytes);
+    job.sums.channels = plan->shape->k;
+    job.sums.width = job.kernels->lanes;
     for (ptrdiff_t t = 0; t < plan->taps; t++)
         job.tap[t] = fnn_conv2d_tap_offset(&plan->planes, t / plan->shape->s, t % plan->shape->s);
     fnn_parallel(plan->threads, tasks, task, &job);
+    FN(finish_bias)(job.kernels, &job.sums, 1);
 }
 
 static int FN(takes_rows)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -266,7 +305,8 @@ size_t FN(fnn_conv2d_im2col_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shap
     if (FN(takes_rows)(ctx, shape, pass))
         return FN(fnn_conv2d_rows_workspace)(ctx, shape, pass == FNN_BACKWARD_DATA);
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, pass);
-    return plan.tap_bytes + plan.turned_bytes + plan.workers * plan.worker_bytes;
+    return plan.tap_bytes + plan.turned_bytes + plan.bias_bytes +
+           plan.workers * plan.worker_bytes;
 }
 
 void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -338,9 +378,9 @@ void FN(fnn_conv2d_im2col_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_sh
 }
 
 void FN(fnn_conv2d_im2col_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                           const real *dy, const real *x, real *dw,
+                                           const real *dy, const real *x, real *dw, real *db,
                                            void *workspace) {
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_BACKWARD_WEIGHT);
-    const FN(columns_job) job = {.src = x, .w = dy, .dst = dw};
+    const FN(columns_job) job = {.src = x, .w = dy, .dst = dw, .sums = {.db = db}};
     FN(run_columns)(ctx, &plan, job, shape->groups, FN(weight_task), workspace);
 }

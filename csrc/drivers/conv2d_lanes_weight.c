@@ -1,4 +1,6 @@
 /* Convolution of LANES groups at a time, one in each lane: the gradient of the weights. */
+#include <string.h>
+
 #include "base/common.h"
 #include "kernels/kernels.h"
 
@@ -14,11 +16,13 @@ enum {
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_lanes_weight_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_lanes_weight_tmpl.c"
 #include "base/real_end.h"

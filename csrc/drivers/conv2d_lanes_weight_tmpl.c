@@ -4,7 +4,7 @@
  * in steps that are turned and added up. Few blocks: the steps are cut into chunks, whose partial
  * gradients are added in order. Workspace:
  *
- *   shared   offset of each row (input channel, tap) | gradients of the chunks
+ *   shared   offset of each row (input channel, tap) | gradients of the chunks | their bias sums
  *   worker   x [in][row, also those outside][pitch] | dy [out][row][q] | sums [out][row space]
  */
 
@@ -16,7 +16,7 @@ typedef struct FN(lanes_weight_plan) {
     fnn_dot_tile tile;
     ptrdiff_t bands, steps, chunks;
     ptrdiff_t x_plane, dy_plane; /* elements of a channel's planes of a step */
-    size_t row_bytes, partial_bytes, x_bytes, dy_bytes, worker_bytes;
+    size_t row_bytes, partial_bytes, bias_bytes, x_bytes, dy_bytes, worker_bytes;
 } FN(lanes_weight_plan);
 
 typedef struct FN(lanes_weight_job) {
@@ -25,6 +25,7 @@ typedef struct FN(lanes_weight_job) {
     const real *dy, *x;
     real *dw, *partial;
     ptrdiff_t *row;
+    FN(bias_sums) bias;
     char *workers;
 } FN(lanes_weight_job);
 
@@ -53,6 +54,7 @@ static FN(lanes_weight_plan) FN(make_lanes_weight_plan)(const fnn_ctx *ctx,
     plan.chunks = fnn_max(fnn_min(chunks, work / GRAIN), 1);
     plan.row_bytes = fnn_lines((size_t)plan.row_space * sizeof(ptrdiff_t));
     if (plan.chunks > 1) plan.partial_bytes = FN(bytes)(plan.chunks * count);
+    plan.bias_bytes = FN(bias_bytes)(plan.chunks, s->k, lanes);
     plan.x_bytes = FN(bytes)(plan.in * plan.x_plane);
     plan.dy_bytes = FN(bytes)(plan.out * plan.dy_plane);
     plan.worker_bytes = plan.x_bytes + plan.dy_bytes + FN(bytes)(plan.out * plan.row_space * lanes);
@@ -61,7 +63,7 @@ static FN(lanes_weight_plan) FN(make_lanes_weight_plan)(const fnn_ctx *ctx,
 
 /* What a task works on. */
 typedef struct FN(lanes_unit) {
-    ptrdiff_t g, count; /* first group, and how many there are */
+    ptrdiff_t g, count, chunk; /* first group, and how many there are */
     real *x, *dy, *sums;
 } FN(lanes_unit);
 
@@ -87,6 +89,11 @@ static void FN(add_lanes_step)(const FN(lanes_weight_job) *job, const FN(lanes_u
         .pitch = cols->out, .dst_plane = plan->dy_plane};
     job->kernels->conv2d_pad_images(&x, job->x + at * plan->in * x_plane, unit->x);
     job->kernels->conv2d_pad_images(&dy, job->dy + at * plan->out * dy_plane, unit->dy);
+    const FN(bias_region) region = {
+        .rows = 1, .first = unit->g * plan->out, .channels = unit->count * plan->out,
+        .channel = dy_plane, .pixels = (p1 - p0) * cols->out};
+    FN(add_bias)(job->kernels, &job->bias, unit->chunk, region,
+                 job->dy + at * plan->out * dy_plane + p0 * cols->out, add);
     const fnn_conv2d_pixels pixels = {
         .images = 1, .rows = p1 - p0, .cols = cols->out * lanes,
         .x_row = rows->stride * plan->planes.pitch * lanes, .x_step = cols->stride * lanes};
@@ -103,7 +110,7 @@ static void FN(lanes_weight_task)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t lanes = job->kernels->lanes, terms = plan->in * plan->taps;
     const ptrdiff_t chunk = task % plan->chunks, group = plan->out * terms;
     char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
-    FN(lanes_unit) unit = {.g = task / plan->chunks * lanes, .x = (real *)scratch,
+    FN(lanes_unit) unit = {.g = task / plan->chunks * lanes, .chunk = chunk, .x = (real *)scratch,
                            .dy = (real *)(scratch + plan->x_bytes),
                            .sums = (real *)(scratch + plan->x_bytes + plan->dy_bytes)};
     unit.count = fnn_min(plan->groups - unit.g, lanes);
@@ -121,18 +128,20 @@ static void FN(lanes_weight_task)(void *argument, ptrdiff_t task, int worker) {
 size_t FN(fnn_conv2d_lanes_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape) {
     const FN(lanes_weight_plan) plan = FN(make_lanes_weight_plan)(ctx, shape);
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
-    return plan.row_bytes + plan.partial_bytes + workers * plan.worker_bytes;
+    return plan.row_bytes + plan.partial_bytes + plan.bias_bytes + workers * plan.worker_bytes;
 }
 
 void FN(fnn_conv2d_lanes_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                          const real *dy, const real *x, real *dw,
+                                          const real *dy, const real *x, real *dw, real *db,
                                           void *workspace) {
     const FN(lanes_weight_plan) plan = FN(make_lanes_weight_plan)(ctx, shape);
     const fnn_lanes_axis *rows = &plan.planes.rows, *cols = &plan.planes.cols;
     FN(lanes_weight_job) job = {.plan = &plan, .kernels = FN(table)(ctx), .dy = dy, .x = x,
                                 .dw = dw, .row = workspace};
     job.partial = (real *)((char *)workspace + plan.row_bytes);
-    job.workers = (char *)job.partial + plan.partial_bytes;
+    char *sums = (char *)job.partial + plan.partial_bytes;
+    job.bias = (FN(bias_sums)){db, (real *)(void *)sums, shape->k, job.kernels->lanes};
+    job.workers = sums + plan.bias_bytes;
     for (ptrdiff_t i = 0; i < plan.row_space; i++) {
         const ptrdiff_t c = i / plan.taps, r = i % plan.taps / shape->s, s = i % shape->s;
         const ptrdiff_t at =
@@ -145,6 +154,7 @@ void FN(fnn_conv2d_lanes_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_s
     fnn_parallel(work > GRAIN ? ctx->threads : 1, plan.blocks * plan.chunks,
                  FN(lanes_weight_task), &job);
     if (plan.chunks > 1) FN(add_partial)(plan.chunks, count, job.partial, dw);
+    FN(finish_bias)(job.kernels, &job.bias, plan.chunks);
 }
 
 void FN(fnn_conv2d_lanes_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

@@ -12,7 +12,7 @@ size_t FN(fnn_conv2d_direct_weight_workspace)(const fnn_ctx *ctx, const fnn_conv
 void FN(fnn_conv2d_direct_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                            fnn_conv2d_plan *plan);
 void FN(fnn_conv2d_direct_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                           const real *dy, const real *x, real *dw,
+                                           const real *dy, const real *x, real *dw, real *db,
                                            void *workspace);
 
 /* `direct` without copies, for the shapes that fnn_conv2d_depthwise_suits. */
@@ -27,7 +27,7 @@ void FN(fnn_conv2d_depthwise_backward_data)(const fnn_ctx *ctx, const fnn_conv2d
                                             const real *dy, const real *w, real *dx,
                                             void *workspace);
 void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                              const real *dy, const real *x, real *dw,
+                                              const real *dy, const real *x, real *dw, real *db,
                                               void *workspace);
 
 /* The same with LANES groups side by side in the lanes, for any window; for the shapes that
@@ -44,7 +44,7 @@ size_t FN(fnn_conv2d_lanes_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2
 void FN(fnn_conv2d_lanes_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                           fnn_conv2d_plan *plan);
 void FN(fnn_conv2d_lanes_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                          const real *dy, const real *x, real *dw,
+                                          const real *dy, const real *x, real *dw, real *db,
                                           void *workspace);
 
 size_t FN(fnn_conv2d_im2col_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -56,7 +56,7 @@ void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
 void FN(fnn_conv2d_im2col_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          const real *dy, const real *w, real *dx, void *workspace);
 void FN(fnn_conv2d_im2col_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                           const real *dy, const real *x, real *dw,
+                                           const real *dy, const real *x, real *dw, real *db,
                                            void *workspace);
 
 size_t FN(fnn_conv2d_batch_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -69,7 +69,7 @@ void FN(fnn_conv2d_batch_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_sha
                                         const real *dy, const real *w, real *dx, void *workspace);
 size_t FN(fnn_conv2d_batch_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape);
 void FN(fnn_conv2d_batch_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                          const real *dy, const real *x, real *dw,
+                                          const real *dy, const real *x, real *dw, real *db,
                                           void *workspace);
 
 /* im2col's other form of forward and backward-data: rows of pixels times weights. */
@@ -92,7 +92,7 @@ void FN(fnn_conv2d_phases_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
 void FN(fnn_conv2d_phases_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          const real *dy, const real *w, real *dx, void *workspace);
 void FN(fnn_conv2d_phases_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                           const real *dy, const real *x, real *dw,
+                                           const real *dy, const real *x, real *dw, real *db,
                                            void *workspace);
 
 size_t FN(fnn_conv2d_winograd_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -104,5 +104,5 @@ void FN(fnn_conv2d_winograd_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape 
 void FN(fnn_conv2d_winograd_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          const real *dy, const real *w, real *dx, void *workspace);
 void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                           const real *dy, const real *x, real *dw,
+                                           const real *dy, const real *x, real *dw, real *db,
                                            void *workspace);

@@ -140,11 +140,11 @@ void FN(fnn_conv2d_phases_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_sh
 }
 
 void FN(fnn_conv2d_phases_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                           const real *dy, const real *x, real *dw,
+                                           const real *dy, const real *x, real *dw, real *db,
                                            void *workspace) {
     const fnn_conv2d_shape dense = fnn_phases_shape(shape);
     const FN(phases_room) room = FN(phases_lay)(&dense, workspace);
     FN(phases_of_x)(ctx, shape, &dense, 0, (real *)x, room.x);
     FN(phases_of_y)(ctx, shape, &dense, 0, (real *)dy, room.y);
-    FN(fnn_conv2d_winograd_backward_weight)(ctx, &dense, room.y, room.x, dw, room.rest);
+    FN(fnn_conv2d_winograd_backward_weight)(ctx, &dense, room.y, room.x, dw, db, room.rest);
 }

@@ -14,7 +14,7 @@ typedef struct FN(method) {
     void (*backward_data)(const fnn_ctx *, const fnn_conv2d_shape *, const real *, const real *,
                           real *, void *);
     void (*backward_weight)(const fnn_ctx *, const fnn_conv2d_shape *, const real *, const real *,
-                            real *, void *);
+                            real *, real *, void *);
     void (*describe)(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass,
                      fnn_conv2d_plan *); /* kernel, notes, share and basis; NULL: nothing to tell */
 } FN(method);
@@ -104,18 +104,17 @@ fnn_status FN(fnn_conv2d_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_sha
 }
 
 fnn_status FN(fnn_conv2d_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                          const real *dy, const real *x, real *dw,
+                                          const real *dy, const real *x, real *dw, real *db,
                                           void *workspace) {
     const FN(method) *method = FN(find_method)(ctx, shape, FNN_BACKWARD_WEIGHT);
     if (!method) return FNN_UNSUPPORTED;
-    if (FN(conv2d_empty)(shape, FNN_BACKWARD_WEIGHT)) return FNN_OK;
-    if (FN(conv2d_empty)(shape, FNN_FORWARD)) {
+    if (FN(conv2d_empty)(shape, FNN_BACKWARD_WEIGHT) || FN(conv2d_empty)(shape, FNN_FORWARD)) {
         const ptrdiff_t count = shape->k * (shape->c / shape->groups) * shape->r * shape->s;
-        memset(dw, 0, (size_t)count * sizeof(real));
-        return FNN_OK;
+        if (count) memset(dw, 0, (size_t)count * sizeof(real));
+        return db ? FN(fnn_conv2d_backward_bias)(ctx, shape, dy, db) : FNN_OK;
     }
     const fnn_fpstate state = fnn_fp_flush();
-    method->backward_weight(ctx, shape, dy, x, dw, workspace);
+    method->backward_weight(ctx, shape, dy, x, dw, db, workspace);
     fnn_fp_set(state);
     return FNN_OK;
 }
@@ -134,9 +133,13 @@ static void FN(bias_task)(void *argument, ptrdiff_t task, int worker) {
     const fnn_conv2d_shape *s = job->shape;
     (void)worker;
     const ptrdiff_t pixels = s->p * s->q, end = s->k * (task + 1) / job->tasks;
-    const ptrdiff_t k = s->k * task / job->tasks;
-    job->kernels->conv2d_channel_sums(s->n, end - k, pixels, s->k * pixels, job->dy + k * pixels,
-                                      job->db + k);
+    _Alignas(FNN_LINE) real sums[BIAS_CHANNELS * FNN_LINE / sizeof(real)];
+    for (ptrdiff_t k = s->k * task / job->tasks; k < end; k += BIAS_CHANNELS) {
+        const ptrdiff_t some = fnn_min(end - k, BIAS_CHANNELS);
+        job->kernels->conv2d_channel_sums(s->n, s->k * pixels, some, pixels, pixels,
+                                          job->dy + k * pixels, 0, sums);
+        job->kernels->conv2d_fold(some, sums, job->kernels->lanes, job->db + k);
+    }
 }
 
 fnn_status FN(fnn_conv2d_backward_bias)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

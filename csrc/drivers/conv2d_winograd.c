@@ -1,4 +1,6 @@
 /* Winograd's minimal filtering for 3x3 windows that move by one pixel. */
+#include <string.h>
+
 #include "base/common.h"
 #include "base/fpstate.h"
 #include "kernels/kernels.h"
@@ -79,6 +81,7 @@ int fnn_conv2d_winograd_can(const fnn_conv2d_shape *s) {
 #include "drivers/common_tmpl.h"
 #include "drivers/conv2d_taps_tmpl.h"
 #include "drivers/conv2d_winograd_plan_tmpl.h"
+#include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_winograd_tmpl.c"
 #include "drivers/conv2d_winograd_weight_tmpl.c"
 #include "base/real_end.h"
@@ -86,6 +89,7 @@ int fnn_conv2d_winograd_can(const fnn_conv2d_shape *s) {
 #include "drivers/common_tmpl.h"
 #include "drivers/conv2d_taps_tmpl.h"
 #include "drivers/conv2d_winograd_plan_tmpl.h"
+#include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_winograd_tmpl.c"
 #include "drivers/conv2d_winograd_weight_tmpl.c"
 #include "base/real_end.h"

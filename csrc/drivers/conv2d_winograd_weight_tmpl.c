@@ -10,7 +10,8 @@
  * takes a share, and what it has transformed does not leave its caches. Otherwise all threads work
  * on one block. Blocks, and shares, are added in their order.
  *
- *   shared   [share] taps [slab][channel][9][NR], if there are several blocks | V | D unless shares
+ *   shared   [share] taps [slab][channel][9][NR], if there are several blocks | [share or
+ *            strip] sums for the bias | V | D unless shares
  *   worker   V | D if shares | scratch of a strip | products [position][some channels][NR] | taps of
  *            some channels
  */
@@ -21,9 +22,10 @@ typedef struct FN(winograd_weight) {
     ptrdiff_t pieces;           /* of SOME channels of x: tasks a slab */
     ptrdiff_t part;             /* pieces that L2 holds */
     ptrdiff_t shares, total;    /* elements of a share's sum */
+    ptrdiff_t bias_parts;       /* a share's, or those of a block's strips */
     ptrdiff_t v_piece, v_position, d_position, u_position;
     int threads;
-    size_t v_bytes, d_bytes, total_bytes, scratch_bytes, u_bytes, tap_bytes;
+    size_t v_bytes, d_bytes, total_bytes, bias_bytes, scratch_bytes, u_bytes, tap_bytes;
     size_t shared_bytes, worker_bytes;
 } FN(winograd_weight);
 
@@ -32,6 +34,7 @@ typedef struct FN(winograd_weight_job) {
     const FN(fnn_table) *kernels;
     const real *x, *dy;
     real *dw, *total;
+    FN(bias_sums) bias;
     char *transformed, *workers; /* V and D of a block of all threads */
     ptrdiff_t group, block;      /* the block, if it is theirs */
 } FN(winograd_weight_job);
@@ -40,7 +43,7 @@ typedef struct FN(winograd_weight_job) {
 typedef struct FN(winograd_weight_desk) {
     real *v, *d, *scratch, *u, *taps;
     real *total;                 /* of its share; NULL if there is but one block */
-    ptrdiff_t block;
+    ptrdiff_t block, share;
     int first, last;             /* of the sum; last: it goes to dw */
 } FN(winograd_weight_desk);
 
@@ -74,7 +77,9 @@ static FN(winograd_weight) FN(winograd_weight_plan)(const fnn_ctx *ctx,
     plan.u_bytes = FN(winograd_bytes)(positions * plan.u_position);
     plan.tap_bytes = FN(winograd_bytes)(SOME * 9 * nr);
     plan.worker_bytes = plan.scratch_bytes + plan.u_bytes + plan.tap_bytes;
-    plan.shared_bytes = plan.total_bytes;
+    plan.bias_parts = plan.shares > 1 ? plan.shares : t->tiles / t->width;
+    plan.bias_bytes = FN(bias_bytes)(plan.bias_parts, s->k, 1);
+    plan.shared_bytes = plan.total_bytes + plan.bias_bytes;
     *(plan.shares > 1 ? &plan.worker_bytes : &plan.shared_bytes) += plan.v_bytes + plan.d_bytes;
     return plan;
 }
@@ -134,9 +139,12 @@ static void FN(winograd_weight_transform)(const FN(winograd_weight_job) *job,
     place.plane = plane, place.h = t->out_h, place.w = t->out_w;
     place.tile = nr, place.position = plan->d_position;
     place.ahead = t->far_out && first + lanes < plan->out ? lanes * plane : 0;
+    const ptrdiff_t part = plan->shares > 1 ? desk->share : strip - from;
+    real *bias = job->bias.parts + (part * plan->groups + job->group) * plan->out + first;
     job->kernels->winograd_gradient(t->m, &place, job->dy + channel * plane, desk->scratch,
                                     desk->d + first / nr * t->side * t->side * plan->d_position +
-                                        tile * nr + first % nr);
+                                        tile * nr + first % nr,
+                                    job->bias.db ? bias : NULL);
 }
 
 /* Some channels of x with a slab of dy. */
@@ -199,7 +207,7 @@ static void FN(winograd_weight_share_task)(void *argument, ptrdiff_t share, int 
     const ptrdiff_t end = plan->t.blocks * (share + 1) / plan->shares;
     FN(winograd_weight_desk) desk = FN(winograd_weight_sit)(job, worker);
     desk.total += share * plan->total;
-    desk.last = 0;
+    desk.share = share, desk.last = 0;
     for (desk.block = first; desk.block < end; desk.block++) {
         const ptrdiff_t vectors = FN(winograd_weight_vectors)(job, desk.block);
         desk.first = desk.block == first;
@@ -268,15 +276,18 @@ void FN(fnn_conv2d_winograd_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape
 }
 
 void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                             const real *dy, const real *x, real *dw,
+                                             const real *dy, const real *x, real *dw, real *db,
                                              void *workspace) {
     const FN(winograd_weight) plan = FN(winograd_weight_plan)(ctx, shape);
     const tiling *t = &plan.t;
     char *shared = workspace;
     FN(winograd_weight_job) job = {
         .plan = &plan, .kernels = FN(table)(ctx), .x = x, .dy = dy, .dw = dw,
-        .total = (real *)(void *)shared, .transformed = shared + plan.total_bytes,
+        .total = (real *)(void *)shared,
+        .transformed = shared + plan.total_bytes + plan.bias_bytes,
         .workers = shared + plan.shared_bytes};
+    job.bias = (FN(bias_sums)){db, (real *)(void *)(shared + plan.total_bytes), shape->k, 1};
+    memset(job.bias.parts, 0, plan.bias_bytes);
     const ptrdiff_t products = plan.slabs * plan.pieces;
     for (job.group = 0; job.group < plan.groups; job.group++) {
         if (plan.shares > 1) {
@@ -290,4 +301,5 @@ void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2
             fnn_parallel(plan.threads, products, FN(winograd_weight_product_task), &job);
         }
     }
+    FN(finish_bias)(job.kernels, &job.bias, plan.bias_parts);
 }

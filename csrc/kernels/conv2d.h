@@ -131,6 +131,8 @@ typedef FN(conv2d_columns_fn) FN(conv2d_columns_transposed_fn);
 typedef void FN(conv2d_add_columns_fn)(const fnn_conv2d_columns *columns, ptrdiff_t rows,
                                        ptrdiff_t channels, const real *src, real *planes);
 
-/* y[c] = sum over n < images and i < pixels of x[n image + c pixels + i], for c < channels. */
-typedef void FN(conv2d_channel_sums_fn)(ptrdiff_t images, ptrdiff_t channels, ptrdiff_t pixels,
-                                        ptrdiff_t image, const real *x, real *y);
+/* Vector c of sums (+)= the sum over n < rows and i < pixels of x[n*row + c*channel + i], in partial
+ * sums, for c < channels. `add` adds to sums, else they are only written. */
+typedef void FN(conv2d_channel_sums_fn)(ptrdiff_t rows, ptrdiff_t row, ptrdiff_t channels,
+                                        ptrdiff_t channel, ptrdiff_t pixels, const real *x, int add,
+                                        real *sums);

@@ -69,18 +69,18 @@ FNN_INLINE void FN(sum_wide)(ptrdiff_t rows, const real *x, ptrdiff_t stride, ve
     }
 }
 
-/* The same for one partial vector, four rows at a time. */
+/* The same for one partial vector, eight rows at a time. */
 FNN_INLINE vec FN(sum_narrow)(ptrdiff_t rows, const real *x, ptrdiff_t stride, vmask m) {
-    vec acc[4];
+    vec acc[8];
     FNN_UNROLL
-    for (int k = 0; k < 4; k++) acc[k] = FN(zero)();
+    for (int k = 0; k < 8; k++) acc[k] = FN(zero)();
     ptrdiff_t i = 0;
-    for (; i + 4 <= rows; i += 4, x += 4 * stride) {
+    for (; i + 8 <= rows; i += 8, x += 8 * stride) {
         FNN_UNROLL
-        for (int k = 0; k < 4; k++) acc[k] += FN(load_m)(x + k * stride, m);
+        for (int k = 0; k < 8; k++) acc[k] += FN(load_m)(x + k * stride, m);
     }
     for (; i < rows; i++, x += stride) acc[0] += FN(load_m)(x, m);
-    return (acc[0] + acc[1]) + (acc[2] + acc[3]);
+    return ((acc[0] + acc[1]) + (acc[2] + acc[3])) + ((acc[4] + acc[5]) + (acc[6] + acc[7]));
 }
 
 static FNN_NOINLINE void FN(sum_columns)(ptrdiff_t rows, ptrdiff_t n, const real *x,
@@ -103,10 +103,10 @@ static FNN_NOINLINE void FN(sum_columns)(ptrdiff_t rows, ptrdiff_t n, const real
     }
     for (; j < n; j += LANES) {
         const vmask m = FN(mask)(fnn_min(n - j, LANES));
-        FN(exact_sum) total = {FN(sum_narrow)(fnn_min(rows, 4 * block), x + j, stride, m),
+        FN(exact_sum) total = {FN(sum_narrow)(fnn_min(rows, 8 * block), x + j, stride, m),
                                FN(zero)()};
-        for (ptrdiff_t i = 4 * block; i < rows; i += 4 * block)
-            FN(add_exactly)(&total, FN(sum_narrow)(fnn_min(rows - i, 4 * block),
+        for (ptrdiff_t i = 8 * block; i < rows; i += 8 * block)
+            FN(add_exactly)(&total, FN(sum_narrow)(fnn_min(rows - i, 8 * block),
                                                    x + i * stride + j, stride, m));
         FN(store_m)(y + j, FN(rounded)(total), m);
     }

@@ -19,8 +19,10 @@
 typedef void FN(winograd_input_fn)(int m, const fnn_winograd_strip *strip, const real *x,
                                    real *scratch, real *v);
 
-/* The same for A d A^T with m x m elements d of the gradient of the output. */
-typedef FN(winograd_input_fn) FN(winograd_gradient_fn);
+/* The same for A d A^T with m x m elements d of the gradient of the output. sums, or NULL:
+ * sums[l] += all d of channel l. */
+typedef void FN(winograd_gradient_fn)(int m, const fnn_winograd_strip *strip, const real *dy,
+                                      real *scratch, real *v, real *sums);
 
 /* y = A^T v A + bias[l], stored where the planes are; strip->row and strip->col are not negative.
  * bias (of strip->channels elements) may be NULL. With `relu` y < 0 ? 0 : y; with a gate (like y,

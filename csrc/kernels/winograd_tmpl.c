@@ -53,9 +53,10 @@ FNN_INLINE void FN(winograd_gather)(const fnn_winograd_strip *strip, ptrdiff_t r
  * to the (m+2)^2 streams, whose next lines are fetched for writing a tile ahead: they lie in L2,
  * and stores wait for their lines one after the other. */
 FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip *strip,
-                                   const real *x, real *scratch, real *v) {
+                                   const real *x, real *scratch, real *v, real *sums) {
     const int side = m + 2, window = gradient ? m : side;
     const ptrdiff_t cols = m * strip->tiles + window - m, pitch = (cols + 1) * LANES;
+    vec total = FN(zero)();
     FN(winograd_gather)(strip, window, cols, x, scratch, pitch);
     for (ptrdiff_t c = 0; c < cols; c++) {
         real *p = scratch + c * LANES;
@@ -68,6 +69,13 @@ FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip
             FN(winograd_bt)(m, d, o);
         FNN_UNROLL
         for (int i = 0; i < side; i++) FN(store)(p + i * pitch, o[i]);
+        FNN_UNROLL
+        for (int i = 1; i < window; i++) d[0] += d[i];
+        total += d[0];
+    }
+    if (sums) {
+        const vmask mask = FN(mask)(strip->channels);
+        FN(store_m)(sums, FN(load_m)(sums, mask) + total, mask);
     }
     for (ptrdiff_t t = 0; t < strip->tiles; t++, v += strip->tile) {
         const real *p = scratch + t * m * LANES;
@@ -92,17 +100,18 @@ FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip
 static FNN_NOINLINE void FN(winograd_input)(int m, const fnn_winograd_strip *strip, const real *x,
                                             real *scratch, real *v) {
     if (m == 2)
-        FN(winograd_forth)(2, 0, strip, x, scratch, v);
+        FN(winograd_forth)(2, 0, strip, x, scratch, v, NULL);
     else
-        FN(winograd_forth)(4, 0, strip, x, scratch, v);
+        FN(winograd_forth)(4, 0, strip, x, scratch, v, NULL);
 }
 
 static FNN_NOINLINE void FN(winograd_gradient)(int m, const fnn_winograd_strip *strip,
-                                               const real *x, real *scratch, real *v) {
+                                               const real *dy, real *scratch, real *v,
+                                               real *sums) {
     if (m == 2)
-        FN(winograd_forth)(2, 1, strip, x, scratch, v);
+        FN(winograd_forth)(2, 1, strip, dy, scratch, v, sums);
     else
-        FN(winograd_forth)(4, 1, strip, x, scratch, v);
+        FN(winograd_forth)(4, 1, strip, dy, scratch, v, sums);
 }
 
 /* ---- products back to pixels ---- */

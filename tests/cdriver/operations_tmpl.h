@@ -65,7 +65,8 @@ static fnn_status FN(run_conv2d)(const fnn_ctx *ctx, const test_case *c, block *
             TRY(FN(fnn_conv2d_backward_data)(ctx, &shape, dy, w, out[5].data, room));
             shape.gate = NULL;
         } else {
-            TRY(FN(fnn_conv2d_backward_weight)(ctx, &shape, dy, x, y, room));
+            TRY(FN(fnn_conv2d_backward_weight)(ctx, &shape, dy, x, y, NULL, room));
+            TRY(FN(fnn_conv2d_backward_weight)(ctx, &shape, dy, x, y, out[6].data, room));
         }
         block_give(&workspace);
     }

@@ -131,7 +131,8 @@ cdef cnp.ndarray conv_backward_data(const fnn_ctx *ctx, const fnn_conv2d_shape *
 
 
 cdef cnp.ndarray conv_backward_weight(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                      cnp.ndarray g, cnp.ndarray a, cnp.ndarray w, int typenum):
+                                      cnp.ndarray g, cnp.ndarray a, cnp.ndarray w, void *db,
+                                      int typenum):
     cdef cnp.ndarray dw = new_like(w)
     cdef fnn_status status
     cdef PyThreadState *state
@@ -141,22 +142,22 @@ cdef cnp.ndarray conv_backward_weight(const fnn_ctx *ctx, const fnn_conv2d_shape
         state = release_gil(conv_work(shape))
         status = fnn_conv2d_backward_weight_f32(
             ctx, shape, <const float *>cnp.PyArray_DATA(g), <const float *>cnp.PyArray_DATA(a),
-            <float *>cnp.PyArray_DATA(dw), workspace)
+            <float *>cnp.PyArray_DATA(dw), <float *>db, workspace)
     else:
         workspace = workspace_of(fnn_conv2d_workspace_f64(ctx, shape, FNN_BACKWARD_WEIGHT))
         state = release_gil(conv_work(shape))
         status = fnn_conv2d_backward_weight_f64(
             ctx, shape, <const double *>cnp.PyArray_DATA(g), <const double *>cnp.PyArray_DATA(a),
-            <double *>cnp.PyArray_DATA(dw), workspace)
+            <double *>cnp.PyArray_DATA(dw), <double *>db, workspace)
     restore_gil(state)
     if status != FNN_OK:
         failed(status, "conv2d_backward")
     return dw
 
 
-cdef cnp.ndarray conv_backward_bias(const fnn_conv2d_shape *shape, cnp.ndarray g, int typenum):
+cdef void conv_backward_bias(const fnn_conv2d_shape *shape, cnp.ndarray g, cnp.ndarray db,
+                             int typenum):
     cdef fnn_ctx ctx = context()
-    cdef cnp.ndarray db = new_1d(shape.k, typenum, <size_t>cnp.PyArray_ITEMSIZE(g))
     cdef PyThreadState *state = release_gil(<double>cnp.PyArray_SIZE(g) / 4)
     if typenum == cnp.NPY_FLOAT32:
         fnn_conv2d_backward_bias_f32(&ctx, shape, <const float *>cnp.PyArray_DATA(g),
@@ -165,7 +166,6 @@ cdef cnp.ndarray conv_backward_bias(const fnn_conv2d_shape *shape, cnp.ndarray g
         fnn_conv2d_backward_bias_f64(&ctx, shape, <const double *>cnp.PyArray_DATA(g),
                                      <double *>cnp.PyArray_DATA(db))
     restore_gil(state)
-    return db
 
 
 def conv2d_backward(grad, x, weight, stride, padding, dilation, groups, needs, algorithm="auto",
@@ -182,15 +182,21 @@ def conv2d_backward(grad, x, weight, stride, padding, dilation, groups, needs, a
         raise ValueError(f"grad has shape {(<object>g).shape}, not "
                          f"{(shape.n, shape.k, shape.p, shape.q)}")
     cdef fnn_ctx ctx
-    dx = dw = None
+    cdef cnp.ndarray sums
+    cdef void *summed = NULL
+    dx = dw = db = None
     if needs[0]:
         ctx = conv_context(algorithm, precision, &shape, FNN_BACKWARD_DATA, typenum)
         if gate is not None:
             opening = gate_like(gate, a, typenum)
             shape.gate = cnp.PyArray_DATA(opening)
         dx = conv_backward_data(&ctx, &shape, g, a, w, typenum)
+    if needs[2]:
+        db = sums = new_1d(shape.k, typenum, <size_t>cnp.PyArray_ITEMSIZE(g))
+        summed = cnp.PyArray_DATA(sums)
     if needs[1]:
         ctx = conv_context(algorithm, precision, &shape, FNN_BACKWARD_WEIGHT, typenum)
-        dw = conv_backward_weight(&ctx, &shape, g, a, w, typenum)
-    db = conv_backward_bias(&shape, g, typenum) if needs[2] else None
+        dw = conv_backward_weight(&ctx, &shape, g, a, w, summed, typenum)
+    elif needs[2]:
+        conv_backward_bias(&shape, g, sums, typenum)
     return dx, dw, db

@@ -124,9 +124,11 @@ cdef extern from "fastnn.h" nogil:
     fnn_status fnn_conv2d_backward_data_f64(const fnn_ctx *, const fnn_conv2d_shape *,
                                             const double *dy, const double *w, double *dx, void *)
     fnn_status fnn_conv2d_backward_weight_f32(const fnn_ctx *, const fnn_conv2d_shape *,
-                                              const float *dy, const float *x, float *dw, void *)
+                                              const float *dy, const float *x, float *dw, float *db,
+                                              void *)
     fnn_status fnn_conv2d_backward_weight_f64(const fnn_ctx *, const fnn_conv2d_shape *,
-                                              const double *dy, const double *x, double *dw, void *)
+                                              const double *dy, const double *x, double *dw,
+                                              double *db, void *)
     fnn_status fnn_conv2d_backward_bias_f32(const fnn_ctx *, const fnn_conv2d_shape *,
                                             const float *dy, float *db)
     fnn_status fnn_conv2d_backward_bias_f64(const fnn_ctx *, const fnn_conv2d_shape *,
