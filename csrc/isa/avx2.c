@@ -2,14 +2,16 @@
 #define FNN_ISA_NAME avx2
 #include "simd/avx2.h"
 
-/* gemm: rows and vectors of the register tile, rows up to which it may be two panels wide,
- * depth of a block in bytes, bytes of a block of B (L2 keeps it beside A and C), whether a
- * partial vector of B may be loaded in the inner loop; rows and columns (by rows) of the tile of
- * dot products */
+/* gemm: rows and vectors of the register tile, rows up to which it may be two panels wide, rows
+ * that share a pointer, rows of the tile for a shallow B (0: none), depth of a block in bytes,
+ * bytes of a block of B (L2 keeps it beside A and C), whether a partial vector of B may be loaded
+ * in the inner loop; rows and columns (by rows) of the tile of dot products */
 #define GEMM_MR 6
 #define GEMM_NARROW_ROWS 12
 #define GEMM_NV 2
 #define GEMM_WIDE_ROWS 2
+#define GEMM_SHARE 6
+#define GEMM_SHALLOW_ROWS 0
 #define GEMM_KC 1024
 #define GEMM_B_BLOCK (256 << 10)
 #define GEMM_MASKED 0

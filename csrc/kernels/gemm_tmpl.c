@@ -8,10 +8,6 @@ enum {
     FN(gemm_masked) = GEMM_MASKED
 };
 
-/* Rows of A that share a pointer, at offsets that all pointers share: enough addresses for
- * GEMM_NARROW_ROWS rows without spilling general registers. */
-#define GEMM_SHARE 4
-
 /* Bytes of each row of a B that streams which all rows of A pass while the next ones come: half of
  * them where L1 holds GEMM_AHEAD of all rows. */
 #define GEMM_RUN 1024
@@ -19,6 +15,12 @@ enum {
 
 /* Steps of k between the fetching of a row of B into L1 and its use. */
 #define GEMM_AHEAD_STEPS 4
+
+/* A shallow B: most bytes of a column of it, least vectors of a row. Its tile is GEMM_SHALLOW_ROWS x
+ * 3 whole vectors, the only one with many rows and more vectors than a panel. */
+#define GEMM_SHALLOW 64
+#define GEMM_SHALLOW_VECTORS 12
+#define GEMM_IS_SHALLOW(rows, vectors) ((rows) > GEMM_WIDE_ROWS && (vectors) > GEMM_NV)
 
 /* A pointer whose origin the compiler cannot see: else Clang gives every row of A a pointer of its
  * own and keeps most of them on the stack. */
@@ -32,14 +34,18 @@ FNN_INLINE vec FN(gemm_load)(const real *p, int last, vmask mask) {
 }
 
 FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV],
-                                ptrdiff_t i, ptrdiff_t j, vmask mask, int rows, int vectors) {
-    real *c = g->c + i * g->c_rs + j;
-    if (g->accumulate)
+                                real *c, ptrdiff_t c_rs, ptrdiff_t i, ptrdiff_t j, vmask mask,
+                                int rows, int vectors) {
+    if (g->accumulate) {
+        const real *row = c;
         FNN_UNROLL
-        for (int r = 0; r < rows; r++)
+        for (int r = 0; r < rows; r++) {
             FNN_UNROLL
             for (int v = 0; v < vectors; v++)
-                acc[r][v] += FN(gemm_load)(c + r * g->c_rs + v * LANES, v == vectors - 1, mask);
+                acc[r][v] += FN(gemm_load)(row + v * LANES, v == vectors - 1, mask);
+            row = FN(gemm_opaque)(row + c_rs);
+        }
+    }
     if (g->bias_column)
         FNN_UNROLL
         for (int v = 0; v < vectors; v++) {
@@ -62,25 +68,28 @@ FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_
     FNN_UNROLL
     for (int r = 0; r < rows; r++) {
         FNN_UNROLL
-        for (int v = 0; v < vectors - 1; v++) FN(store)(c + r * g->c_rs + v * LANES, acc[r][v]);
-        FN(store_m)(c + r * g->c_rs + (vectors - 1) * LANES, acc[r][vectors - 1], mask);
+        for (int v = 0; v < vectors - 1; v++) FN(store)(c + v * LANES, acc[r][v]);
+        FN(store_m)(c + (vectors - 1) * LANES, acc[r][vectors - 1], mask);
+        c = (real *)FN(gemm_opaque)(c + c_rs);
     }
 }
 
-/* acc += rows of A from a[] on times columns of B from b[] on; `partial`: the last vector of B is
- * loaded under the mask. Each step fetches what the step after GEMM_AHEAD_STEPS will load: rows of
- * a B in place are too far apart for a prefetcher of the processor. */
-FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const real **a, const real **b,
+/* acc += rows of A, `away` from those at a[], times columns of B from b[] on; `partial`: the last
+ * vector of B is loaded under the mask. Each step fetches what the step after GEMM_AHEAD_STEPS will
+ * load: rows of a B in place are too far apart for a prefetcher of the processor. There are as few
+ * additions as can be: on Intel cores they take turns with multiply-adds. */
+FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GEMM_SHARE],
+                             const real **a, const real **b,
                              vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV], vmask mask, int rows,
                              int vectors, int partial) {
-    const ptrdiff_t rs = g->a_rs, a_ks = g->a_ks, b_ks = g->b_ks;
+    const ptrdiff_t a_ks = g->a_ks, b_ks = g->b_ks;
     const int line = FNN_LINE / (int)sizeof(real);
     for (ptrdiff_t rest = g->segments;;) {
         for (ptrdiff_t k = g->k; k > 0; k--) {
             vec bv[2 * GEMM_NV];
             FNN_UNROLL
             for (int v = 0; v < vectors; v++)
-                if (v * LANES % line == 0)
+                if (v * LANES % line == 0 && !GEMM_IS_SHALLOW(rows, vectors))
                     __builtin_prefetch(b[v / GEMM_NV] + GEMM_AHEAD_STEPS * b_ks +
                                        v % GEMM_NV * LANES);
             FNN_UNROLL
@@ -89,54 +98,69 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const real **a, const r
                                       partial && v == vectors - 1, mask);
             FNN_UNROLL
             for (int r = 0; r < rows; r++) {
-                const vec av = FN(splat)(a[r / GEMM_SHARE][r % GEMM_SHARE * rs]);
+                const vec av = FN(splat)(a[r / GEMM_SHARE][away[r % GEMM_SHARE]]);
                 FNN_UNROLL
                 for (int v = 0; v < vectors; v++) acc[r][v] = FN(fma)(av, bv[v], acc[r][v]);
             }
             FNN_UNROLL
             for (int r = 0; r < rows; r += GEMM_SHARE)
                 a[r / GEMM_SHARE] = FN(gemm_opaque)(a[r / GEMM_SHARE] + a_ks);
-            b[0] += b_ks;
-            b[1] += b_ks;
+            b[0] = FN(gemm_opaque)(b[0] + b_ks);
+            if (vectors > GEMM_NV) b[1] = FN(gemm_opaque)(b[1] + b_ks);
         }
         if (FNN_LIKELY(--rest <= 0)) return;
         FNN_UNROLL
         for (int r = 0; r < rows; r += GEMM_SHARE) a[r / GEMM_SHARE] += g->a_jump;
         b[0] += g->b_jump;
-        b[1] += g->b_jump;
+        if (vectors > GEMM_NV) b[1] += g->b_jump;
     }
 }
 
-/* Rows i .. i+rows-1, columns j .. of `vectors` vectors, of which the last one has `tail` lanes.
- * Vectors beyond NV belong to the next panel. `rows` and `vectors` are literals in every
- * instance. A masked load costs a multiply-add's place, so whole vectors have a loop without. */
-FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t tail,
-                              int rows, int vectors) {
-    const real *a[GEMM_NARROW_ROWS / GEMM_SHARE + 1], *b[2];
+/* Rows i .. i+rows-1 and columns j .. end-1 by tiles of `vectors` vectors. A last vector has `tail`
+ * lanes: all of them, unless it is the only tile. Vectors beyond NV belong to the next panel. `rows`
+ * and `vectors` are literals in every instance. A masked load costs a multiply-add's place, so whole
+ * vectors have a loop without. From tile to tile there are only additions: Intel cores multiply
+ * integers at a port of the multiply-adds, so that an address would wait for all of the tile before;
+ * and C's stride is known before its stores, which could have changed it. */
+FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t end,
+                              ptrdiff_t tail, int rows, int vectors) {
+    enum { NR = GEMM_NV * LANES };
     const vmask mask = FN(mask)(tail);
-    vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV];
+    const ptrdiff_t a_rs = g->a_rs, b_ps = g->b_ps, c_rs = g->c_rs;
+    const real *const a_i = g->a + i * a_rs, *b_j = g->b + j / NR * b_ps + j % NR;
+    real *c = g->c + i * c_rs + j;
+    ptrdiff_t away[GEMM_SHARE] = {0, fnn_opaque(a_rs)};
+    away[2] = 2 * away[1]; /* a scaled address */
     FNN_UNROLL
-    for (int r = 0; r < rows; r += GEMM_SHARE) a[r / GEMM_SHARE] = g->a + (i + r) * g->a_rs;
-    b[0] = g->b + j / (GEMM_NV * LANES) * g->b_ps;
-    b[1] = b[0] + g->b_ps;
-    FNN_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 3; r < GEMM_SHARE; r++) away[r] = fnn_opaque(r * a_rs);
+    do {
+        const real *a[GEMM_NARROW_ROWS / GEMM_SHARE + 1], *b[2] = {b_j, b_j + b_ps};
+        vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV];
         FNN_UNROLL
-        for (int v = 0; v < vectors; v++) acc[r][v] = FN(zero)();
-    if (!GEMM_MASKED || tail == LANES)
-        FN(gemm_sum)(g, a, b, acc, mask, rows, vectors, 0);
-    else
-        FN(gemm_sum)(g, a, b, acc, mask, rows, vectors, 1);
-    FN(gemm_finish)(g, acc, i, j, mask, rows, vectors);
+        for (int r = 0; r < rows; r += GEMM_SHARE)
+            a[r / GEMM_SHARE] = FN(gemm_opaque)(a_i + r * a_rs);
+        FNN_UNROLL
+        for (int r = 0; r < rows; r++)
+            FNN_UNROLL
+            for (int v = 0; v < vectors; v++) acc[r][v] = FN(zero)();
+        if (!GEMM_MASKED || GEMM_IS_SHALLOW(rows, vectors) || tail == LANES)
+            FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 0);
+        else
+            FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 1);
+        FN(gemm_finish)(g, acc, c, c_rs, fnn_opaque(i), j, mask, rows, vectors);
+        j += vectors * LANES;
+        c += vectors * LANES;
+        b_j += vectors == 3 ? 3 * LANES : vectors > GEMM_NV ? 2 * b_ps : b_ps;
+    } while (j < end);
 }
 
-typedef void FN(gemm_tile_fn)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j,
+typedef void FN(gemm_tile_fn)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t end,
                               ptrdiff_t tail);
 
 #define GEMM_INSTANCE(rows, vectors)                                                               \
     static FNN_NOINLINE void FN(gemm_tile_##rows##x##vectors)(                                     \
-        const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t tail) {                    \
-        FN(gemm_tile)(g, i, j, tail, rows, vectors);                                               \
+        const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t end, ptrdiff_t tail) {     \
+        FN(gemm_tile)(g, i, j, end, tail, rows, vectors);                                          \
     }
 GEMM_INSTANCES(GEMM_INSTANCE)
 #undef GEMM_INSTANCE
@@ -152,10 +176,12 @@ FNN_INLINE void FN(gemm_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff
                                 ptrdiff_t j, ptrdiff_t end) {
     /* few rows: two panels at a time keep enough sums in flight */
     const ptrdiff_t width = (rows <= GEMM_WIDE_ROWS ? 2 : 1) * (GEMM_NV * LANES);
-    for (; j < end; j += width) {
-        const ptrdiff_t w = end - j < width ? end - j : width;
-        const ptrdiff_t vectors = (w + LANES - 1) / LANES;
-        FN(gemm_tiles)[rows][vectors](g, i, j, w - (vectors - 1) * LANES);
+    const ptrdiff_t whole = (end - j) / width * width;
+    if (whole) FN(gemm_tiles)[rows][width / LANES](g, i, j, j + whole, LANES);
+    j += whole;
+    if (j < end) {
+        const ptrdiff_t vectors = (end - j + LANES - 1) / LANES;
+        FN(gemm_tiles)[rows][vectors](g, i, j, end, end - j - (vectors - 1) * LANES);
     }
 }
 
@@ -193,7 +219,25 @@ static FNN_NOINLINE void FN(gemm_stream)(const FN(gemm_operands) *g, const FN(ge
     }
 }
 
+/* A B in place of few rows: what takes time is C, which is written better by tiles of few rows and
+ * longer ones. Vectors of such a B need no panels. */
+static FNN_NOINLINE void FN(gemm_shallow)(const FN(gemm_operands) *g) {
+    const ptrdiff_t rows = GEMM_SHALLOW_ROWS, end = g->n / (3 * LANES) * (3 * LANES);
+    ptrdiff_t i = 0;
+    for (; i + rows <= g->m; i += rows) {
+        FN(gemm_tiles)[GEMM_SHALLOW_ROWS][3](g, i, 0, end, LANES);
+        FN(gemm_stripe)(g, i, rows, end, g->n);
+    }
+    if (i < g->m) FN(gemm_stripe)(g, i, g->m - i, 0, g->n);
+}
+
 static void FN(gemm_block)(const FN(gemm_operands) *g) {
+    if (GEMM_SHALLOW_ROWS > 0 && g->k * (ptrdiff_t)sizeof(real) <= GEMM_SHALLOW &&
+        g->b_ps == GEMM_NV * LANES && !g->streams && g->m >= 2 * GEMM_SHALLOW_ROWS &&
+        g->n >= GEMM_SHALLOW_VECTORS * LANES) {
+        FN(gemm_shallow)(g);
+        return;
+    }
     /* one vector across leaves registers for more rows; but rows whole pages apart share a set
      * of L1, which has 8 or 12 ways */
     const int paged = g->a_rs * (ptrdiff_t)sizeof(real) % 4096 == 0;
