@@ -22,6 +22,15 @@ enum {
 #define GEMM_SHALLOW_VECTORS 12
 #define GEMM_IS_SHALLOW(rows, vectors) ((rows) > GEMM_WIDE_ROWS && (vectors) > GEMM_NV)
 
+/* Loops that begin on a line. A step of AVX2's largest tile has 121 bytes: where they lie on three
+ * lines instead of two, a 1024 x 1024 product takes 6 % longer. Longer steps do not mind. */
+#undef GEMM_LOOPS
+#if FNN_VBYTES == 32 && defined(__GNUC__) && !defined(__clang__)
+#define GEMM_LOOPS __attribute__((optimize("align-loops=64")))
+#else
+#define GEMM_LOOPS
+#endif
+
 /* A pointer whose origin the compiler cannot see: else Clang gives every row of A a pointer of its
  * own and keeps most of them on the stack. */
 FNN_INLINE const real *FN(gemm_opaque)(const real *p) {
@@ -158,7 +167,7 @@ typedef void FN(gemm_tile_fn)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
                               ptrdiff_t tail);
 
 #define GEMM_INSTANCE(rows, vectors)                                                               \
-    static FNN_NOINLINE void FN(gemm_tile_##rows##x##vectors)(                                     \
+    GEMM_LOOPS static FNN_NOINLINE void FN(gemm_tile_##rows##x##vectors)(                          \
         const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t end, ptrdiff_t tail) {     \
         FN(gemm_tile)(g, i, j, end, tail, rows, vectors);                                          \
     }
