@@ -61,6 +61,10 @@ GEMM = (
     *(GemmCase(m, 301, k, False, True) for m, k in ((8, 40), (16, 90), (31, 200), (32, 130))),
     # a right side that streams, panels of it in turn; rows of dot products beyond a block of depth
     *(GemmCase(m, 6003, 45) for m in (3, 17)), GemmCase(7, 6, 5003, False, True),
+    # a shallow right side by tiles of three vectors; its depth, rows and columns do not fit them
+    *(GemmCase(m, n, k, *flags)
+      for m, n, k in ((19, 205, 7), (64, 259, 10), (33, 192, 16), (16, 230, 1))
+      for flags in FLAGS[:2]),
     # nothing to sum, nothing to compute
     *(GemmCase(m, n, k) for m, n, k in ((3, 4, 0), (0, 4, 3), (3, 0, 4), (0, 0, 0), (17, 33, 0))),
     # batches
