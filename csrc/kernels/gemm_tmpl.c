@@ -16,8 +16,8 @@ enum {
 /* Steps of k between the fetching of a row of B into L1 and its use. */
 #define GEMM_AHEAD_STEPS 4
 
-/* A shallow B: most bytes of a column of it, least vectors of a row. Its tile is GEMM_SHALLOW_ROWS x
- * 3 whole vectors, the only one with many rows and more vectors than a panel. */
+/* A shallow B: most bytes of a column of it, least vectors of a row. Its tile is
+ * GEMM_SHALLOW_ROWS x 3 whole vectors, the only one with many rows and more than a panel. */
 #define GEMM_SHALLOW 64
 #define GEMM_SHALLOW_VECTORS 12
 #define GEMM_IS_SHALLOW(rows, vectors) ((rows) > GEMM_WIDE_ROWS && (vectors) > GEMM_NV)
@@ -84,9 +84,9 @@ FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_
 }
 
 /* acc += rows of A, `away` from those at a[], times columns of B from b[] on; `partial`: the last
- * vector of B is loaded under the mask. Each step fetches what the step after GEMM_AHEAD_STEPS will
- * load: rows of a B in place are too far apart for a prefetcher of the processor. There are as few
- * additions as can be: on Intel cores they take turns with multiply-adds. */
+ * vector of B is loaded under the mask. Each step fetches what the step after GEMM_AHEAD_STEPS
+ * will load: rows of a B in place are too far apart for a prefetcher of the processor. There are
+ * as few additions as can be: on Intel cores they take turns with multiply-adds. */
 FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GEMM_SHARE],
                              const real **a, const real **b,
                              vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV], vmask mask, int rows,
@@ -125,12 +125,12 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GE
     }
 }
 
-/* Rows i .. i+rows-1 and columns j .. end-1 by tiles of `vectors` vectors. A last vector has `tail`
- * lanes: all of them, unless it is the only tile. Vectors beyond NV belong to the next panel. `rows`
- * and `vectors` are literals in every instance. A masked load costs a multiply-add's place, so whole
- * vectors have a loop without. From tile to tile there are only additions: Intel cores multiply
- * integers at a port of the multiply-adds, so that an address would wait for all of the tile before;
- * and C's stride is known before its stores, which could have changed it. */
+/* Rows i .. i+rows-1 and columns j .. end-1 by tiles of `vectors` vectors. A last vector has
+ * `tail` lanes: all of them, unless it is the only tile. Vectors beyond NV belong to the next
+ * panel. `rows` and `vectors` are literals in every instance. A masked load costs a multiply-
+ * add's place, so whole vectors have a loop without. From tile to tile there are only additions:
+ * Intel cores multiply integers at a port of the multiply-adds, so that an address would wait for
+ * all of the tile before; and C's stride is read before its stores, which could change it. */
 FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t end,
                               ptrdiff_t tail, int rows, int vectors) {
     enum { NR = GEMM_NV * LANES };
