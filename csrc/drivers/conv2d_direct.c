@@ -41,6 +41,7 @@ enum {
     BAND_BYTES = 512 * 1024,   /* padded input that stays in the L2 cache beside the weights */
     GROUP_BYTES = 32 * 1024,   /* and of groups that are copied together */
     WEIGHT_BYTES = 256 * 1024, /* weights that stay in L2 while the pixels go by */
+    FEW = 4, MANY = 64,        /* channels of a source, of a result */
     GRAIN = 200000,            /* multiply-adds worth a task */
     TILE_COST = 60             /* of a call, in half cycles */
 };

@@ -229,7 +229,8 @@ static void FN(compute_rows)(const FN(job) *job, const FN(part) *part, const FN(
 }
 
 /* Either the weights or the pixels pass by in the outer loop, whichever would not stay in the
- * cache. */
+ * cache. Few channels are read again for little, while planes of many results, all written at a
+ * time, would lie on more pages and in more half-written lines than a core follows. */
 static void FN(compute_part)(const FN(job) *job, const FN(part) *part, const FN(view) *view,
                              ptrdiff_t block0, ptrdiff_t block1) {
     const FN(plan) *plan = job->plan;
@@ -240,7 +241,7 @@ static void FN(compute_part)(const FN(job) *job, const FN(part) *part, const FN(
         run ? plan->tile.size.vectors * job->kernels->lanes : plan->tile.size.rows;
     void (*const compute)(const FN(job) *, const FN(part) *, const FN(view) *, ptrdiff_t,
                           ptrdiff_t) = run ? FN(compute_run) : FN(compute_rows);
-    if (weight_bytes > WEIGHT_BYTES) {
+    if (weight_bytes > WEIGHT_BYTES || (plan->in <= FEW && plan->out >= MANY)) {
         for (ptrdiff_t block = block0; block < block1; block++)
             for (ptrdiff_t j = 0; j < end; j += step) compute(job, part, view, block, j);
     } else {
