@@ -31,6 +31,7 @@ typedef struct features {
     int few_pixels;          /* too few to pay for regrouping the weights */
     int large;               /* the columns of one channel exceed a block of them */
     int cached;              /* and the result does not exceed the last cache */
+    int many_taps;           /* of which `direct` reads runs, and columns would be copied */
     int wide;                /* tiles of 32 registers: the product keeps its speed on few columns */
 } features;
 
@@ -65,6 +66,7 @@ static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_
     default:
         if (f->pointwise) return fnn_min(c, k) >= 2 * lanes ? pointwise : NULL;
         if (f->short_sum) return k >= 16 * lanes ? few_in : NULL;
+        if (f->many_taps && images >= 8) return NULL;
         return f->narrow && c * k >= lanes * lanes &&
                        (pixels >= 128 || images == 1 || c * k >= 64 * lanes * lanes)
                    ? narrow : NULL;
@@ -162,6 +164,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
     const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
     const ptrdiff_t pixels = s->p * s->q;
     const ptrdiff_t element = (ptrdiff_t)(is_f64 ? sizeof(double) : sizeof(float));
+    const int wide = ctx->kernels->f32.conv2d_registers == 32;
+    const int split = s->dilation_w % s->stride_w != 0; /* columns, in phases */
     const features f = {.c = s->c / s->groups, .k = s->k / s->groups, .lanes = lanes,
                         .short_sum = s->c / s->groups <= 4 && s->r * s->s <= 25,
                         .pointwise = s->r * s->s == 1,
@@ -171,7 +175,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
                         .large = s->r * s->s * pixels * element > COLUMN_BYTES,
                         .cached = s->r * s->s * pixels * element > COLUMN_BYTES &&
                                   s->n * s->k * pixels * element <= BATCH_MAPS,
-                        .wide = ctx->kernels->f32.conv2d_registers == 32};
+                        .many_taps = wide && s->r * s->s >= (split ? 49 : 25),
+                        .wide = wide};
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
     if (fnn_conv2d_depthwise_suits(ctx, s, pass, is_f64))
