@@ -99,6 +99,19 @@ static FNN_NOINLINE void FN(conv2d_columns_transposed)(const fnn_conv2d_columns 
     }
 }
 
+/* A row's end, `count` elements. Neighbouring taps and rows add to overlapping pieces, and a masked
+ * load waits until the stores that it overlaps are done: few elements are faster one by one. */
+FNN_INLINE void FN(conv2d_add_rest)(const real *src, real *to, ptrdiff_t count, vmask rest) {
+    if (2 * count > LANES) {
+        FN(store_m)(to, FN(load_m)(to, rest) + FN(load_m)(src, rest), rest);
+        return;
+    }
+    for (; count > 0; count--) {
+        *to++ += *src++;
+        count = fnn_opaque(count);
+    }
+}
+
 static FNN_NOINLINE void FN(conv2d_add_columns)(const fnn_conv2d_columns *columns, ptrdiff_t rows,
                                                 ptrdiff_t channels, const real *src,
                                                 real *planes) {
@@ -111,9 +124,7 @@ static FNN_NOINLINE void FN(conv2d_add_columns)(const fnn_conv2d_columns *column
             for (ptrdiff_t i = 0; i < rows; i++, src += cols, to += columns->x_row) {
                 for (ptrdiff_t j = 0; j < whole; j += LANES)
                     FN(store)(to + j, FN(load)(to + j) + FN(load)(src + j));
-                if (whole < cols)
-                    FN(store_m)(to + whole,
-                                FN(load_m)(to + whole, rest) + FN(load_m)(src + whole, rest), rest);
+                FN(conv2d_add_rest)(src + whole, to + whole, cols - whole, rest);
             }
         }
     }
