@@ -31,7 +31,10 @@ static int window_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2
         return 0;
     if (weight && !strided && ctx->kernels->f32.conv2d_registers == 16) return 0;
     const ptrdiff_t pairs = (s->c / s->groups) * (s->k / s->groups);
-    return pairs <= (weight ? (strided ? 32 : 8) : (strided ? 64 : 16));
+    if (!strided) return pairs <= (weight ? 8 : 16);
+    /* strided windows are shuffled for each result anew, copied planes once */
+    if (pass == FNN_FORWARD) return pairs <= (s->r == 3 ? 32 : 8);
+    return pairs <= (weight || s->r == 5 ? 32 : 64);
 }
 
 /* A vector of this ISA: its lanes and bytes. */
