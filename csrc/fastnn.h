@@ -69,7 +69,7 @@ typedef struct fnn_gemm_shape {
     fnn_bias bias;  /* added once, before the ReLU */
     int relu;
     int b_packed; /* B is the result of fnn_gemm_pack_b for the same n and k; batch == 1 */
-    int b_far;    /* a hint: B is no longer in the caches, however small it is */
+    int b_far;    /* a hint: B has left the nearer caches, however small it is; 2: the last one, too */
 } fnn_gemm_shape;
 
 /* ---- convolution ---------------------------------------------------------------------- */

@@ -47,7 +47,7 @@ static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_
     const fnn_conv2d_shape *s = plan->shape;
     const ptrdiff_t pixels = s->p * s->q, rows = plan->in * plan->taps;
     fnn_gemm_shape g = {.batch = 1};
-    g.b_far = s->n * s->c * s->h * s->w * (ptrdiff_t)sizeof(real) > FAR;
+    const ptrdiff_t bytes = s->n * s->c * s->h * s->w * (ptrdiff_t)sizeof(real);
     switch (pass) {
     case FNN_FORWARD:
         g.m = plan->out, g.n = pixels, g.k = rows;
@@ -61,6 +61,7 @@ static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_
         g.m = plan->out, g.n = rows, g.k = pixels;
         g.a_rs = pixels, g.a_cs = 1, g.b_rs = 1, g.b_cs = pixels, g.c_rs = rows;
     }
+    g.b_far = (bytes > FAR) + (bytes * fnn_min(g.m, 128) > FARTHER);
     return g;
 }
 
@@ -191,7 +192,8 @@ static void FN(forward_task)(void *argument, ptrdiff_t task, int worker) {
         FN(fnn_gemm)(&plan->inner, &gemm, w, x, bias, y, workspace);
     } else {
         const FN(columns_source) source = FN(read_planes)(job, x, (real *)scratch);
-        FN(fnn_gemm_virtual)(&plan->inner, &gemm, w, FN(pack_columns), &source, bias, y, workspace);
+        FN(fnn_gemm_virtual)(&plan->inner, &gemm, w, FN(pack_columns), &source, bias, y, NULL,
+                             workspace);
     }
 }
 
@@ -271,7 +273,7 @@ static void FN(weight_task)(void *argument, ptrdiff_t group, int worker) {
         } else {
             const FN(columns_source) source = FN(read_planes)(job, x, (real *)scratch);
             FN(fnn_gemm_virtual)(&plan->inner, &gemm, dy, FN(pack_columns_transposed), &source,
-                                 NULL, dw, workspace);
+                                 NULL, dw, NULL, workspace);
         }
         FN(sum_image)(job, group, dy, n > 0);
     }

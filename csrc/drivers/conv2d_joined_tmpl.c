@@ -2,17 +2,19 @@
  * w [K][C] x [C][images, pixels], or the same with w^T and dy. 49 pixels are 3 vectors and one lane
  * of a fourth; of 16 images they are 49 whole ones, and the weights pass once. Columns in order:
  *
- *   [image][whole vectors of its pixels]  [image][the pixels that are left]
+ *   [image][whole vectors of its pixels]  [image][the pixels that are left]  [zeros to a vector]
  *
- * B is packed so from the images, C goes to a scratch matrix and from there to its places.
+ * B is packed so from the images. Whole vectors of C are stored straight into the images, vectors
+ * of left pixels into sheets that look like images, and from there to their places.
  *
- * Workspace: weights turned (backward-data) | scratch C | the product's own */
+ * Workspace: weights turned (backward-data) | sheets | places of C's vectors | the product's own */
 
 typedef struct FN(joined_plan) {
     ptrdiff_t images, pixels, whole, rest; /* pixels of an image, in whole vectors, and others */
-    ptrdiff_t pitch, turned_pitch;         /* of scratch C and of turned weights */
+    ptrdiff_t left;                        /* columns in front of the left pixels */
+    ptrdiff_t turned_pitch;                /* of turned weights */
     fnn_gemm_shape gemm;
-    size_t turned_bytes, scratch_bytes, bytes;
+    size_t turned_bytes, sheet_bytes, place_bytes, bytes;
 } FN(joined_plan);
 
 /* What the packing callback sees. */
@@ -25,18 +27,28 @@ typedef struct FN(joined_source) {
 typedef struct FN(joined_job) {
     const FN(joined_plan) *plan;
     const FN(fnn_table) *kernels;
-    const real *scratch;
+    const real *sheets;
     real *dst;
     FN(finishing) finishing;
 } FN(joined_job);
 
-/* Several images, maps of a vector to eight that do not fill theirs, and sums that are longer than
- * the result is wide: it is written twice. */
+enum { FN(JOINED_ROWS) = 16 }; /* rows of an image that are packed side by side */
+
+/* Several images and maps of more than a vector that do not fill theirs: up to eight where the sum
+ * is longer than the result is wide; else up to sixteen, if the weights are many to pass for every
+ * image. */
 static int FN(joins)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const ptrdiff_t pixels = s->p * s->q, lanes = FN(table)(ctx)->lanes;
+    const int narrow = pass == FNN_FORWARD ? s->c > s->k : s->k > s->c;
+    const int many = s->c * s->k * (ptrdiff_t)sizeof(real) >= MANY_WEIGHTS;
     return pass != FNN_BACKWARD_WEIGHT && s->groups == 1 && s->n >= 4 && fnn_conv2d_is_product(s) &&
-           pixels > lanes && pixels < 8 * lanes && pixels % lanes != 0 &&
-           fnn_min(s->c, s->k) >= 4 * lanes && (pass == FNN_FORWARD ? s->c > s->k : s->k > s->c);
+           pixels > lanes && pixels % lanes != 0 && fnn_min(s->c, s->k) >= 4 * lanes &&
+           (narrow ? pixels < 8 * lanes : many && pixels < 16 * lanes);
+}
+
+/* Vectors of left pixels that stand side by side in a row of a sheet. */
+FNN_INLINE ptrdiff_t FN(abreast)(const FN(joined_plan) *plan, ptrdiff_t lanes) {
+    return plan->pixels / lanes;
 }
 
 static FN(joined_plan) FN(make_joined_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
@@ -45,34 +57,54 @@ static FN(joined_plan) FN(make_joined_plan)(const fnn_ctx *ctx, const fnn_conv2d
     const int data = pass == FNN_BACKWARD_DATA;
     FN(joined_plan) plan = {.images = s->n, .pixels = pixels, .whole = pixels / lanes * lanes,
                             .rest = pixels % lanes};
+    plan.left = s->n * plan.whole;
     fnn_gemm_shape *g = &plan.gemm;
-    *g = (fnn_gemm_shape){.batch = 1, .m = data ? s->c : s->k, .n = s->n * pixels,
-                          .k = data ? s->k : s->c, .a_cs = 1};
-    plan.pitch = fnn_round_up(g->n, lanes) + lanes;
+    *g = (fnn_gemm_shape){.batch = 1, .m = data ? s->c : s->k, .k = data ? s->k : s->c, .a_cs = 1,
+                          .n = plan.left + fnn_round_up(s->n * plan.rest, lanes), .c_rs = pixels};
     plan.turned_pitch = fnn_round_up(g->k, lanes) + lanes;
     g->a_rs = data ? plan.turned_pitch : g->k;
-    g->c_rs = plan.pitch;
+    const ptrdiff_t sheets =
+        fnn_ceil_div((g->n - plan.left) / lanes, FN(abreast)(&plan, lanes));
     plan.turned_bytes = data ? FN(bytes)(g->m * plan.turned_pitch) : 0;
-    plan.scratch_bytes = FN(bytes)(g->m * plan.pitch);
-    plan.bytes = plan.turned_bytes + plan.scratch_bytes + FN(fnn_gemm_virtual_workspace)(ctx, g);
+    plan.sheet_bytes = FN(bytes)(sheets * g->m * pixels);
+    plan.place_bytes = fnn_lines((size_t)(g->n / lanes) * sizeof(ptrdiff_t));
+    plan.bytes = plan.turned_bytes + plan.sheet_bytes + plan.place_bytes +
+                 FN(fnn_gemm_virtual_workspace)(ctx, g);
     return plan;
 }
 
-/* One vector of columns: pixels of one image, or the rest of several. */
-static void FN(joined_vector)(const FN(joined_source) *from, ptrdiff_t k0, ptrdiff_t kc,
-                              ptrdiff_t j, real *to) {
+/* Where a left pixel of an image lies in the first row of the sheets. */
+FNN_INLINE ptrdiff_t FN(on_sheet)(const FN(joined_plan) *p, ptrdiff_t lanes, ptrdiff_t left) {
+    const ptrdiff_t v = left / lanes, abreast = FN(abreast)(p, lanes);
+    return v / abreast * p->gemm.m * p->pixels + v % abreast * lanes + left % lanes;
+}
+
+/* Columns j .. j + width of one image, whole vectors within one panel or several. */
+static void FN(pack_image)(const FN(joined_source) *from, ptrdiff_t k0, ptrdiff_t kc, ptrdiff_t j,
+                           ptrdiff_t j0, ptrdiff_t width, real *panels) {
+    const FN(joined_plan) *p = from->plan;
+    const ptrdiff_t nr = from->kernels->gemm_nr, px = p->pixels;
+    const real *src = from->src + (j / p->whole * p->gemm.k + k0) * px + j % p->whole - j;
+    for (ptrdiff_t k = 0; k < kc; k += FN(JOINED_ROWS)) {
+        const ptrdiff_t rows = fnn_min(FN(JOINED_ROWS), kc - k);
+        for (ptrdiff_t i = j, w; i < j + width; i += w) {
+            const ptrdiff_t at = i - j0;
+            w = fnn_min(nr - at % nr, j + width - i);
+            from->kernels->gemm_pack(rows, w, src + k * px + i, px, 1,
+                                     panels + at / nr * nr * kc + k * nr + at % nr, nr, w);
+        }
+    }
+}
+
+/* One vector of left pixels. */
+static void FN(pack_left)(const FN(joined_source) *from, ptrdiff_t k0, ptrdiff_t kc, ptrdiff_t j,
+                          real *to) {
     const FN(joined_plan) *p = from->plan;
     const ptrdiff_t lanes = from->kernels->lanes, nr = from->kernels->gemm_nr, px = p->pixels;
-    const ptrdiff_t image = p->gemm.k * px, first = p->images * p->whole;
-    const real *src = from->src + k0 * px;
-    if (j < first) {
-        from->kernels->gemm_pack(kc, lanes, src + j / p->whole * image + j % p->whole, px, 1, to,
-                                 nr, lanes);
-        return;
-    }
     for (ptrdiff_t l = 0; l < lanes; l++) {
-        const ptrdiff_t left = j - first + l, n = left / p->rest;
-        const real *pixel = src + n * image + p->whole + left % p->rest;
+        const ptrdiff_t left = j - p->left + l, n = left / p->rest;
+        const real *pixel =
+            from->src + (n * p->gemm.k + k0) * px + p->whole + left % p->rest;
         if (n < p->images)
             for (ptrdiff_t k = 0; k < kc; k++) to[k * nr + l] = pixel[k * px];
         else
@@ -83,27 +115,43 @@ static void FN(joined_vector)(const FN(joined_source) *from, ptrdiff_t k0, ptrdi
 static void FN(pack_joined)(const void *source, ptrdiff_t k0, ptrdiff_t kc, ptrdiff_t j0,
                             ptrdiff_t nc, real *panels) {
     const FN(joined_source) *from = source;
+    const FN(joined_plan) *p = from->plan;
     const ptrdiff_t nr = from->kernels->gemm_nr, lanes = from->kernels->lanes;
-    for (ptrdiff_t j = 0; j < nc; j += lanes)
-        FN(joined_vector)(from, k0, kc, j0 + j, panels + j / nr * nr * kc + j % nr);
-    for (ptrdiff_t j = fnn_round_up(nc, lanes); j % nr != 0; j += lanes)
+    ptrdiff_t j = j0, width;
+    for (; j < fnn_min(j0 + nc, p->left); j += width) {
+        width = fnn_min(p->whole - j % p->whole, j0 + nc - j);
+        FN(pack_image)(from, k0, kc, j, j0, width, panels);
+    }
+    for (; j < j0 + nc; j += lanes)
+        FN(pack_left)(from, k0, kc, j, panels + (j - j0) / nr * nr * kc + (j - j0) % nr);
+    for (j = nc; j % nr != 0; j += lanes)
         for (ptrdiff_t k = 0; k < kc; k++)
             memset(panels + j / nr * nr * kc + j % nr + k * nr, 0, (size_t)lanes * sizeof(real));
 }
 
-/* Rows of the scratch matrix to the places of one image. */
-static void FN(spread_task)(void *argument, ptrdiff_t image, int worker) {
+/* Where the vectors of C's columns go, from dst on: to the images and to the sheets. */
+static void FN(place)(const FN(joined_job) *job, ptrdiff_t *at) {
+    const FN(joined_plan) *p = job->plan;
+    const ptrdiff_t lanes = job->kernels->lanes, image = p->gemm.m * p->pixels;
+    const ptrdiff_t sheets =
+        ((intptr_t)job->sheets - (intptr_t)job->dst) / (ptrdiff_t)sizeof(real);
+    for (ptrdiff_t j = 0; j < p->gemm.n; j += lanes)
+        *at++ = j < p->left ? j / p->whole * image + j % p->whole
+                            : sheets + FN(on_sheet)(p, lanes, j - p->left);
+}
+
+/* Left pixels of one image from the sheets to their places. */
+static void FN(left_task)(void *argument, ptrdiff_t image, int worker) {
     const FN(joined_job) *job = argument;
     const FN(joined_plan) *p = job->plan;
     const ptrdiff_t m = p->gemm.m;
-    const real *rest = job->scratch + p->images * p->whole + image * p->rest;
-    real *dst = job->dst + image * m * p->pixels;
+    real *dst = job->dst + image * m * p->pixels + p->whole;
     (void)worker;
-    job->kernels->gemm_pack(m, p->whole, job->scratch + image * p->whole, p->pitch, 1, dst,
-                            p->pixels, p->whole);
-    dst += p->whole;
-    for (ptrdiff_t i = 0; i < m; i++)
-        for (ptrdiff_t j = 0; j < p->rest; j++) dst[i * p->pixels + j] = rest[i * p->pitch + j];
+    for (ptrdiff_t j = 0; j < p->rest; j++) {
+        const real *from =
+            job->sheets + FN(on_sheet)(p, job->kernels->lanes, image * p->rest + j);
+        for (ptrdiff_t i = 0; i < m; i++) dst[i * p->pixels + j] = from[i * p->pixels];
+    }
     FN(finish)(job->kernels, &job->finishing,
                (FN(region)){m, p->pixels, 1, p->pixels, p->pixels}, image * m * p->pixels);
 }
@@ -113,16 +161,20 @@ static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
                            char *workspace) {
     const FN(fnn_table) *kernels = FN(table)(ctx);
     FN(joined_plan) plan = FN(make_joined_plan)(ctx, s, pass);
-    real *scratch = (real *)(workspace + plan.turned_bytes);
     const FN(joined_source) source = {.plan = &plan, .kernels = kernels, .src = src};
-    FN(joined_job) job = {.plan = &plan, .kernels = kernels, .scratch = scratch, .dst = dst,
+    FN(joined_job) job = {.plan = &plan, .kernels = kernels, .dst = dst,
+                          .sheets = (const real *)(workspace + plan.turned_bytes),
                           .finishing = FN(finishing_of)(s, dst)};
+    ptrdiff_t *places = (ptrdiff_t *)(workspace + plan.turned_bytes + plan.sheet_bytes);
+    FN(place)(&job, places);
     plan.gemm.bias = bias ? FNN_BIAS_PER_ROW : FNN_NO_BIAS;
+    plan.gemm.relu = s->relu;
+    job.finishing.relu = 0;
     if (plan.turned_bytes) {
         FN(turn_weights)(ctx, plan.gemm.m, plan.gemm.k, w, plan.turned_pitch, (real *)workspace);
         w = (const real *)workspace;
     }
-    FN(fnn_gemm_virtual)(ctx, &plan.gemm, w, FN(pack_joined), &source, bias, scratch,
-                         workspace + plan.turned_bytes + plan.scratch_bytes);
-    fnn_parallel(ctx->threads, plan.images, FN(spread_task), &job);
+    FN(fnn_gemm_virtual)(ctx, &plan.gemm, w, FN(pack_joined), &source, bias, dst, places,
+                         (char *)places + plan.place_bytes);
+    fnn_parallel(ctx->threads, plan.images, FN(left_task), &job);
 }

@@ -163,6 +163,16 @@ static void lay_out(fnn_rows_plan *plan, const fnn_conv2d_sizes *tile, ptrdiff_t
                    0.74 * (double)(plan->images * plan->groups * plan->out * rows->out * cols->out);
 }
 
+/* A small pointwise map is one row of pixels: more of them in a product. */
+static fnn_conv2d_shape flattened(const fnn_conv2d_shape *s, const fnn_conv2d_sizes *tile) {
+    fnn_conv2d_shape flat = *s;
+    if (fnn_conv2d_is_product(s) && s->h * s->w * tile->nr * tile->element <= RESULT_BYTES) {
+        flat.w = flat.q = s->h * s->w;
+        flat.h = flat.p = 1;
+    }
+    return flat;
+}
+
 /* Images side by side whose results and sources fit. */
 static ptrdiff_t most_side(const fnn_rows_plan *plan, const fnn_conv2d_sizes *tile, ptrdiff_t limit) {
     const fnn_rows_axis *rows = &plan->rows, *cols = &plan->cols;
@@ -172,8 +182,9 @@ static ptrdiff_t most_side(const fnn_rows_plan *plan, const fnn_conv2d_sizes *ti
     return fnn_ceil_div(plan->images, fnn_ceil_div(plan->images, most));
 }
 
-fnn_rows_plan fnn_conv2d_rows_plan(const fnn_conv2d_shape *s, int backward,
+fnn_rows_plan fnn_conv2d_rows_plan(const fnn_conv2d_shape *shape, int backward,
                                    const fnn_conv2d_sizes *tile, int threads) {
+    const fnn_conv2d_shape flat = flattened(shape, tile), *const s = &flat;
     const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups;
     fnn_rows_plan plan = {.images = s->n, .groups = s->groups, .in = backward ? k : c,
                           .out = backward ? c : k, .taps = s->r * s->s,

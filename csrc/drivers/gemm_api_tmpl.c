@@ -49,6 +49,7 @@ fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const r
     job.bias = bias;
     job.pack = NULL;
     job.c = c;
+    job.c_at = NULL;
     job.workspace = workspace ? workspace : (void *)&job; /* untouched if there is none */
     FN(make_plan)(ctx, job.shape, how, &job.plan);
     FN(run)(&job);
@@ -64,10 +65,10 @@ size_t FN(fnn_gemm_virtual_workspace)(const fnn_ctx *ctx, const fnn_gemm_shape *
 
 fnn_status FN(fnn_gemm_virtual)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const real *a,
                                 FN(fnn_pack_fn) *pack, const void *source, const real *bias,
-                                real *c, void *workspace) {
+                                real *c, const ptrdiff_t *c_at, void *workspace) {
     if (FN(empty)(shape)) return FNN_OK;
     FN(job) job = {.ctx = ctx, .table = FN(table)(ctx), .shape = shape, .a = a, .bias = bias,
-                   .pack = pack, .source = source, .c = c, .workspace = workspace};
+                   .pack = pack, .source = source, .c = c, .c_at = c_at, .workspace = workspace};
     FN(make_plan)(ctx, shape, PACKED, &job.plan);
     FN(run)(&job);
     return FNN_OK;

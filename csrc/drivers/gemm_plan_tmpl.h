@@ -40,7 +40,7 @@ static way FN(cheapest)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
     const double squares = FN(squares_cost)(s, t);
     const double turned = m * k * 14 + n * k * m_whole + m * n * 24;
     const ptrdiff_t room = fnn_round_up(s->m, t->gemm_nr) * s->k * (ptrdiff_t)sizeof(real);
-    const int fits = room <= t->gemm_b_block;
+    const int fits = room <= 2 * t->gemm_b_block;
     const double waits = s->b_far ? (m + n) * k * 4 : 0; /* squares fetch ahead */
     if (squares > 0 && squares < packed + waits && squares < 1.25 * dot + waits &&
         squares < turned + waits)
@@ -54,6 +54,7 @@ FNN_INLINE way FN(way_of)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
     if (s->b_cs != 1 && s->n > 1) return s->b_rs == 1 ? FN(cheapest)(s, t) : PACKED;
     if (s->m <= t->gemm_mr) return IN_PLACE; /* used once */
     if (FN(aliases)(s->b_rs) && s->k > 16 && s->m > 3 * t->gemm_mr) return PACKED;
+    if (s->b_far > 1 && s->k >= 256 && s->m >= 64) return PACKED; /* in rows, one after another */
     return s->m > 192 && s->n * s->k * (ptrdiff_t)sizeof(real) > t->gemm_b_block
                ? PACKED
                : IN_PLACE;

@@ -8,6 +8,7 @@ typedef struct FN(job) {
     FN(fnn_pack_fn) *pack; /* B is virtual: packs pieces of `source` */
     const void *source;
     real *c;
+    const ptrdiff_t *c_at; /* of a virtual B's product: see drivers/gemm.h */
     char *workspace;
     plan plan;
 } FN(job);
@@ -183,7 +184,8 @@ static void FN(cell_task)(void *argument, ptrdiff_t task, int worker) {
     g.n = fnn_min(p->n_cut, g.n - j);
     g.a += i * g.a_rs;
     g.b += FN(columns_contiguous)(p) ? j * g.b_ps : j / piece->job->table->gemm_nr * g.b_ps;
-    g.c += p->way == TURNED ? j * g.c_rs + i : i * g.c_rs + j;
+    g.c += p->way == TURNED ? j * g.c_rs + i : i * g.c_rs + (g.c_at ? 0 : j);
+    if (g.c_at) g.c_at += j / piece->job->table->lanes;
     if (g.bias_column) g.bias_column += j;
     if (g.bias_row) g.bias_row += i;
     FN(multiply)(piece, &g, (real *)(piece->packed_a + (size_t)worker * p->a_bytes),
@@ -212,7 +214,7 @@ static void FN(prepare_b)(FN(piece) *piece, int threads) {
         g->b_ps = g->k * nr;
         if (job->plan.b_each) return;
         if (g->k * g->n < PACK_GRAIN) threads = 1;
-        piece->pack_width = threads == 1 && !job->pack ? fnn_max(1, g->n) : PANELS * nr;
+        piece->pack_width = threads == 1 ? fnn_max(1, g->n) : PANELS * nr;
         fnn_parallel(threads, fnn_ceil_div(g->n, piece->pack_width), FN(pack_task), piece);
     } else if (job->shape->b_packed) {
         g->b = job->b + piece->j0 * job->shape->k + piece->k0 * nr;
@@ -250,7 +252,8 @@ static void FN(block)(FN(piece) *piece, ptrdiff_t index, ptrdiff_t i, int thread
     const ptrdiff_t j = piece->j0, k = piece->k0;
     const int last = k + g->k == s->k;
     g->n = fnn_min(p->nc, s->n - j);
-    g->c = job->c + index * s->c_bs + i * s->c_rs + j;
+    g->c = job->c + index * s->c_bs + i * s->c_rs + (job->c_at ? 0 : j);
+    g->c_at = job->c_at ? job->c_at + j / job->table->lanes : NULL;
     g->c_rs = s->c_rs;
     g->accumulate = s->accumulate || k > 0;
     g->relu = s->relu && last;

@@ -13,6 +13,7 @@ typedef struct FN(gemm_operands) {
     ptrdiff_t b_ks, b_ps;
     real *c;
     ptrdiff_t c_rs;
+    const ptrdiff_t *c_at; /* where vectors of C's columns lie from c on, all whole; or NULL */
     const real *bias_column, *bias_row; /* n and m elements, or NULL */
     int accumulate, relu;
     /* k comes in segments, of g->k each (0: in one): behind each, A and B go on so much further */

@@ -240,7 +240,55 @@ static FNN_NOINLINE void FN(gemm_shallow)(const FN(gemm_operands) *g) {
     if (i < g->m) FN(gemm_stripe)(g, i, g->m - i, 0, g->n);
 }
 
+/* Between one tile's C in order and its places. */
+FNN_INLINE void FN(gemm_place)(const FN(gemm_operands) *g, ptrdiff_t rows, ptrdiff_t j,
+                               ptrdiff_t width, real *room, int out) {
+    for (ptrdiff_t v = 0; v < width; v += LANES) {
+        real *c = g->c + g->c_at[(j + v) / LANES], *at = room + v;
+        for (ptrdiff_t r = 0; r < rows; r++, c += g->c_rs, at += GEMM_NV * LANES)
+            if (out)
+                FN(store)(c, FN(load)(at));
+            else
+                FN(store)(at, FN(load)(c));
+    }
+}
+
+/* Do these columns of C lie side by side? */
+FNN_INLINE int FN(gemm_abreast)(const ptrdiff_t *at, ptrdiff_t width) {
+    for (ptrdiff_t v = 1; v < width / LANES; v++)
+        if (at[v] != at[0] + v * LANES) return 0;
+    return 1;
+}
+
+/* C has places: a tile whose vectors are apart goes by way of L1, which spares tiles a table. */
+static FNN_NOINLINE void FN(gemm_placed)(const FN(gemm_operands) *g) {
+    enum { NR = GEMM_NV * LANES };
+    real room[GEMM_MR * NR] __attribute__((aligned(FNN_LINE)));
+    const ptrdiff_t tiles = (g->m + GEMM_MR - 1) / GEMM_MR, rows = g->m / tiles;
+    FN(gemm_operands) part = *g, own = *g;
+    for (ptrdiff_t t = 0; t < tiles; t++) {
+        const ptrdiff_t high = rows + (t < g->m - rows * tiles);
+        own.b = g->b;
+        for (ptrdiff_t j = 0; j < g->n; j += NR, own.b += g->b_ps) {
+            const ptrdiff_t width = g->n - j < NR ? g->n - j : NR, *at = g->c_at + j / LANES;
+            const int abreast = FN(gemm_abreast)(at, width);
+            own.c = abreast ? part.c + at[0] : room;
+            own.c_rs = abreast ? g->c_rs : NR;
+            if (!abreast && g->accumulate) FN(gemm_place)(&part, high, j, width, room, 0);
+            FN(gemm_stripe)(&own, 0, high, 0, width);
+            if (!abreast) FN(gemm_place)(&part, high, j, width, room, 1);
+        }
+        own.a += high * g->a_rs;
+        if (own.bias_row) own.bias_row += high;
+        part.c += high * g->c_rs;
+    }
+}
+
 static void FN(gemm_block)(const FN(gemm_operands) *g) {
+    if (g->c_at) {
+        FN(gemm_placed)(g);
+        return;
+    }
     if (GEMM_SHALLOW_ROWS > 0 && g->k * (ptrdiff_t)sizeof(real) <= GEMM_SHALLOW &&
         g->b_ps == GEMM_NV * LANES && !g->streams && g->m >= 2 * GEMM_SHALLOW_ROWS &&
         g->n >= GEMM_SHALLOW_VECTORS * LANES) {
