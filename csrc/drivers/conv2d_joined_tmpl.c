@@ -5,13 +5,15 @@
  *   [image][whole vectors of its pixels]  [image][the pixels that are left]  [zeros to a vector]
  *
  * B is packed so from the images. Whole vectors of C are stored straight into the images, vectors
- * of left pixels into sheets that look like images, and from there to their places.
+ * of left pixels into sheets that look like images, and from there to their places. A sum of many
+ * passes over C is made in one wide sheet, whose rows lie on lines, and then moved.
  *
  * Workspace: weights turned (backward-data) | sheets | places of C's vectors | the product's own */
 
 typedef struct FN(joined_plan) {
     ptrdiff_t images, pixels, whole, rest; /* pixels of an image, in whole vectors, and others */
     ptrdiff_t left;                        /* columns in front of the left pixels */
+    int wide;                              /* all of C goes to one wide sheet */
     ptrdiff_t turned_pitch;                /* of turned weights */
     fnn_gemm_shape gemm;
     size_t turned_bytes, sheet_bytes, place_bytes, bytes;
@@ -63,10 +65,12 @@ static FN(joined_plan) FN(make_joined_plan)(const fnn_ctx *ctx, const fnn_conv2d
                           .n = plan.left + fnn_round_up(s->n * plan.rest, lanes), .c_rs = pixels};
     plan.turned_pitch = fnn_round_up(g->k, lanes) + lanes;
     g->a_rs = data ? plan.turned_pitch : g->k;
+    plan.wide = g->k > g->m;
+    if (plan.wide) g->c_rs = g->n + lanes;
     const ptrdiff_t sheets =
         fnn_ceil_div((g->n - plan.left) / lanes, FN(abreast)(&plan, lanes));
     plan.turned_bytes = data ? FN(bytes)(g->m * plan.turned_pitch) : 0;
-    plan.sheet_bytes = FN(bytes)(sheets * g->m * pixels);
+    plan.sheet_bytes = FN(bytes)(g->m * (plan.wide ? g->c_rs : sheets * pixels));
     plan.place_bytes = fnn_lines((size_t)(g->n / lanes) * sizeof(ptrdiff_t));
     plan.bytes = plan.turned_bytes + plan.sheet_bytes + plan.place_bytes +
                  FN(fnn_gemm_virtual_workspace)(ctx, g);
@@ -76,6 +80,7 @@ static FN(joined_plan) FN(make_joined_plan)(const fnn_ctx *ctx, const fnn_conv2d
 /* Where a left pixel of an image lies in the first row of the sheets. */
 FNN_INLINE ptrdiff_t FN(on_sheet)(const FN(joined_plan) *p, ptrdiff_t lanes, ptrdiff_t left) {
     const ptrdiff_t v = left / lanes, abreast = FN(abreast)(p, lanes);
+    if (p->wide) return p->left + left;
     return v / abreast * p->gemm.m * p->pixels + v % abreast * lanes + left % lanes;
 }
 
@@ -140,17 +145,21 @@ static void FN(place)(const FN(joined_job) *job, ptrdiff_t *at) {
                             : sheets + FN(on_sheet)(p, lanes, j - p->left);
 }
 
-/* Left pixels of one image from the sheets to their places. */
+/* Left pixels of one image, or all, from the sheets to their places. */
 static void FN(left_task)(void *argument, ptrdiff_t image, int worker) {
     const FN(joined_job) *job = argument;
     const FN(joined_plan) *p = job->plan;
     const ptrdiff_t m = p->gemm.m;
-    real *dst = job->dst + image * m * p->pixels + p->whole;
+    real *dst = job->dst + image * m * p->pixels;
     (void)worker;
+    if (p->wide)
+        job->kernels->gemm_pack(m, p->whole, job->sheets + image * p->whole, p->gemm.c_rs, 1, dst,
+                                p->pixels, p->whole);
+    dst += p->whole;
     for (ptrdiff_t j = 0; j < p->rest; j++) {
         const real *from =
             job->sheets + FN(on_sheet)(p, job->kernels->lanes, image * p->rest + j);
-        for (ptrdiff_t i = 0; i < m; i++) dst[i * p->pixels + j] = from[i * p->pixels];
+        for (ptrdiff_t i = 0; i < m; i++) dst[i * p->pixels + j] = from[i * p->gemm.c_rs];
     }
     FN(finish)(job->kernels, &job->finishing,
                (FN(region)){m, p->pixels, 1, p->pixels, p->pixels}, image * m * p->pixels);
@@ -162,11 +171,12 @@ static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
     const FN(fnn_table) *kernels = FN(table)(ctx);
     FN(joined_plan) plan = FN(make_joined_plan)(ctx, s, pass);
     const FN(joined_source) source = {.plan = &plan, .kernels = kernels, .src = src};
+    real *sheets = (real *)(workspace + plan.turned_bytes);
     FN(joined_job) job = {.plan = &plan, .kernels = kernels, .dst = dst,
-                          .sheets = (const real *)(workspace + plan.turned_bytes),
+                          .sheets = sheets,
                           .finishing = FN(finishing_of)(s, dst)};
     ptrdiff_t *places = (ptrdiff_t *)(workspace + plan.turned_bytes + plan.sheet_bytes);
-    FN(place)(&job, places);
+    if (!plan.wide) FN(place)(&job, places);
     plan.gemm.bias = bias ? FNN_BIAS_PER_ROW : FNN_NO_BIAS;
     plan.gemm.relu = s->relu;
     job.finishing.relu = 0;
@@ -174,7 +184,8 @@ static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
         FN(turn_weights)(ctx, plan.gemm.m, plan.gemm.k, w, plan.turned_pitch, (real *)workspace);
         w = (const real *)workspace;
     }
-    FN(fnn_gemm_virtual)(ctx, &plan.gemm, w, FN(pack_joined), &source, bias, dst, places,
+    FN(fnn_gemm_virtual)(ctx, &plan.gemm, w, FN(pack_joined), &source, bias,
+                         plan.wide ? sheets : dst, plan.wide ? NULL : places,
                          (char *)places + plan.place_bytes);
     fnn_parallel(ctx->threads, plan.images, FN(left_task), &job);
 }

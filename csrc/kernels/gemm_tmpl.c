@@ -241,8 +241,8 @@ static FNN_NOINLINE void FN(gemm_shallow)(const FN(gemm_operands) *g) {
 }
 
 /* Between one tile's C in order and its places. */
-FNN_INLINE void FN(gemm_place)(const FN(gemm_operands) *g, ptrdiff_t rows, ptrdiff_t j,
-                               ptrdiff_t width, real *room, int out) {
+static FNN_NOINLINE void FN(gemm_place)(const FN(gemm_operands) *g, ptrdiff_t rows, ptrdiff_t j,
+                                        ptrdiff_t width, real *room, int out) {
     for (ptrdiff_t v = 0; v < width; v += LANES) {
         real *c = g->c + g->c_at[(j + v) / LANES], *at = room + v;
         for (ptrdiff_t r = 0; r < rows; r++, c += g->c_rs, at += GEMM_NV * LANES)
