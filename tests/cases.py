@@ -220,6 +220,21 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((1, 16, 5, 6), 16, (1, 1), padding=(1, 2, 0, 1), groups=16),
         *(C((2, 20, 7, 9), 20 * m, k, s, SAME3, groups=20) for m, k, s in MULTIPLIED),
         *(C((1, 16, 5, w), 16, (7, 1), padding=(3, 3, 0, 0), groups=16) for w in range(1, 34, 3)),
+        # rows of eight lanes: every block of taps, tiles of seven rows and a rest, rows outside
+        *(
+            C((4, 18, h, w), 18, kernel, padding=padding, groups=18)
+            for h, w in ((7, 7), (14, 8), (9, 5), (4, 4))
+            for kernel, padding in (((3, 3), SAME3), ((4, 5), (2, 3, 2, 2)), ((7, 1), (3, 3, 0, 0)))
+        ),
+        C((3, 17, 7, 7), 17, (3, 3), padding=(2, 2, 2, 2), dilation=(2, 2), groups=17, bias=False),
+        C((2, 16, 6, 7), 48, (3, 3), padding=SAME3, groups=16),
+        C((2, 16, 9, 9), 16, (3, 3), groups=16),
+        *(C((2, 3, 12, w), 3, (7, 1), groups=3) for w in (8, 9, 31)),
+        C((2, 5, 30, 20), 5, (3, 1), padding=(1, 1, 0, 0), dilation=(2, 3), groups=5),
+        # windows with few places: one run of taps, more than a vector of it, taps apart
+        C((3, 21, 6, 5), 21, (6, 5), groups=21, bias=False),
+        C((3, 19, 5, 8), 19, (1, 3), (4, 5), groups=19),
+        C((2, 20, 8, 7), 20, (2, 6), (3, 1), dilation=(3, 1), groups=20),
         # bands of large planes
         C((1, 16, 75, 60), 16, (7, 5), padding=(3, 2, 1, 4), groups=16),
         C((1, 8, 150, 33), 8, (3, 4), (2, 2), groups=8),

@@ -5,7 +5,7 @@
 #include "base/fpstate.h"
 #include "kernels/kernels.h"
 
-#include "drivers/conv2d.h"
+#include "drivers/conv2d_few.h"
 
 enum {
     GRAIN = 200000,           /* multiply-adds worth a task */
@@ -91,8 +91,36 @@ static int prefers_lanes(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width 
            (window ? window_cycles(s, pass, vector) : copy_cycles(s, pass, vector));
 }
 
+/* Whether there is a kernel for these short rows (kernels/conv2d_window.h), or for windows of one
+ * column, to which it does not matter where a row ends. */
+static int short_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                       int is_f64) {
+    const ptrdiff_t columns = pass == FNN_BACKWARD_DATA ? s->w : s->q;
+    const int tall = s->s == 1 && s->pad_left == 0 && s->q == s->w && pass != FNN_BACKWARD_WEIGHT;
+    if (!(is_f64 ? ctx->kernels->f64.conv2d_short != NULL
+                 : ctx->kernels->f32.conv2d_short != NULL))
+        return 0;
+    return s->groups > 1 && s->c == s->groups && s->stride_h == 1 && s->stride_w == 1 &&
+           s->r * s->s <= FNN_CONV2D_SHORT_TAPS && columns >= 4 && (columns <= 8 || tall) &&
+           (pass == FNN_FORWARD ? s->k <= 4 * s->groups : s->k == s->groups) &&
+           (pass != FNN_BACKWARD_WEIGHT || s->p % 7 == 0);
+}
+
+/* Seven rows of a plane at a time by blocks of 3x3, 3x1 or single taps. */
+static double short_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    const ptrdiff_t threes = s->dilation_h == 1 ? s->r / 3 : 0;
+    const ptrdiff_t squares = s->dilation_w == 1 ? s->s / 3 : 0;
+    const double taps = (double)(29 * threes * squares + 11 * threes * (s->s - 3 * squares) +
+                                 8 * (s->r - 3 * threes) * s->s);
+    const double fold = pass == FNN_BACKWARD_WEIGHT ? 2.0 / (double)s->n : 0; /* of each tap */
+    const int data = pass == FNN_BACKWARD_DATA;
+    const ptrdiff_t tiles =
+        fnn_ceil_div(data ? s->h : s->p, 7) * fnn_ceil_div(data ? s->w : s->q, 8);
+    return (double)(s->k / s->groups) * ((double)tiles * (10 + taps) + fold * (double)(s->r * s->s));
+}
+
 /* How a pass goes: by windows in place, by lanes of groups, by multiplying planes, or not here. */
-typedef enum way { WAY_NONE, WAY_WINDOW, WAY_LANES, WAY_SCALE } way;
+typedef enum way { WAY_NONE, WAY_WINDOW, WAY_LANES, WAY_SCALE, WAY_SHORT, WAY_FEW } way;
 
 static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                       int is_f64) {
@@ -102,6 +130,13 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
     if (pass != FNN_BACKWARD_WEIGHT && s->groups > 1 && s->c == s->groups && s->k == s->groups &&
         fnn_conv2d_is_product(s))
         return WAY_SCALE;
+    if (fnn_conv2d_few_suits(ctx, s, pass, is_f64)) return WAY_FEW;
+    if (short_suits(ctx, s, pass, is_f64)) {
+        const double cycles = short_cycles(s, pass);
+        if (cycles < lane_cycles(s, pass, vector) &&
+            (!window || cycles < window_cycles(s, pass, vector)))
+            return WAY_SHORT;
+    }
     if (prefers_lanes(s, pass, vector, window)) return WAY_LANES;
     return window ? WAY_WINDOW : WAY_NONE;
 }
@@ -115,7 +150,9 @@ FNN_INLINE fnn_conv2d_window conv2d_window(const fnn_conv2d_shape *s) {
     return (fnn_conv2d_window){.size = (int)s->r, .stride = (int)s->stride_h,
                                .in_rows = s->h, .in_cols = s->w,
                                .out_rows = s->p, .out_cols = s->q,
-                               .top = s->pad_top, .left = s->pad_left};
+                               .top = s->pad_top, .left = s->pad_left,
+                               .height = s->r, .width = s->s,
+                               .row_step = s->dilation_h, .col_step = s->dilation_w};
 }
 
 #include "base/real_f32.h"

@@ -9,7 +9,7 @@
 
 typedef struct FN(depthwise_plan) {
     fnn_conv2d_window window;
-    int spread;                          /* conv2d_spread instead of conv2d_window */
+    int spread, narrow;                  /* conv2d_spread, conv2d_short instead of conv2d_window */
     ptrdiff_t images, groups, in, out;   /* channels per group */
     ptrdiff_t src_plane, dst_plane, rows; /* rows of a result */
     ptrdiff_t taps, w_in, w_out;         /* strides of the weights */
@@ -27,22 +27,24 @@ typedef struct FN(depthwise_job) {
     char *workers;
 } FN(depthwise_job);
 
-static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_conv2d_shape *s, int backward) {
+static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_conv2d_shape *s, int backward,
+                                                  int narrow) {
     const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, taps = s->r * s->s;
     FN(depthwise_plan) plan = {.window = conv2d_window(s), .images = s->n, .groups = s->groups,
                                .in = c, .out = k, .src_plane = s->h * s->w,
                                .dst_plane = s->p * s->q, .rows = s->p, .taps = taps,
-                               .w_in = taps, .w_out = c * taps};
+                               .w_in = taps, .w_out = c * taps, .narrow = narrow};
     if (backward) {
         plan.in = k, plan.out = c, plan.w_in = c * taps, plan.w_out = taps;
         plan.src_plane = s->p * s->q, plan.dst_plane = s->h * s->w, plan.rows = s->h;
         plan.spread = s->stride_h == 2;
         plan.turn = !plan.spread;
         if (plan.turn) {
-            plan.window = (fnn_conv2d_window){
-                .size = (int)s->r, .stride = 1, .in_rows = s->p, .in_cols = s->q,
-                .out_rows = s->h, .out_cols = s->w, .top = s->r - 1 - s->pad_top,
-                .left = s->s - 1 - s->pad_left};
+            fnn_conv2d_window *window = &plan.window;
+            window->in_rows = s->p, window->in_cols = s->q;
+            window->out_rows = s->h, window->out_cols = s->w;
+            window->top = (s->r - 1) * s->dilation_h - s->pad_top;
+            window->left = (s->s - 1) * s->dilation_w - s->pad_left;
         }
     }
     const ptrdiff_t work = fnn_max(plan.in * plan.out * taps * s->p * s->q, 1);
@@ -62,7 +64,9 @@ FNN_INLINE void FN(call_window)(const FN(depthwise_job) *job, const fnn_conv2d_w
                                 ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                                 const real *bias, real *dst) {
     const fnn_conv2d_window *window = &job->plan->window;
-    if (job->plan->spread)
+    if (job->plan->narrow)
+        job->kernels->conv2d_short(window, walk, first, last, src, w, bias, dst);
+    else if (job->plan->spread)
         job->kernels->conv2d_spread(window, walk, first, last, src, w, dst);
     else
         job->kernels->conv2d_window(window, walk, first, last, src, w, bias, dst);
@@ -173,11 +177,15 @@ void FN(fnn_conv2d_depthwise_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape
         FN(scale_run)(ctx, shape, x, w, bias, y);
         return;
     }
+    if (way == WAY_FEW) {
+        FN(fnn_conv2d_few_forward)(ctx, shape, x, w, bias, y);
+        return;
+    }
     if (way == WAY_LANES) {
         FN(fnn_conv2d_lanes_forward)(ctx, shape, x, w, bias, y, workspace);
         return;
     }
-    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 0);
+    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 0, way == WAY_SHORT);
     FN(depthwise_run)(ctx, shape, &plan, x, w, bias, y, workspace);
 }
 
@@ -189,11 +197,15 @@ void FN(fnn_conv2d_depthwise_backward_data)(const fnn_ctx *ctx, const fnn_conv2d
         FN(scale_run)(ctx, shape, dy, w, NULL, dx);
         return;
     }
+    if (way == WAY_FEW) {
+        FN(fnn_conv2d_few_backward_data)(ctx, shape, dy, w, dx);
+        return;
+    }
     if (way == WAY_LANES) {
         FN(fnn_conv2d_lanes_backward_data)(ctx, shape, dy, w, dx, workspace);
         return;
     }
-    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 1);
+    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 1, way == WAY_SHORT);
     FN(depthwise_run)(ctx, shape, &plan, dy, w, NULL, dx, workspace);
 }
 
@@ -202,6 +214,7 @@ typedef struct FN(depthwise_weight_job) {
     const FN(fnn_table) *kernels;
     const real *dy, *x;
     real *dw, *db;
+    int narrow; /* conv2d_short_weight */
     ptrdiff_t tasks;
     size_t worker_bytes;
     char *workers;
@@ -220,7 +233,16 @@ static void FN(depthwise_weight_task)(void *argument, ptrdiff_t task, int worker
     for (ptrdiff_t i = s->k * c * task / job->tasks; i < end; i += FOLD) {
         const ptrdiff_t some = fnn_min(end - i, FOLD);
         ptrdiff_t outs = 0;
-        for (ptrdiff_t j = i; j < i + some; j++) {
+        for (ptrdiff_t n = 0; n < (job->narrow ? s->n : 0); n++)
+            job->kernels->conv2d_short_weight(&window, some, n > 0, s->c * x_plane,
+                                               job->x + (n * s->c + i) * x_plane,
+                                               job->dy + (n * s->k + i) * dy_plane, sums);
+        if (job->narrow && job->db) {
+            outs = some;
+            job->kernels->conv2d_channel_sums(s->n, s->k * dy_plane, some, dy_plane, dy_plane,
+                                              job->dy + i * dy_plane, 0, bias);
+        }
+        for (ptrdiff_t j = i; j < (job->narrow ? i : i + some); j++) {
             const ptrdiff_t out = j / c, in = out / k * c + j % c;
             job->kernels->conv2d_window_weight(&window, s->n, s->c * x_plane, s->k * dy_plane,
                                                job->x + in * x_plane, job->dy + out * dy_plane,
@@ -242,17 +264,19 @@ FNN_INLINE size_t FN(depthwise_worker_bytes)(const fnn_ctx *ctx, const fnn_conv2
 size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                           fnn_conv2d_pass pass) {
     const way way = choose_way(ctx, shape, pass, !FNN_REAL_IS_F32);
-    if (way == WAY_SCALE) return 0;
+    if (way == WAY_SCALE || way == WAY_FEW) return 0;
     if (way == WAY_LANES) return FN(fnn_conv2d_lanes_workspace)(ctx, shape, pass);
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
     if (pass == FNN_BACKWARD_WEIGHT) return workers * FN(depthwise_worker_bytes)(ctx, shape);
-    return workers * FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA).worker_bytes;
+    return workers * FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA, way == WAY_SHORT)
+                         .worker_bytes;
 }
 
 void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                               const real *dy, const real *x, real *dw, real *db,
                                               void *workspace) {
-    if (choose_way(ctx, shape, FNN_BACKWARD_WEIGHT, !FNN_REAL_IS_F32) == WAY_LANES) {
+    const way way = choose_way(ctx, shape, FNN_BACKWARD_WEIGHT, !FNN_REAL_IS_F32);
+    if (way == WAY_LANES) {
         FN(fnn_conv2d_lanes_backward_weight)(ctx, shape, dy, x, dw, db, workspace);
         return;
     }
@@ -260,6 +284,7 @@ void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv
     const ptrdiff_t work = fnn_max(shape->n * shape->p * shape->q * shape->r * shape->s, 1);
     FN(depthwise_weight_job) job = {
         .shape = shape, .kernels = FN(table)(ctx), .dy = dy, .x = x, .dw = dw, .db = db,
+        .narrow = way == WAY_SHORT,
         .tasks = fnn_ceil_div(windows, fnn_min(fnn_ceil_div(GRAIN, work), windows)),
         .worker_bytes = FN(depthwise_worker_bytes)(ctx, shape), .workers = workspace};
     fnn_parallel(ctx->threads, job.tasks, FN(depthwise_weight_task), &job);
@@ -272,15 +297,20 @@ void FN(fnn_conv2d_depthwise_describe)(const fnn_ctx *ctx, const fnn_conv2d_shap
         FN(fnn_conv2d_lanes_describe)(ctx, shape, pass, to);
         return;
     }
-    if (way == WAY_SCALE) {
-        to->kernel = "conv2d_scale";
+    if (way == WAY_SCALE || way == WAY_FEW) {
+        to->kernel = way == WAY_SCALE              ? "conv2d_scale"
+                     : pass == FNN_BACKWARD_DATA ? "conv2d_few_spread"
+                                                 : "conv2d_few";
         fnn_conv2d_note(to, "channels", shape->c);
         return;
     }
     const ptrdiff_t lanes = FN(table)(ctx)->lanes, row = pass == FNN_BACKWARD_DATA ? shape->w : shape->q;
-    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA);
-    to->kernel = pass == FNN_BACKWARD_WEIGHT ? "conv2d_window_weight"
-                 : plan.spread               ? "conv2d_spread"
+    const int narrow = way == WAY_SHORT, weight = pass == FNN_BACKWARD_WEIGHT;
+    const FN(depthwise_plan) plan =
+        FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA, narrow);
+    to->kernel = narrow        ? (weight ? "conv2d_short_weight" : "conv2d_short")
+                 : weight      ? "conv2d_window_weight"
+                 : plan.spread ? "conv2d_spread"
                                              : "conv2d_window";
     fnn_conv2d_note(to, "groups", shape->groups);
     if (pass != FNN_BACKWARD_WEIGHT) {

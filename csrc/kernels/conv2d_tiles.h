@@ -95,7 +95,11 @@ typedef struct fnn_conv2d_window {
     int size, stride;
     ptrdiff_t in_rows, in_cols, out_rows, out_cols;
     ptrdiff_t top, left;
+    ptrdiff_t height, width, row_step, col_step; /* conv2d_short: rows and columns of taps, which
+                                                    stand that far apart; size and stride unused */
 } fnn_conv2d_window;
+
+enum { FNN_CONV2D_SHORT_TAPS = 49 }; /* taps of conv2d_short, at most */
 
 /* The planes that a window kernel reads and writes, and its weights: `planes` results, each a sum
  * over `channels` planes. Strides count elements. */
@@ -105,6 +109,23 @@ typedef struct fnn_conv2d_walk {
     ptrdiff_t w_plane, w_channel;
     ptrdiff_t bias_plane;
 } fnn_conv2d_walk;
+
+/* A number of dy, and where its weights stand for column 0 of a row of dx: lo .. hi get it. */
+typedef struct fnn_conv2d_term {
+    ptrdiff_t dy, w, lo, hi;
+} fnn_conv2d_term;
+
+enum { FNN_CONV2D_FEW_TERMS = 32 }; /* of a plane of dx, at most */
+
+/* Windows of `taps` taps at rows x cols places of a plane, all inside of it. */
+typedef struct fnn_conv2d_few {
+    ptrdiff_t rows, cols, taps;
+    ptrdiff_t plane;              /* elements of x, .. */
+    ptrdiff_t row_step, col_step; /* .. and between two places */
+    ptrdiff_t out_rows, out_cols; /* of dx; term[start[h]] .. of its row h */
+    const ptrdiff_t *start;
+    const fnn_conv2d_term *term;
+} fnn_conv2d_few;
 
 /* Neighbouring taps that stand x_step apart, like the pixels that they are summed for: the first
  * one's source, relative to its line's, its weight, and how many there are. */

@@ -39,6 +39,30 @@ FNN_INLINE vec_f32 insert_quarter_f32(vec_f32 v, int i, const float *p) {
 }
 FNN_INLINE float sum_f32(vec_f32 v) { return _mm512_reduce_add_ps(v); }
 
+/* Half vectors, for what has no more than eight lanes. */
+typedef float eight_f32 __attribute__((vector_size(32)));
+FNN_INLINE __mmask8 eight_mask_f32(ptrdiff_t n) { return (__mmask8)((1u << n) - 1); }
+FNN_INLINE __mmask8 eight_span_f32(ptrdiff_t lo, ptrdiff_t hi) {
+    return (__mmask8)(eight_mask_f32(hi) & ~eight_mask_f32(lo));
+}
+FNN_INLINE eight_f32 eight_load_f32(const float *p) { return _mm256_loadu_ps(p); }
+FNN_INLINE void eight_store_f32(float *p, eight_f32 v) { _mm256_storeu_ps(p, v); }
+FNN_INLINE eight_f32 eight_load_span_f32(const float *p, __mmask8 s) {
+    return _mm256_maskz_loadu_ps(s, p);
+}
+FNN_INLINE void eight_store_m_f32(float *p, eight_f32 v, __mmask8 m) {
+    _mm256_mask_storeu_ps(p, m, v);
+}
+FNN_INLINE eight_f32 eight_splat_f32(float x) { return _mm256_set1_ps(x); }
+FNN_INLINE eight_f32 eight_zero_f32(void) { return _mm256_setzero_ps(); }
+FNN_INLINE eight_f32 eight_fma_f32(eight_f32 a, eight_f32 b, eight_f32 c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+FNN_INLINE eight_f32 eight_pin_f32(eight_f32 v) {
+    __asm__("" : "+v"(v));
+    return v;
+}
+
 typedef __mmask8 vmask_f64;
 FNN_INLINE vmask_f64 mask_f64(ptrdiff_t n) { return (vmask_f64)((1u << n) - 1); }
 FNN_INLINE vec_f64 load_m_f64(const double *p, vmask_f64 m) { return _mm512_maskz_loadu_pd(m, p); }

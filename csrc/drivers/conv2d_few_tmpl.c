@@ -1,0 +1,54 @@
+/* Tasks are runs of groups of one image. */
+typedef struct FN(few_job) {
+    fnn_conv2d_few few;
+    const FN(fnn_table) *kernels;
+    ptrdiff_t groups, runs;
+    int backward;
+    const real *src, *w, *bias;
+    real *dst;
+    FN(finishing) finishing;
+} FN(few_job);
+
+static void FN(few_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(few_job) *job = argument;
+    const fnn_conv2d_few *few = &job->few;
+    const ptrdiff_t places = few->rows * few->cols, run = task % job->runs;
+    const ptrdiff_t g = job->groups * run / job->runs;
+    const ptrdiff_t count = job->groups * (run + 1) / job->runs - g;
+    const ptrdiff_t at = task / job->runs * job->groups + g;
+    const ptrdiff_t plane = job->backward ? few->plane : places;
+    const real *w = job->w + g * few->taps;
+    (void)worker;
+    if (job->backward)
+        job->kernels->conv2d_few_spread(few, count, job->src + at * places, w,
+                                        job->dst + at * plane);
+    else
+        job->kernels->conv2d_few(few, count, job->src + at * few->plane, w,
+                                 job->bias ? job->bias + g : NULL, job->dst + at * plane);
+    FN(finish)(job->kernels, &job->finishing, (FN(region)){count, plane, 1, plane, plane},
+               at * plane);
+}
+
+static void FN(few_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, FN(few_job) *job) {
+    job->kernels = FN(table)(ctx);
+    job->groups = s->groups;
+    job->finishing = FN(finishing_of)(s, job->dst);
+    job->runs = fnn_max(fnn_min(s->groups * job->few.plane / GRAIN_PIXELS, s->groups), 1);
+    fnn_parallel(ctx->threads, s->n * job->runs, FN(few_task), job);
+}
+
+void FN(fnn_conv2d_few_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                const real *w, const real *bias, real *y) {
+    FN(few_job) job = {.few = few_places(shape), .src = x, .w = w, .bias = bias, .dst = y};
+    FN(few_run)(ctx, shape, &job);
+}
+
+void FN(fnn_conv2d_few_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                      const real *dy, const real *w, real *dx) {
+    ptrdiff_t start[FNN_CONV2D_FEW_TERMS + 1];
+    fnn_conv2d_term term[FNN_CONV2D_FEW_TERMS];
+    FN(few_job) job = {.few = few_places(shape), .backward = 1, .src = dy, .w = w, .dst = dx};
+    few_terms(shape, start, term);
+    job.few.start = start, job.few.term = term;
+    FN(few_run)(ctx, shape, &job);
+}
