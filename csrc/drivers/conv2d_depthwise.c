@@ -103,7 +103,9 @@ static int short_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d
     return s->groups > 1 && s->c == s->groups && s->stride_h == 1 && s->stride_w == 1 &&
            s->r * s->s <= FNN_CONV2D_SHORT_TAPS && columns >= 4 && (columns <= 8 || tall) &&
            (pass == FNN_FORWARD ? s->k <= 4 * s->groups : s->k == s->groups) &&
-           (pass != FNN_BACKWARD_WEIGHT || s->p % 7 == 0);
+           (pass != FNN_BACKWARD_WEIGHT ||
+            (s->p % 7 == 0 && s->r % 3 == 0 && s->s % 3 == 0 && s->dilation_h == 1 &&
+             s->dilation_w == 1));
 }
 
 /* Seven rows of a plane at a time by blocks of 3x3, 3x1 or single taps. */

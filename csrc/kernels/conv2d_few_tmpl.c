@@ -16,14 +16,13 @@ static FNN_NOINLINE void FN(conv2d_few)(const fnn_conv2d_few *a, ptrdiff_t plane
             if (whole < a->taps)
                 acc = FN(fma)(FN(load_m)(w + whole, rest), FN(load_m)(from + whole, rest), acc);
             sums[held++] = acc;
-            if (held < LANES) continue;
-            FN(store)(to, FN(sum_each)(sums, LANES));
+            if (held < LANES && (j + 1 < planes || i + 1 < count)) continue;
+            for (int l = held; l < LANES; l++) sums[l] = FN(zero)();
+            FN(store_m)(to, FN(sum_each)(sums, LANES), FN(mask)(held));
             to += LANES;
             held = 0;
         }
     }
-    for (int i = held; i < LANES; i++) sums[i] = FN(zero)();
-    FN(store_m)(to, FN(sum_each)(sums, LANES), FN(mask)(held));
     for (ptrdiff_t j = 0; j < (bias ? planes : 0); j++)
-        for (ptrdiff_t i = 0; i < count; i++) y[j * count + i] += bias[j];
+        for (ptrdiff_t i = 0; i < fnn_opaque(count); i++) y[j * count + i] += bias[j];
 }

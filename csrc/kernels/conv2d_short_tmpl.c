@@ -7,15 +7,12 @@
  *
  * Loops over taps cost as much as the sums of seven rows, so nine of them are one piece of code
  * where registers hold their weights. */
-#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+#if FNN_VBYTES == 64
 #define SHORT(name) FN(eight_##name)
-#else
-#define SHORT(name) FN(name)
-#endif
-#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
 typedef eight_f32 FN(short_row);
 typedef __mmask8 FN(short_span);
 #else
+#define SHORT(name) FN(name)
 typedef vec FN(short_row);
 typedef vspan FN(short_span);
 #endif
@@ -48,13 +45,13 @@ static FNN_NOINLINE int FN(short_set_blocks)(const fnn_conv2d_window *a, ptrdiff
         const ptrdiff_t end = fnn_max(fnn_min(a->in_rows - top, met), 0);
         for (ptrdiff_t s = 0, cols; s < a->width && from < end; s += cols) {
             FN(short_block) *const at = block + count++;
-            ptrdiff_t col = s * a->col_step - a->left;
+            ptrdiff_t col = fnn_opaque(s * a->col_step - a->left); /* not by vectors */
             cols = rows == 3 && a->col_step == 1 && s + FN(SHORT_COLUMNS) <= a->width
                        ? FN(SHORT_COLUMNS) : 1;
             *at = (FN(short_block)){.src = top * a->in_cols + col, .w = r * a->width + s,
                                     .rows = (int)rows, .cols = (int)cols,
                                     .inside = (1u << end) - (1u << from)};
-            for (ptrdiff_t i = 0; i < cols; i++, col++)
+            for (ptrdiff_t i = 0; i < cols; i++, col = fnn_opaque(col + 1))
                 at->span[i] = SHORT(span)(fnn_max(fnn_min(-col, FN(EIGHT)), 0),
                                           fnn_max(fnn_min(fnn_min(a->in_cols - col, a->out_cols),
                                                           FN(EIGHT)), 0));
@@ -211,16 +208,9 @@ static FNN_NOINLINE void FN(conv2d_short_weight)(const fnn_conv2d_window *a, ptr
                 __builtin_prefetch(by + next + i * (ptrdiff_t)(FNN_LINE / sizeof(real)));
                 __builtin_prefetch(from + next + i * (ptrdiff_t)(FNN_LINE / sizeof(real)));
             }
-            for (const FN(short_block) *at = block; at < end; at++) {
-                real *const to = g + (j * taps + at->w) * LANES;
-                if (FN(SHORT_COLUMNS) == 3 && at->cols == 3)
-                    FN(short_weight_taps)(3, FN(SHORT_COLUMNS), at, a->in_cols, g_step,
-                                          from + at->src, d, to);
-                else if (at->rows == 3)
-                    FN(short_weight_taps)(3, 1, at, a->in_cols, g_step, from + at->src, d, to);
-                else
-                    FN(short_weight_taps)(1, 1, at, a->in_cols, g_step, from + at->src, d, to);
-            }
+            for (const FN(short_block) *at = block; at < end; at++)
+                FN(short_weight_taps)(3, FN(SHORT_COLUMNS), at, a->in_cols, g_step, from + at->src,
+                                      d, g + (j * taps + at->w) * LANES);
         }
     }
 }
@@ -229,7 +219,7 @@ static FNN_NOINLINE void FN(conv2d_few_spread)(const fnn_conv2d_few *a, ptrdiff_
     FN(short_span) span[FNN_CONV2D_FEW_TERMS];
     const ptrdiff_t cols = a->out_cols, rows = a->out_rows;
     for (ptrdiff_t i = 0; i < a->start[rows]; i++)
-        span[i] = SHORT(span)(a->term[i].lo, a->term[i].hi);
+        span[i] = SHORT(span)(fnn_opaque(a->term[i].lo), a->term[i].hi); /* not by vectors */
     for (ptrdiff_t j = 0; j < planes; j++, dy += a->rows * a->cols, w += a->taps) {
         for (ptrdiff_t h = 0; h < rows; h++, dx += cols) {
             row acc = SHORT(zero)();
