@@ -18,11 +18,13 @@ enum {
  * dearest with a stride of 2, which splits the planes in four. Products of a group's channels up
  * to which each way was seen to win. With 16 registers the gradient of the weights has too few for
  * its sums and masks, and only a stride of 2 repays it. */
-static int window_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+static int window_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                        int is_f64) {
     const int weight = pass == FNN_BACKWARD_WEIGHT, strided = s->stride_h == 2;
     if (s->r != s->s || (s->r != 3 && s->r != 5) || s->dilation_h != 1 || s->dilation_w != 1 ||
         s->stride_h != s->stride_w || s->stride_h > 2 ||
-        !ctx->kernels->f32.conv2d_window)
+        !(is_f64 ? ctx->kernels->f64.conv2d_window != NULL
+                 : ctx->kernels->f32.conv2d_window != NULL))
         return 0;
     /* one group: rows that fill vectors, which `batch` does not repay, and few channels of few */
     if (s->groups == 1 &&
@@ -42,8 +44,7 @@ typedef struct width {
     ptrdiff_t lanes, bytes;
 } width;
 
-/* Cycles for one group of one image by the kernels of windows in place. Tiles of float64 have fewer
- * rows. Fitted, like the two below, to the times that csrc/README.md tells of. */
+/* Cycles for one group of one image by the kernels of windows in place. Fitted, like the two below, to the times that csrc/README.md tells of. */
 static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
     const int data = pass == FNN_BACKWARD_DATA, weight = pass == FNN_BACKWARD_WEIGHT;
     const int strided = s->stride_h == 2, backward = data || weight;
@@ -56,8 +57,7 @@ static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, wid
                         : strided       ? 9.5 + 0.8 * taps
                         : weight        ? 3 + 0.6 * taps
                                         : 5 + 0.56 * taps;
-    const int low = vector.bytes == 8 * vector.lanes && !weight && !(data && strided);
-    const double slow = vector.bytes == 32 && strided && backward ? 1.4 : low ? 1.5 : 1;
+    const double slow = vector.bytes == 32 && strided && backward ? 1.4 : 1;
     return results * (fold + slow * vectors * each);
 }
 
@@ -128,7 +128,7 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
                       int is_f64) {
     const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
     const width vector = {lanes, lanes * (ptrdiff_t)(is_f64 ? sizeof(double) : sizeof(float))};
-    const int window = window_suits(ctx, s, pass);
+    const int window = window_suits(ctx, s, pass, is_f64);
     if (pass != FNN_BACKWARD_WEIGHT && s->groups > 1 && s->c == s->groups && s->k == s->groups &&
         fnn_conv2d_is_product(s))
         return WAY_SCALE;

@@ -16,30 +16,30 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
  * runs of taps: few layers have but one vector of channels. */
 #if FNN_VBYTES >= 32
 #include "kernels/conv2d_outer_runs_tmpl.c"
-#include "kernels/conv2d_window_tmpl.c"
-#include "kernels/conv2d_spread_tmpl.c"
-#include "kernels/conv2d_window_weight_tmpl.c"
 #else
 #define conv2d_outer_runs_f32 NULL
 #define conv2d_outer_runs_f64 NULL
-#define conv2d_window_f32 NULL
-#define conv2d_window_f64 NULL
-#define conv2d_spread_f32 NULL
-#define conv2d_spread_f64 NULL
-#define conv2d_window_weight_f32 NULL
-#define conv2d_window_weight_f64 NULL
 #endif
 
-/* Rows of eight float32, and windows of few places: float64 has lanes of groups for them. */
+/* float64 has lanes of groups for all windows of groups of few channels: 100 KB less. */
 #if FNN_VBYTES >= 32 && FNN_REAL_IS_F32
+#include "kernels/conv2d_window_tmpl.c"
+#include "kernels/conv2d_spread_tmpl.c"
+#include "kernels/conv2d_window_weight_tmpl.c"
 #include "kernels/conv2d_few_tmpl.c"
 #include "kernels/conv2d_short_tmpl.c"
 #elif FNN_REAL_IS_F32
+#define conv2d_window_f32 NULL
+#define conv2d_spread_f32 NULL
+#define conv2d_window_weight_f32 NULL
 #define conv2d_short_f32 NULL
 #define conv2d_short_weight_f32 NULL
 #define conv2d_few_f32 NULL
 #define conv2d_few_spread_f32 NULL
 #else
+#define conv2d_window_f64 NULL
+#define conv2d_spread_f64 NULL
+#define conv2d_window_weight_f64 NULL
 #define conv2d_short_f64 NULL
 #define conv2d_short_weight_f64 NULL
 #define conv2d_few_f64 NULL
