@@ -28,15 +28,15 @@ LIST = pathlib.Path(__file__).parents[2] / "csrc" / "kernels" / "kernels.def"
 EVERYTHING = (True, True, True)
 #: Squares are turned in registers where a vector is a whole line. With one lane the costs always
 #: favour another form, the outer product and planes in place; tables of vectors shorter than 32
-#: bytes hold no kernels of windows, of short rows, of runs of taps or of Winograd's products,
-#: which float64 never has; with 16 registers four tiles of Winograd's, and sixteen, go the way of
+#: bytes hold no kernels of windows, of runs of taps or of Winograd's products, and of these
+#: float64 has only runs; with 16 registers four tiles of Winograd's, and sixteen, go the way of
 #: more.
-SHORT = ("short", "short_weight", "few", "few_spread")
+WINDOWS = ("window", "spread", "window_weight", "short", "short_weight", "few", "few_spread")
 NEVER_CHOSEN = {("scalar", "conv2d_dot3"), ("scalar", "conv2d_lanes")}
 NEVER_CHOSEN |= {
     (isa, f"conv2d_{name}")
     for isa in ("scalar", "sse2", "neon")
-    for name in ("window", "spread", "window_weight", "outer_runs", *SHORT)
+    for name in ("outer_runs", *WINDOWS)
 }
 NEVER_CHOSEN |= {(isa, "gemm_squares") for isa in ("scalar", "sse2", "avx2", "neon")}
 NEVER_CHOSEN |= {(isa, "winograd_four") for isa in ("scalar", "sse2", "avx2")}
@@ -45,7 +45,7 @@ NEVER_CHOSEN |= {
     (isa, f"winograd_{name}") for isa in ("scalar", "sse2", "neon") for name in ("product", "depth")
 }
 FLOAT32_ONLY = {f"winograd_{name}" for name in ("product", "depth", "sixteen")}
-FLOAT32_ONLY |= {f"conv2d_{name}" for name in SHORT}
+FLOAT32_ONLY |= {f"conv2d_{name}" for name in WINDOWS}
 
 
 def convolutions(dtype, algorithm) -> Iterator[Callable[[], object]]:
