@@ -13,7 +13,8 @@ enum {
 #define GEMM_RUN 1024
 #define GEMM_AHEAD (16 << 10)
 
-/* Steps of k between the fetching of a row of B into L1 and its use. */
+/* Steps of k between the fetching of a row of B into L1 and its use, unless `ahead` says another
+ * distance. */
 #define GEMM_AHEAD_STEPS 4
 
 /* A shallow B: most bytes of a column of it, least vectors of a row. Its tile is
@@ -85,13 +86,14 @@ FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_
 
 /* acc += rows of A, `away` from those at a[], times columns of B from b[] on; `partial`: the last
  * vector of B is loaded under the mask. Each step fetches what the step after GEMM_AHEAD_STEPS
- * will load: rows of a B in place are too far apart for a prefetcher of the processor. There are
- * as few additions as can be: on Intel cores they take turns with multiply-adds. */
+ * will load, or what is `ahead`: rows of a B in place are too far apart for a prefetcher of the
+ * processor. There are as few additions as can be: on Intel cores they take turns with multiply-adds. */
 FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GEMM_SHARE],
                              const real **a, const real **b,
                              vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV], vmask mask, int rows,
                              int vectors, int partial) {
     const ptrdiff_t a_ks = g->a_ks, b_ks = g->b_ks;
+    const ptrdiff_t ahead = g->ahead ? g->ahead : GEMM_AHEAD_STEPS * b_ks;
     const int line = FNN_LINE / (int)sizeof(real);
     for (ptrdiff_t rest = g->segments;;) {
         for (ptrdiff_t k = g->k; k > 0; k--) {
@@ -99,8 +101,7 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GE
             FNN_UNROLL
             for (int v = 0; v < vectors; v++)
                 if (v * LANES % line == 0 && !GEMM_IS_SHALLOW(rows, vectors))
-                    __builtin_prefetch(b[v / GEMM_NV] + GEMM_AHEAD_STEPS * b_ks +
-                                       v % GEMM_NV * LANES);
+                    __builtin_prefetch(b[v / GEMM_NV] + ahead + v % GEMM_NV * LANES);
             FNN_UNROLL
             for (int v = 0; v < vectors; v++)
                 bv[v] = FN(gemm_load)(b[v / GEMM_NV] + v % GEMM_NV * LANES,
@@ -199,31 +200,27 @@ typedef struct FN(gemm_heights) {
     ptrdiff_t tiles, rows, more;
 } FN(gemm_heights);
 
-/* A B from beyond L2: runs of columns, each fetched while the one before is multiplied, line by
- * line between the tiles. After the last run the rows that follow B are fetched, the next depth or
- * the next matrix of a batch. */
+/* A B from beyond L2: runs of columns, each fetched while the one before is multiplied. Each stripe
+ * of rows has its share of the panels, whose tiles fetch the line a run further on instead of the
+ * next rows', which lie in L1: so calls are long, and fetching takes no step of its own. With the
+ * last run the rows that follow B are fetched, the next depth or the next matrix of a batch. */
 static FNN_NOINLINE void FN(gemm_stream)(const FN(gemm_operands) *g, const FN(gemm_heights) *h) {
-    const ptrdiff_t nr = GEMM_NV * LANES, size = sizeof(real), line = FNN_LINE / size;
+    const ptrdiff_t nr = GEMM_NV * LANES, size = sizeof(real);
     const ptrdiff_t most = (g->k * GEMM_RUN <= 2 * GEMM_AHEAD ? GEMM_RUN / 2 : GEMM_RUN) / size;
     const ptrdiff_t runs = (g->n + most - 1) / most;
-    const ptrdiff_t run = fnn_round_up((g->n + runs - 1) / runs, nr), lines = run / line;
-    const ptrdiff_t step = h->rows + (h->more > 0) <= GEMM_WIDE_ROWS ? 2 * nr : nr;
-    const ptrdiff_t parts = h->tiles * ((run + step - 1) / step);
-    const ptrdiff_t share = (g->k * lines + parts - 1) / parts;
+    const ptrdiff_t run = fnn_round_up((g->n + runs - 1) / runs, nr);
+    FN(gemm_operands) fetching = *g;
     for (ptrdiff_t j = 0; j < g->n; j += run) {
-        const ptrdiff_t end = g->n - j < run ? g->n : j + run;
-        const real *next = g->b + (end < g->n ? end : g->k * g->b_ks);
-        ptrdiff_t k = 0, at = 0;
-        for (ptrdiff_t t = 0, i = 0; t < h->tiles; t++) {
-            const ptrdiff_t high = h->rows + (t < h->more);
-            for (ptrdiff_t p = j; p < end; p += step) {
-                for (ptrdiff_t f = 0; f < share && k < g->k; f++) {
-                    __builtin_prefetch(next + at * line);
-                    if (++at == lines) at = 0, k++, next += g->b_ks;
-                }
-                FN(gemm_stripe)(g, i, high, p, end - p < step ? end : p + step);
-            }
+        const ptrdiff_t end = g->n - j < run ? g->n : j + run, panels = (end - j + nr - 1) / nr;
+        fetching.ahead = end < g->n ? run : g->k * g->b_ks - j;
+        for (ptrdiff_t t = 0, i = 0, from = j; t < h->tiles; t++) {
+            const ptrdiff_t high = h->rows + (t < h->more), part = panels * (t + 1) / h->tiles;
+            const ptrdiff_t to = t + 1 < h->tiles ? j + part * nr : end;
+            if (from > j) FN(gemm_stripe)(g, i, high, j, from);
+            if (to > from) FN(gemm_stripe)(&fetching, i, high, from, to);
+            if (to < end) FN(gemm_stripe)(g, i, high, to, end);
             i += high;
+            from = to;
         }
     }
 }
