@@ -37,6 +37,7 @@ enum {
     A_BLOCK = 128 << 10, /* bytes of packed A that one block of B meets */
     A_WHOLE = 8 << 20,   /* bytes of packed A that several blocks of B meet */
     MOST_BLOCK = 1 << 20, /* bytes of a block of packed B, however large L2 is */
+    PAGED_DEPTH = 8,     /* rows of a far B, whole pages apart, that L1 holds lines of at once */
     PANEL = 16 << 10,    /* bytes of a panel of B that L1 keeps while all rows of A pass */
     DOT_DEPTH = 4096,    /* elements of rows and columns that L2 keeps while all pairs meet */
     PAGE = 4096,         /* strides that are multiples of it fall into one set of L1 */

@@ -168,6 +168,14 @@ FNN_INLINE ptrdiff_t FN(thin)(const fnn_gemm_shape *s, const FN(fnn_table) *t, c
                : 0;
 }
 
+/* Rows of a far B whose lines share a set of L1, used once: a page of a few of them at a time, which
+ * prefetchers of the processor follow, while C's rows wait in L1. */
+FNN_INLINE void FN(by_pages)(const fnn_gemm_shape *s, const FN(fnn_table) *t, plan *p) {
+    if (s->m > t->gemm_mr || !FN(crowds)(s->b_rs, s->k)) return;
+    p->kc = fnn_min(s->k, PAGED_DEPTH);
+    p->nc = fnn_min(s->n, PAGE / (ptrdiff_t)sizeof(real));
+}
+
 FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way how, plan *p) {
     const FN(fnn_table) *t = FN(table)(ctx);
     const ptrdiff_t nr = t->gemm_nr, size = sizeof(real);
@@ -188,6 +196,7 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     const ptrdiff_t block = how == PACKED ? FN(packed_block)(ctx, t) : t->gemm_b_block;
     if ((how == PACKED || (how == IN_PLACE && s->m > t->gemm_mr)) && p->nc * p->kc * size > block)
         p->nc = FN(even)(s->n, fnn_max(nr, block / (p->kc * size) / nr * nr), nr);
+    if (how == IN_PLACE && s->b_far && !s->b_packed) FN(by_pages)(s, t, p);
     if (how == PACKED || how == TURNED) {
         p->b_bytes = fnn_lines((size_t)(fnn_max(1, p->kc) * fnn_round_up(p->nc, nr) * size));
     } else if (how == IN_PLACE && !t->gemm_masked && !s->b_packed && s->n % nr != 0) {
