@@ -94,7 +94,7 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     plan.workers = (size_t)fnn_max(fnn_min(plan.threads, FNN_MAX_THREADS), 1);
     plan.gemm = FN(columns_gemm)(&plan, pass);
     if (pass == FNN_BACKWARD_DATA && plan.plain && s->groups == 1 && s->n > 1 &&
-        s->n * pixels >= TURNING && kernels->conv2d_registers == 32) {
+        s->n * pixels >= TURNING) {
         plan.turned_pitch = fnn_round_up(plan.out, kernels->lanes) + kernels->lanes;
         plan.turned_bytes = FN(bytes)(plan.in * plan.turned_pitch);
         plan.gemm.a_rs = plan.turned_pitch;

@@ -36,16 +36,20 @@ typedef struct FN(joined_job) {
 
 enum { FN(JOINED_ROWS) = 16 }; /* rows of an image that are packed side by side */
 
-/* Several images and maps of more than a vector that do not fill theirs: up to eight where the sum
- * is longer than the result is wide; else up to sixteen, if the weights are many to pass for every
- * image. */
+/* Several images and maps of more than a vector that do not fill theirs: up to eight vectors where
+ * the sum is longer than the result is wide; else up to sixteen lines, if the weights are many to
+ * pass for every image. Without masked loads a last panel costs more: half the weights are many,
+ * and any for up to four lines. */
 static int FN(joins)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const ptrdiff_t pixels = s->p * s->q, lanes = FN(table)(ctx)->lanes;
     const int narrow = pass == FNN_FORWARD ? s->c > s->k : s->k > s->c;
-    const int many = s->c * s->k * (ptrdiff_t)sizeof(real) >= MANY_WEIGHTS;
+    const ptrdiff_t size = sizeof(real), weights = s->c * s->k * size;
+    const int many = FN(table)(ctx)->gemm_masked
+                         ? weights >= MANY_WEIGHTS
+                         : 2 * weights >= MANY_WEIGHTS || pixels * size < 4 * FNN_LINE;
     return pass != FNN_BACKWARD_WEIGHT && s->groups == 1 && s->n >= 4 && fnn_conv2d_is_product(s) &&
            pixels > lanes && pixels % lanes != 0 && fnn_min(s->c, s->k) >= 4 * lanes &&
-           (narrow ? pixels < 8 * lanes : many && pixels < 16 * lanes);
+           (narrow ? pixels < 8 * lanes : many && pixels * size < 16 * FNN_LINE);
 }
 
 /* Vectors of left pixels that stand side by side in a row of a sheet. */

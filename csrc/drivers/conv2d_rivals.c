@@ -68,7 +68,7 @@ double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass
         /* backward-data of one image uses a line of its transposed weights for one tile, and comes
          * again: that shows where a tile is wide; for several images they are turned */
         const int turned = s->groups == 1 && s->n > 1;
-        const double walked = pass == FNN_BACKWARD_DATA && lanes >= 16 && !turned ? 0.6 : 0;
+        const double walked = pass == FNN_BACKWARD_DATA && lanes >= 8 && !turned ? 0.6 : 0;
         const int thin = lanes >= 16 && pixels > lanes && (pixels - 1) % lanes < lanes / 4;
         const double wide = thin ? vectors - 0.4 : vectors;
         return (double)s->n * (t.weights * (0.515 * wide + 0.074 + walked) + 0.086 * t.elements);
