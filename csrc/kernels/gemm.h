@@ -19,7 +19,7 @@ typedef struct FN(gemm_operands) {
     /* k comes in segments, of g->k each (0: in one): behind each, A and B go on so much further */
     ptrdiff_t segments, a_jump, b_jump;
     int streams;     /* B, read in place, comes from beyond L2: fetch it ahead */
-    ptrdiff_t ahead; /* the kernel's own: from what is loaded of B to what is fetched meanwhile */
+    ptrdiff_t ahead; /* the kernel's own: how much further than otherwise B is fetched ahead */
 } FN(gemm_operands);
 
 /* C[i][j] = relu(bias + (C[i][j] +) sum over k of A[i][k] B[k][j]), in rising k, segment by

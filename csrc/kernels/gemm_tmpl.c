@@ -93,7 +93,7 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GE
                              vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV], vmask mask, int rows,
                              int vectors, int partial) {
     const ptrdiff_t a_ks = g->a_ks, b_ks = g->b_ks;
-    const ptrdiff_t ahead = g->ahead ? g->ahead : GEMM_AHEAD_STEPS * b_ks;
+    const ptrdiff_t ahead = GEMM_AHEAD_STEPS * b_ks + g->ahead;
     const int line = FNN_LINE / (int)sizeof(real);
     for (ptrdiff_t rest = g->segments;;) {
         for (ptrdiff_t k = g->k; k > 0; k--) {
@@ -212,7 +212,7 @@ static FNN_NOINLINE void FN(gemm_stream)(const FN(gemm_operands) *g, const FN(ge
     FN(gemm_operands) fetching = *g;
     for (ptrdiff_t j = 0; j < g->n; j += run) {
         const ptrdiff_t end = g->n - j < run ? g->n : j + run, panels = (end - j + nr - 1) / nr;
-        fetching.ahead = end < g->n ? run : g->k * g->b_ks - j;
+        fetching.ahead = (end < g->n ? run : g->k * g->b_ks - j) - GEMM_AHEAD_STEPS * g->b_ks;
         for (ptrdiff_t t = 0, i = 0, from = j; t < h->tiles; t++) {
             const ptrdiff_t high = h->rows + (t < h->more), part = panels * (t + 1) / h->tiles;
             const ptrdiff_t to = t + 1 < h->tiles ? j + part * nr : end;
