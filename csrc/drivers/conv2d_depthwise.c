@@ -16,8 +16,8 @@ enum {
 
 /* Copied planes serve all channels of a group, so the more there are the cheaper is the copy; it is
  * dearest with a stride of 2, which splits the planes in four. Products of a group's channels up
- * to which each way was seen to win. With 16 registers the gradient of the weights has too few for
- * its sums and masks, and only a stride of 2 repays it. */
+ * to which each way was seen to win. With 16 registers the gradient of 5x5 weights has too few for
+ * its sums, and only a stride of 2 repays it. */
 static int window_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                         int is_f64) {
     const int weight = pass == FNN_BACKWARD_WEIGHT, strided = s->stride_h == 2;
@@ -31,7 +31,7 @@ static int window_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2
         (weight || strided || s->r != 3 || fnn_min(s->c, s->k) < 3 ||
          s->q % ctx->kernels->f32.lanes || ctx->kernels->f32.conv2d_registers < 32))
         return 0;
-    if (weight && !strided && ctx->kernels->f32.conv2d_registers == 16) return 0;
+    if (weight && !strided && s->r == 5 && ctx->kernels->f32.conv2d_registers == 16) return 0;
     const ptrdiff_t pairs = (s->c / s->groups) * (s->k / s->groups);
     if (!strided) return pairs <= (weight ? 8 : 16);
     /* strided windows are shuffled for each result anew, copied planes once */
@@ -53,9 +53,12 @@ static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, wid
     const ptrdiff_t columns = data ? s->w : s->q, step = data && strided ? 2 : 1;
     const double vectors =
         (double)((data ? s->h : s->p) * fnn_ceil_div(columns, step * vector.lanes));
-    const double each = data && strided ? 11.5 + 0.32 * taps
+    const int rolls = vector.bytes == 32 && !weight && s->c == s->groups && s->k == s->groups &&
+                      fnn_conv2d_rolls((int)s->stride_h, data ? s->h : s->p, columns);
+    const double each = rolls            ? 2 + 0.44 * taps
+                        : data && strided ? 11.5 + 0.32 * taps
                         : strided       ? 9.5 + 0.8 * taps
-                        : weight        ? 3 + 0.6 * taps
+                        : weight        ? (vector.bytes == 32 ? 2 + 0.55 * taps : 3 + 0.6 * taps)
                                         : 5 + 0.56 * taps;
     const double slow = vector.bytes == 32 && strided && backward ? 1.4 : 1;
     return results * (fold + slow * vectors * each);

@@ -99,7 +99,17 @@ typedef struct fnn_conv2d_window {
                                                     stand that far apart; size and stride unused */
 } fnn_conv2d_window;
 
-enum { FNN_CONV2D_SHORT_TAPS = 49 }; /* taps of conv2d_short, at most */
+enum {
+    FNN_CONV2D_SHORT_TAPS = 49,  /* taps of conv2d_short, at most */
+    FNN_CONV2D_ROLL_COLUMNS = 32 /* columns and rows of what conv2d_window does by conv2d_roll */
+};
+
+/* Where vectors are of 32 bytes and there is one channel: planes that the L1 cache holds, rows of a
+ * vector and more. */
+FNN_INLINE int fnn_conv2d_rolls(int stride, ptrdiff_t rows, ptrdiff_t cols) {
+    return stride == 1 && 8 <= cols && cols <= FNN_CONV2D_ROLL_COLUMNS &&
+           rows <= FNN_CONV2D_ROLL_COLUMNS;
+}
 
 /* The planes that a window kernel reads and writes, and its weights: `planes` results, each a sum
  * over `channels` planes. Strides count elements. */

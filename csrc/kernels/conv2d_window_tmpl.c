@@ -221,9 +221,20 @@ FNN_INLINE FN(window_height) FN(window_choose)(const FN(window_height) *heights,
     }
 }
 
+#if FNN_VBYTES < FNN_LINE
+#include "kernels/conv2d_roll_tmpl.c"
+#endif
+
 static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
                               ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                               const real *bias, real *dst) {
+#if FNN_VBYTES < FNN_LINE
+    if (walk->channels == 1 &&
+        fnn_conv2d_rolls(window->stride, window->out_rows, window->out_cols)) {
+        FN(conv2d_roll)(window, walk, first, last, src, w, bias, dst);
+        return;
+    }
+#endif
 #define X(SIZE, STRIDE, ROWS) {ROWS, FN(conv2d_window_##SIZE##x##STRIDE##x##ROWS)},
     static const FN(window_height) heights[4][4] = {
         {WINDOW_ROWS_3(X, 1)}, {WINDOW_ROWS_3(X, 2)}, {WINDOW_ROWS_5(X, 1)}, {WINDOW_ROWS_5(X, 2)}};

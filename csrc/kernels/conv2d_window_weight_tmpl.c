@@ -8,7 +8,8 @@
  * With 16 registers a window of 5 has its columns of taps done in twos. */
 
 enum {
-    FN(weight_bytes) = 24 * 1024,      /* of x and dy that stay in the L1 cache for all columns */
+    FN(weight_bytes) = 12 * 1024,      /* of x and dy that stay in the L1 cache for all columns, and as
+                                          many of the next band that are fetched meanwhile */
     FN(weight_fetch_bytes) = 32 * 1024 /* of both planes, up to which the next are fetched ahead */
 };
 
@@ -16,7 +17,7 @@ enum {
 typedef struct FN(weight_place) {
     vspan live;
     const FN(window_spans) *spans; /* found once for both ends: it costs as much as some rows */
-    ptrdiff_t x_next, dy_next; /* to what the next image reads, if that is worth fetching */
+    ptrdiff_t x_next, dy_next; /* to what the next image or band reads */
 } FN(weight_place);
 
 /* Adds row r of the windows, and every stride-th one after it, whose x starts at `from`; with d[t]
@@ -114,6 +115,7 @@ FNN_INLINE void FN(window_weight_sum)(int size, int stride, int first, int count
     const ptrdiff_t steps = window->out_rows + (size + stride - 1) / stride - 1;
     const ptrdiff_t row_bytes = (stride * window->in_cols + cols) * (ptrdiff_t)sizeof(real);
     const ptrdiff_t band = fnn_max(FN(weight_bytes) / row_bytes, 8);
+    const ptrdiff_t x_band = band * stride * window->in_cols;
     const ptrdiff_t last = (cols - 1) / LANES * LANES;
     FN(window_spans) ends[2], other;
     FN(window_set_spans)(window, 0, &ends[0]);
@@ -124,15 +126,15 @@ FNN_INLINE void FN(window_weight_sum)(int size, int stride, int first, int count
         for (int s = 0; s < count; s++) acc[r][s] = FN(zero)();
     }
     for (ptrdiff_t n = 0; n < images; n++, x += x_image, dy += dy_image) {
-        /* small planes are far apart: nothing else would fetch them in time */
+        /* small planes are far apart, and no prefetcher follows the rows of a column of vectors */
         const int fetch = n + 1 < images && steps * row_bytes < FN(weight_fetch_bytes);
         for (ptrdiff_t p = 0; p < steps; p += band) {
             const ptrdiff_t end = fnn_min(p + band, steps);
             for (ptrdiff_t q = 0; q < cols; q += LANES) {
                 const ptrdiff_t col = q * stride - window->left, lanes = fnn_min(cols - q, LANES);
                 FN(weight_place) place = {.live = FN(span)(0, lanes), .spans = &ends[q > 0],
-                                          .x_next = fetch ? x_image : 0,
-                                          .dy_next = fetch ? dy_image : 0};
+                                          .x_next = fetch ? x_image : x_band,
+                                          .dy_next = fetch ? dy_image : band * cols};
                 if (lanes == LANES && col >= 0 &&
                     col + FN(window_reach)(size, stride) <= window->in_cols) {
                     FN(window_weight_column)(size, stride, first, count, 0, window, &place, p, end,
@@ -161,7 +163,7 @@ FNN_INLINE void FN(window_weight_sum)(int size, int stride, int first, int count
 #define WEIGHT_3(X) X(3, 1, 0, 3) X(3, 2, 0, 3)
 #define WEIGHT_5(X) X(5, 1, 0, 5) X(5, 2, 0, 5)
 #else
-#define WEIGHT_3(X) X(3, 2, 0, 3)
+#define WEIGHT_3(X) X(3, 1, 0, 3) X(3, 2, 0, 3)
 #define WEIGHT_5(X) X(5, 2, 0, 2) X(5, 2, 2, 2) X(5, 2, 4, 1)
 #endif
 
