@@ -235,6 +235,11 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((3, 21, 6, 5), 21, (6, 5), groups=21, bias=False),
         C((3, 19, 5, 8), 19, (1, 3), (4, 5), groups=19),
         C((2, 20, 8, 7), 20, (2, 6), (3, 1), dilation=(3, 1), groups=20),
+        C((2, 21, 7, 7), 21, (5, 5), (2, 2), groups=21),
+        C((1, 18, 9, 11), 18, (3, 8), (2, 3), dilation=(3, 1), groups=18, bias=False),
+        # strips down small planes
+        C((2, 3, 20, 28), 3, padding=SAME3, groups=3),
+        C((1, 3, 24, 13), 3, (5, 5), padding=(4, 4, 0, 2), groups=3),
         # bands of large planes
         C((1, 16, 75, 60), 16, (7, 5), padding=(3, 2, 1, 4), groups=16),
         C((1, 8, 150, 33), 8, (3, 4), (2, 2), groups=8),

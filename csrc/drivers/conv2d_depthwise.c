@@ -44,6 +44,13 @@ typedef struct width {
     ptrdiff_t lanes, bytes;
 } width;
 
+/* Cycles for one plane by strips (conv2d_roll): the two ends of a row take masks. */
+static double roll_cycles(ptrdiff_t rows, ptrdiff_t cols, double taps) {
+    const ptrdiff_t strips = fnn_ceil_div(cols, 8);
+    return (double)rows * ((double)strips * (1.5 + 0.32 * taps) +
+                           (double)fnn_min(strips, 2) * 0.33 * taps);
+}
+
 /* Cycles for one group of one image by the kernels of windows in place. Fitted, like the two below, to the times that csrc/README.md tells of. */
 static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
     const int data = pass == FNN_BACKWARD_DATA, weight = pass == FNN_BACKWARD_WEIGHT;
@@ -51,14 +58,14 @@ static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, wid
     const double taps = (double)(s->r * s->s), results = (double)(s->k / s->groups);
     const double fold = weight ? 25 + 10 * taps / (double)s->n : 0;
     const ptrdiff_t columns = data ? s->w : s->q, step = data && strided ? 2 : 1;
-    const double vectors =
-        (double)((data ? s->h : s->p) * fnn_ceil_div(columns, step * vector.lanes));
-    const int rolls = vector.bytes == 32 && !weight && s->c == s->groups && s->k == s->groups &&
-                      fnn_conv2d_rolls((int)s->stride_h, data ? s->h : s->p, columns);
-    const double each = rolls            ? 2 + 0.44 * taps
-                        : data && strided ? 11.5 + 0.32 * taps
+    const ptrdiff_t rows = data ? s->h : s->p;
+    const double vectors = (double)(rows * fnn_ceil_div(columns, step * vector.lanes));
+    if (vector.bytes == 32 && !weight && s->c == s->groups && s->k == s->groups &&
+        fnn_conv2d_rolls((int)s->stride_h, rows, columns))
+        return roll_cycles(rows, columns, taps);
+    const double each = data && strided ? 11.5 + 0.32 * taps
                         : strided       ? 9.5 + 0.8 * taps
-                        : weight        ? (vector.bytes == 32 ? 2 + 0.55 * taps : 3 + 0.6 * taps)
+                        : weight        ? 3 + 0.6 * taps
                                         : 5 + 0.56 * taps;
     const double slow = vector.bytes == 32 && strided && backward ? 1.4 : 1;
     return results * (fold + slow * vectors * each);

@@ -26,8 +26,11 @@ int fnn_conv2d_few_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv
         (s->p - 1) * s->stride_h + (s->r - 1) * s->dilation_h >= s->h ||
         (s->q - 1) * s->stride_w + s->s > s->w)
         return 0;
+    if (pass == FNN_FORWARD && !one_run(s)) /* a run for each row */
+        return !is_f64 && k->f32.conv2d_few != NULL && lanes == 8 && s->p == 2 && s->q == 2 &&
+               s->s <= lanes;
     if (pass == FNN_FORWARD)
-        return (is_f64 ? k->f64.conv2d_few != NULL : k->f32.conv2d_few != NULL) && one_run(s) &&
+        return (is_f64 ? k->f64.conv2d_few != NULL : k->f32.conv2d_few != NULL) &&
                places * fnn_ceil_div(s->r * s->s, lanes) <= MOST_VECTORS;
     return (is_f64 ? k->f64.conv2d_few_spread != NULL : k->f32.conv2d_few_spread != NULL) &&
            pass == FNN_BACKWARD_DATA && s->r * places <= MOST_TERMS && s->w >= 4 && s->w <= 8 &&
@@ -35,7 +38,9 @@ int fnn_conv2d_few_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv
 }
 
 static fnn_conv2d_few few_places(const fnn_conv2d_shape *s) {
-    return (fnn_conv2d_few){.rows = s->p, .cols = s->q, .taps = s->r * s->s, .plane = s->h * s->w,
+    return (fnn_conv2d_few){.rows = s->p, .cols = s->q, .taps = s->r * s->s,
+                            .tap_cols = one_run(s) ? s->r * s->s : s->s,
+                            .tap_row = s->dilation_h * s->w, .plane = s->h * s->w,
                             .row_step = s->stride_h * s->w, .col_step = s->stride_w,
                             .out_rows = s->h, .out_cols = s->w};
 }

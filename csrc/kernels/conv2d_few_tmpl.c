@@ -1,7 +1,50 @@
 /* Windows of one run of taps that have few places on a plane: lanes are taps, and LANES sums are
  * folded together. Contract in kernels/conv2d_window.h. */
+#if FNN_VBYTES == 32
+enum { FN(few_ahead) = 2048 / sizeof(real) }; /* elements */
+
+/* At 2x2 places, runs of at most LANES taps: the sums of two planes are folded together. */
+static FNN_NOINLINE void FN(conv2d_few_squares)(const fnn_conv2d_few *a, ptrdiff_t planes,
+                                                const real *x, const real *w, const real *bias,
+                                                real *y) {
+    const ptrdiff_t cols = a->tap_cols, right = a->col_step, down = a->row_step;
+    const vmask part = FN(mask)(cols);
+    for (ptrdiff_t j = 0; j < planes; j += 2, y += LANES) {
+        vec sums[LANES];
+        const ptrdiff_t some = fnn_min(planes - j, 2);
+        FNN_UNROLL
+        for (int i = 0; i < LANES; i++) sums[i] = FN(zero)();
+        FNN_UNROLL
+        for (int i = 0; i < LANES; i += 4) {
+            if (i >= 4 * some) break;
+            const real *from = x, *const end = w + a->taps;
+            FNN_UNROLL
+            for (int l = 0; l < 3; l++) /* planes lie side by side */
+                __builtin_prefetch(x + FN(few_ahead) + l * (ptrdiff_t)(FNN_LINE / sizeof(real)));
+            for (; w < end; w += cols, from += a->tap_row) {
+                const vec by = FN(load_m)(w, part);
+                const real *const below = from + down;
+                sums[i] = FN(fma)(by, FN(load_m)(from, part), sums[i]);
+                sums[i + 1] = FN(fma)(by, FN(load_m)(from + right, part), sums[i + 1]);
+                sums[i + 2] = FN(fma)(by, FN(load_m)(below, part), sums[i + 2]);
+                sums[i + 3] = FN(fma)(by, FN(load_m)(below + right, part), sums[i + 3]);
+            }
+            x += a->plane;
+        }
+        FN(store_m)(y, FN(sum_each)(sums, LANES), FN(mask)(4 * some));
+        for (ptrdiff_t i = 0; i < (bias ? 4 * some : 0); i++) y[i] += bias[j + i / 4];
+    }
+}
+#endif
+
 static FNN_NOINLINE void FN(conv2d_few)(const fnn_conv2d_few *a, ptrdiff_t planes, const real *x,
                                         const real *w, const real *bias, real *y) {
+#if FNN_VBYTES == 32
+    if (a->tap_cols < a->taps) {
+        FN(conv2d_few_squares)(a, planes, x, w, bias, y);
+        return;
+    }
+#endif
     vec sums[LANES];
     int held = 0;
     const ptrdiff_t count = a->rows * a->cols, whole = a->taps / LANES * LANES;

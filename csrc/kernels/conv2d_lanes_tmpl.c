@@ -56,14 +56,16 @@ FNN_INLINE const fnn_conv2d_line *FN(conv2d_line_run)(int size, const fnn_conv2d
                                                       const fnn_conv2d_line *line, const real *x,
                                                       const real *w, real *y) {
     const fnn_conv2d_line *const end = a->line + a->count;
+    const ptrdiff_t x_tile = size * a->x_step, y_tile = size * a->y_step;
     const int number = line->tile;
     for (; line < end && line->tile == number; line++) {
         const real *from = x + (line->x - a->x_from);
         real *to = y + (line->y - a->y_from);
-        for (ptrdiff_t j = 0; j < line->pixels; j += size) {
-            const ptrdiff_t at = fnn_min(j, line->pixels - size);
+        for (ptrdiff_t j = 0; j < line->pixels; j += size, from += x_tile, to += y_tile) {
+            const ptrdiff_t over = j + size - line->pixels;
             if (a->ahead) FN(conv2d_fetch_lines)(a->ahead, 2 * line->runs);
-            FN(conv2d_line_tile)(size, a, line, from + at * a->x_step, w, to + at * a->y_step);
+            if (over > 0) from -= over * a->x_step, to -= over * a->y_step;
+            FN(conv2d_line_tile)(size, a, line, from, w, to);
         }
     }
     return line;

@@ -27,7 +27,7 @@
     X(6, 1, 4) X(8, 3, 1)
 #define FNN_CONV2D_ROWS_16(X) \
     X(1, 10, 1) X(1, 5, 2) X(1, 3, 4) X(1, 1, 4) X(2, 5, 1) X(2, 3, 2) X(3, 4, 1) X(3, 2, 2) \
-    X(3, 1, 4)
+    X(4, 3, 1) X(3, 1, 4)
 #define FNN_CONV2D_PIXELS_32(X) \
     X(1, 14) X(2, 12) X(3, 8) X(3, 7) X(4, 6) X(4, 5) X(5, 5) X(6, 4) X(1, 7) X(4, 2) X(4, 1) \
     X(1, 1)
@@ -130,6 +130,7 @@ enum { FNN_CONV2D_FEW_TERMS = 32 }; /* of a plane of dx, at most */
 /* Windows of `taps` taps at rows x cols places of a plane, all inside of it. */
 typedef struct fnn_conv2d_few {
     ptrdiff_t rows, cols, taps;
+    ptrdiff_t tap_cols, tap_row;  /* taps of a run; elements of x between two runs */
     ptrdiff_t plane;              /* elements of x, .. */
     ptrdiff_t row_step, col_step; /* .. and between two places */
     ptrdiff_t out_rows, out_cols; /* of dx; term[start[h]] .. of its row h */

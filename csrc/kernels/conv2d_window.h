@@ -51,12 +51,12 @@ typedef FN(conv2d_window_fn) FN(conv2d_short_fn);
 typedef void FN(conv2d_short_weight_fn)(const fnn_conv2d_window *window, ptrdiff_t planes, int add,
                                         ptrdiff_t next, const real *x, const real *dy, real *g);
 
-/* For windows whose taps follow each other in a plane; j < planes, p < rows, q < cols:
+/* For windows of runs of tap_cols taps that follow each other in a plane; j < planes, p < rows, q < cols:
  *
  *   y[(j*rows + p)*cols + q] = bias[j] + sum over t < taps of
- *       w[j*taps + t] * x[j*plane + p*row_step + q*col_step + t]
+ *       w[j*taps + t] * x[j*plane + p*row_step + q*col_step + t / tap_cols * tap_row + t % tap_cols]
  *
- * bias may be NULL. */
+ * There is one run, but for AVX2, 2x2 places and at most LANES taps of a run. bias may be NULL. */
 typedef void FN(conv2d_few_fn)(const fnn_conv2d_few *few, ptrdiff_t planes, const real *x,
                                const real *w, const real *bias, real *y);
 
