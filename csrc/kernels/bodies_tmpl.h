@@ -7,6 +7,7 @@
 
 #include "kernels/elementwise_tmpl.c"
 #include "kernels/gemm_tmpl.c"
+#include "kernels/gemm_block_tmpl.c"
 #include "kernels/gemm_pack_tmpl.c"
 #include "kernels/gemm_dot_tmpl.c"
 #include "kernels/gemm_squares_tmpl.c"
