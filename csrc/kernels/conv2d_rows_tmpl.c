@@ -13,13 +13,14 @@
 #define CONV_ROWS3 FNN_CONV2D_ROWS3_16
 #endif
 
-/* Whichever operand has fewer vectors stays in registers while the other one streams; of one vector a
- * row, that goes for what would not fit. */
+/* The weights of a tap stay in registers while pixels stream, or the pixels of rows of one vector
+ * where only these fit beside the sums. */
 FNN_INLINE void FN(conv2d_rows_step)(int outs, int rows, int vectors, const real *x,
                                      ptrdiff_t x_row, const real *w, ptrdiff_t w_out,
                                      vec acc[14][8][7]) {
     vec held[8];
-    if (vectors == 1 && (outs > 6 || outs * (rows + 1) >= CONV_REGISTERS)) {
+    if (vectors == 1 && outs * (rows + 1) >= CONV_REGISTERS &&
+        (outs + 1) * rows < CONV_REGISTERS) {
         FNN_UNROLL
         for (int r = 0; r < rows; r++) held[r] = FN(pin)(FN(load)(x + r * x_row));
         FNN_UNROLL

@@ -300,6 +300,7 @@ def large(dtype):
         dtype,
     )
     yield conv2d(windows.Conv2dCase((3, 16, 29, 31), 33, (1, 1), (2, 2)), dtype)
+    yield conv2d(windows.Conv2dCase((2, 3, 61, 67), 40, padding=(1,) * 4), dtype)  # sums of dy
     yield conv2d(windows.Conv2dCase((5, 150, 7, 7), 70, (1, 1)), dtype)  # images joined, forward
     yield conv2d(windows.Conv2dCase((5, 70, 7, 7), 150, (1, 1)), dtype)  # and backward-data
     case = windows.PoolCase((17, 19, 29, 31), (3, 3), (2, 2), (1, 1))
