@@ -1,6 +1,8 @@
 /* Groups of few channels: `direct` without padded copies, which would cost as much as the sums. By
  * windows over planes in place; or with LANES groups side by side in the lanes of vectors
  * (drivers/conv2d_lanes.h), where rows fill no vectors or no window kernel exists. */
+#include <string.h>
+
 #include "base/common.h"
 #include "base/fpstate.h"
 #include "kernels/kernels.h"
@@ -51,7 +53,8 @@ static double roll_cycles(ptrdiff_t rows, ptrdiff_t cols, double taps) {
                            (double)fnn_min(strips, 2) * 0.33 * taps);
 }
 
-/* Cycles for one group of one image by the kernels of windows in place. Fitted, like the two below, to the times that csrc/README.md tells of. */
+/* Cycles for one group of one image by the kernels of windows in place. Fitted, like the two below,
+ * to the times that csrc/README.md tells of. */
 static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
     const int data = pass == FNN_BACKWARD_DATA, weight = pass == FNN_BACKWARD_WEIGHT;
     const int strided = s->stride_h == 2, backward = data || weight;
@@ -169,11 +172,13 @@ FNN_INLINE fnn_conv2d_window conv2d_window(const fnn_conv2d_shape *s) {
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_depthwise_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
+#include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_finish_tmpl.h"
 #include "drivers/conv2d_depthwise_tmpl.c"
 #include "base/real_end.h"

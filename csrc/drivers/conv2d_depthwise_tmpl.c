@@ -4,6 +4,7 @@
  * result planes. Backward-data of stride 1 is the same with the windows turned by half a turn.
  * Tasks are runs of groups of one image, or bands of rows of one group. Workspace:
  *
+ *   shared   weight                    sums for the bias
  *   worker   backward-data, stride 1   the windows of a task's groups, turned
  *            weight                    [FOLD gradients of windows][tap] vectors of partial sums */
 
@@ -213,7 +214,8 @@ typedef struct FN(depthwise_weight_job) {
     const fnn_conv2d_shape *shape;
     const FN(fnn_table) *kernels;
     const real *dy, *x;
-    real *dw, *db;
+    real *dw;
+    FN(bias_sums) bias;
     int narrow; /* conv2d_short_weight */
     ptrdiff_t tasks;
     size_t worker_bytes;
@@ -228,37 +230,35 @@ static void FN(depthwise_weight_task)(void *argument, ptrdiff_t task, int worker
     const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, taps = s->r * s->s;
     const ptrdiff_t x_plane = s->h * s->w, dy_plane = s->p * s->q, lanes = job->kernels->lanes;
     const ptrdiff_t end = s->k * c * (task + 1) / job->tasks;
+    FN(bias_region) planes = {.rows = s->n, .row = s->k * dy_plane, .channel = dy_plane,
+                              .pixels = dy_plane};
     real *sums = (real *)(job->workers + (size_t)worker * job->worker_bytes);
-    real *const bias = sums + FOLD * taps * lanes; /* of channels whose first window is here */
     for (ptrdiff_t i = s->k * c * task / job->tasks; i < end; i += FOLD) {
         const ptrdiff_t some = fnn_min(end - i, FOLD);
-        ptrdiff_t outs = 0;
         for (ptrdiff_t n = 0; n < (job->narrow ? s->n : 0); n++)
             job->kernels->conv2d_short_weight(&window, some, n > 0, s->c * x_plane,
                                                job->x + (n * s->c + i) * x_plane,
                                                job->dy + (n * s->k + i) * dy_plane, sums);
-        if (job->narrow && job->db) {
-            outs = some;
-            job->kernels->conv2d_channel_sums(s->n, s->k * dy_plane, some, dy_plane, dy_plane,
-                                              job->dy + i * dy_plane, 0, bias);
-        }
+        planes.first = i;
+        planes.channels = some;
+        if (job->narrow)
+            FN(add_bias)(job->kernels, &job->bias, 0, planes, job->dy + i * dy_plane, 0);
         for (ptrdiff_t j = i; j < (job->narrow ? i : i + some); j++) {
             const ptrdiff_t out = j / c, in = out / k * c + j % c;
             job->kernels->conv2d_window_weight(&window, s->n, s->c * x_plane, s->k * dy_plane,
                                                job->x + in * x_plane, job->dy + out * dy_plane,
                                                sums + (j - i) * taps * lanes);
-            if (job->db && j % c == 0)
-                job->kernels->conv2d_channel_sums(s->n, s->k * dy_plane, 1, dy_plane, dy_plane,
-                                                  job->dy + out * dy_plane, 0,
-                                                  bias + outs++ * lanes);
+            planes.first = out;
+            planes.channels = 1;
+            if (j % c == 0) /* a channel's first window */
+                FN(add_bias)(job->kernels, &job->bias, 0, planes, job->dy + out * dy_plane, 0);
         }
         job->kernels->conv2d_fold(some * taps, sums, lanes, job->dw + i * taps);
-        if (outs) job->kernels->conv2d_fold(outs, bias, lanes, job->db + fnn_ceil_div(i, c));
     }
 }
 
 FNN_INLINE size_t FN(depthwise_worker_bytes)(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
-    return fnn_lines((size_t)(FOLD * (s->r * s->s + 1) * FN(table)(ctx)->lanes) * sizeof(real));
+    return fnn_lines((size_t)(FOLD * s->r * s->s * FN(table)(ctx)->lanes) * sizeof(real));
 }
 
 size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -267,7 +267,9 @@ size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_s
     if (way == WAY_SCALE || way == WAY_FEW) return 0;
     if (way == WAY_LANES) return FN(fnn_conv2d_lanes_workspace)(ctx, shape, pass);
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
-    if (pass == FNN_BACKWARD_WEIGHT) return workers * FN(depthwise_worker_bytes)(ctx, shape);
+    if (pass == FNN_BACKWARD_WEIGHT)
+        return FN(bias_bytes)(1, shape->k, FN(table)(ctx)->lanes) +
+               workers * FN(depthwise_worker_bytes)(ctx, shape);
     return workers * FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA, way == WAY_SHORT)
                          .worker_bytes;
 }
@@ -283,11 +285,14 @@ void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv
     const ptrdiff_t windows = shape->k * (shape->c / shape->groups);
     const ptrdiff_t work = fnn_max(shape->n * shape->p * shape->q * shape->r * shape->s, 1);
     FN(depthwise_weight_job) job = {
-        .shape = shape, .kernels = FN(table)(ctx), .dy = dy, .x = x, .dw = dw, .db = db,
+        .shape = shape, .kernels = FN(table)(ctx), .dy = dy, .x = x, .dw = dw,
         .narrow = way == WAY_SHORT,
         .tasks = fnn_ceil_div(windows, fnn_min(fnn_ceil_div(GRAIN, work), windows)),
-        .worker_bytes = FN(depthwise_worker_bytes)(ctx, shape), .workers = workspace};
+        .worker_bytes = FN(depthwise_worker_bytes)(ctx, shape)};
+    job.bias = (FN(bias_sums)){db, workspace, shape->k, job.kernels->lanes};
+    job.workers = (char *)workspace + FN(bias_bytes)(1, shape->k, job.kernels->lanes);
     fnn_parallel(ctx->threads, job.tasks, FN(depthwise_weight_task), &job);
+    FN(finish_bias)(job.kernels, &job.bias, 1);
 }
 
 void FN(fnn_conv2d_depthwise_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

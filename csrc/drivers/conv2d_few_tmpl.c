@@ -33,8 +33,10 @@ static void FN(few_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, FN(few_jo
     job->kernels = FN(table)(ctx);
     job->groups = s->groups;
     job->finishing = FN(finishing_of)(s, job->dst);
-    job->runs = fnn_max(fnn_min(s->groups * job->few.plane / GRAIN_PIXELS, s->groups), 1);
-    fnn_parallel(ctx->threads, s->n * job->runs, FN(few_task), job);
+    const ptrdiff_t pixels = s->groups * job->few.plane; /* of an image */
+    job->runs = fnn_max(fnn_min(pixels / GRAIN_PIXELS, s->groups), 1);
+    fnn_parallel(s->n * pixels > GRAIN_PIXELS ? ctx->threads : 1, s->n * job->runs, FN(few_task),
+                 job);
 }
 
 void FN(fnn_conv2d_few_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,

@@ -10,9 +10,10 @@
 
 enum { FN(roll_ahead) = 2048 / sizeof(real) }; /* elements: planes lie side by side */
 
+/* One by one: Clang would move the sums as a piece of memory, and keep them there. */
 FNN_INLINE void FN(roll_next)(int size, vec start, vec acc[5]) {
     FNN_UNROLL
-    for (int i = 0; i + 1 < size; i++) acc[i] = acc[i + 1];
+    for (int i = 0; i + 1 < size; i++) acc[i] = FN(pin)(acc[i + 1]);
     acc[size - 1] = start;
 }
 

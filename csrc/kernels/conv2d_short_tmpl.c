@@ -67,20 +67,14 @@ FNN_INLINE const real *FN(short_next)(const real *src, ptrdiff_t step) {
     return src;
 }
 
-/* A block of rows x cols taps, literals: their weights stand w_step apart from row to row. */
-FNN_INLINE void FN(short_taps)(int rows, int cols, const FN(short_block) *block,
-                               ptrdiff_t in_cols, ptrdiff_t w_step, const real *src,
-                               const real *w, row acc[7]) {
-    row held[3][3];
+/* All source rows that a block of rows x cols taps, literals, meets: lines[j - t] += taps[t][s] x for
+ * column s of row j or, for the gradient, taps[t][s] += x lines[j - t]. */
+FNN_INLINE void FN(short_meet)(int gradient, int rows, int cols, const FN(short_block) *block,
+                               ptrdiff_t in_cols, const real *src, row taps[3][3], row lines[7]) {
     FN(short_span) span[3];
     const unsigned inside = block->inside;
     FNN_UNROLL
     for (int s = 0; s < cols; s++) span[s] = block->span[s];
-    FNN_UNROLL
-    for (int t = 0; t < rows; t++) {
-        FNN_UNROLL
-        for (int s = 0; s < cols; s++) held[t][s] = SHORT(splat)(w[t * w_step + s]);
-    }
     FNN_UNROLL
     for (int j = 0; j < FN(SHORT_TILE) + rows - 1; j++, src = FN(short_next)(src, in_cols)) {
         if (!(fnn_opaque(inside) >> j & 1)) continue;
@@ -89,10 +83,27 @@ FNN_INLINE void FN(short_taps)(int rows, int cols, const FN(short_block) *block,
             const row x = SHORT(pin)(SHORT(load_span)(src + s, span[s]));
             FNN_UNROLL
             for (int t = 0; t < rows; t++)
-                if (j - t >= 0 && j - t < FN(SHORT_TILE))
-                    acc[j - t] = SHORT(fma)(held[t][s], x, acc[j - t]);
+                if (j - t >= 0 && j - t < FN(SHORT_TILE)) {
+                    if (gradient)
+                        taps[t][s] = SHORT(fma)(x, lines[j - t], taps[t][s]);
+                    else
+                        lines[j - t] = SHORT(fma)(taps[t][s], x, lines[j - t]);
+                }
         }
     }
+}
+
+/* Their weights stand w_step apart from row to row. */
+FNN_INLINE void FN(short_taps)(int rows, int cols, const FN(short_block) *block,
+                               ptrdiff_t in_cols, ptrdiff_t w_step, const real *src,
+                               const real *w, row acc[7]) {
+    row taps[3][3];
+    FNN_UNROLL
+    for (int t = 0; t < rows; t++) {
+        FNN_UNROLL
+        for (int s = 0; s < cols; s++) taps[t][s] = SHORT(splat)(w[t * w_step + s]);
+    }
+    FN(short_meet)(0, rows, cols, block, in_cols, src, taps, acc);
 }
 
 /* Rows of a tile; beside a row it may write what the next row overwrites. */
@@ -157,33 +168,18 @@ static FNN_NOINLINE void FN(conv2d_short)(const fnn_conv2d_window *a, const fnn_
 /* The same for the gradient: d are rows of dy, g vectors of sums. */
 FNN_INLINE void FN(short_weight_taps)(int rows, int cols, const FN(short_block) *block,
                                       ptrdiff_t in_cols, ptrdiff_t g_step, const real *src,
-                                      const row d[7], real *g) {
-    row acc[3][3];
-    FN(short_span) span[3];
-    const unsigned inside = block->inside;
-    FNN_UNROLL
-    for (int s = 0; s < cols; s++) span[s] = block->span[s];
+                                      row d[7], real *g) {
+    row taps[3][3];
     FNN_UNROLL
     for (int t = 0; t < rows; t++) {
         FNN_UNROLL
-        for (int s = 0; s < cols; s++) acc[t][s] = SHORT(load)(g + t * g_step + s * LANES);
+        for (int s = 0; s < cols; s++) taps[t][s] = SHORT(load)(g + t * g_step + s * LANES);
     }
-    FNN_UNROLL
-    for (int j = 0; j < FN(SHORT_TILE) + rows - 1; j++, src = FN(short_next)(src, in_cols)) {
-        if (!(fnn_opaque(inside) >> j & 1)) continue;
-        FNN_UNROLL
-        for (int s = 0; s < cols; s++) {
-            const row x = SHORT(pin)(SHORT(load_span)(src + s, span[s]));
-            FNN_UNROLL
-            for (int t = 0; t < rows; t++)
-                if (j - t >= 0 && j - t < FN(SHORT_TILE))
-                    acc[t][s] = SHORT(fma)(x, d[j - t], acc[t][s]);
-        }
-    }
+    FN(short_meet)(1, rows, cols, block, in_cols, src, taps, d);
     FNN_UNROLL
     for (int t = 0; t < rows; t++) {
         FNN_UNROLL
-        for (int s = 0; s < cols; s++) SHORT(store)(g + t * g_step + s * LANES, acc[t][s]);
+        for (int s = 0; s < cols; s++) SHORT(store)(g + t * g_step + s * LANES, taps[t][s]);
     }
 }
 

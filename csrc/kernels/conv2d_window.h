@@ -38,20 +38,21 @@ typedef void FN(conv2d_window_weight_fn)(const fnn_conv2d_window *window, ptrdif
                                          const real *dy, real *g);
 
 /* The sum of conv2d_window for windows of height x width taps, row_step and col_step pixels apart,
- * and a stride of 1, on planes of 4 <= out_cols <= 8, or more where width is 1, left is 0 and in_cols
- * is out_cols: tap (r, s) reads row p - top + r*row_step, column q - left + s*col_step. There is one
+ * and a stride of 1, on planes of 4 <= out_cols <= 8, or more where width is 1, left is 0 and
+ * in_cols is out_cols: tap (r, s) reads row p - top + r*row_step, column q - left + s*col_step. There is one
  * channel and at most FNN_CONV2D_SHORT_TAPS taps. Only tables of float32, AVX2 and AVX-512,
  * hold this and the next three kernels. */
 typedef FN(conv2d_window_fn) FN(conv2d_short_fn);
 
 /* Its gradient for `planes` planes of x and dy that lie side by side, as vectors of partial sums
- * g[plane][tap][LANES], which are added to if `add` is set; out_rows is a multiple of 7, height and width
- * are of 3, and the taps are neighbours. What lies
- * `next` elements behind x and dy is fetched. */
+ * g[plane][tap][LANES], which are added to if `add` is set; out_rows is a multiple of 7, height
+ * and width are of 3, and the taps are neighbours. What lies `next` elements behind x and dy is
+ * fetched. */
 typedef void FN(conv2d_short_weight_fn)(const fnn_conv2d_window *window, ptrdiff_t planes, int add,
                                         ptrdiff_t next, const real *x, const real *dy, real *g);
 
-/* For windows of runs of tap_cols taps that follow each other in a plane; j < planes, p < rows, q < cols:
+/* For windows of runs of tap_cols taps that follow each other in a plane; j < planes, p < rows,
+ * q < cols:
  *
  *   y[(j*rows + p)*cols + q] = bias[j] + sum over t < taps of
  *       w[j*taps + t] * x[j*plane + p*row_step + q*col_step + t / tap_cols * tap_row + t % tap_cols]
