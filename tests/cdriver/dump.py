@@ -299,6 +299,8 @@ def large(dtype):
         replace(depthwise, x=(2, 40, 60, 61), k=40, kernel=(1, 1), padding=(0,) * 4, groups=40),
         dtype,
     )
+    places = replace(depthwise, x=(4, 300, 7, 7), k=300, kernel=(7, 7), padding=(0,) * 4)
+    yield conv2d(replace(places, groups=300), dtype)  # windows of few places
     yield conv2d(windows.Conv2dCase((3, 16, 29, 31), 33, (1, 1), (2, 2)), dtype)
     yield conv2d(windows.Conv2dCase((2, 3, 61, 67), 40, padding=(1,) * 4), dtype)  # sums of dy
     yield conv2d(windows.Conv2dCase((5, 150, 7, 7), 70, (1, 1)), dtype)  # images joined, forward
