@@ -7,7 +7,13 @@
 
 #include <stddef.h>
 
-/* `bytes` (> 0) on a cache line; from 4 MB on, huge-page aligned. NULL if there is none. */
+#define FNN_HUGE_PAGE (2 << 20) /* on x86-64 and most aarch64 kernels */
+
+/* `bytes` (> 0) at a multiple of `alignment`, a power of two; from a huge page's alignment on, the
+ * system is asked for huge pages. NULL if there is no memory. */
+void *fnn_alloc_aligned(size_t bytes, size_t alignment);
+
+/* The same, on a cache line; from 2 MB on, on a huge page. */
 void *fnn_alloc(size_t bytes);
 void fnn_free(void *block);
 
@@ -16,7 +22,7 @@ void fnn_free(void *block);
 void *fnn_acquire(size_t bytes, size_t *capacity);
 void fnn_recycle(void *block, size_t capacity);
 
-/* Frees every block that waits in the list. Thread-safe. */
+/* Gives the memory of every block that waits in the list back to the system. Thread-safe. */
 void fnn_release_all(void);
 
 /* The calling thread's workspace: at least `bytes`, grown when needed, kept for the next call

@@ -135,7 +135,8 @@ static void *keeper(void *argument) {
             h->data = NULL;
             continue;
         }
-        h->bytes = (next_random(&random) >> 12 & 0xffff) + 1;
+        /* from the C library, from a region of huge pages, now and then on pages of its own */
+        h->bytes = (next_random(&random) >> 12 & (i % 64 ? 0x1ffff : 0x3fffff)) + 1;
         h->mark = (unsigned char)next_random(&random);
         h->data = fnn_acquire(h->bytes, &h->capacity);
         expect(h->data && (uintptr_t)h->data % FNN_LINE == 0, "a block starts on a line");
@@ -150,6 +151,36 @@ static void *keeper(void *argument) {
     for (int i = 0; i < SLOTS; i++)
         if (slots[i].data) fnn_recycle(slots[i].data, slots[i].capacity);
     return NULL;
+}
+
+/* A block in use keeps its region, but not the pages of the blocks that wait beside it. */
+static void regions(void) {
+    enum { BLOCKS = 40 };
+    const size_t bytes = (size_t)1 << 20;
+    unsigned char *block[BLOCKS];
+    size_t capacity[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        block[i] = fnn_acquire(bytes, &capacity[i]);
+        expect(block[i] != NULL, "there is memory");
+        if (block[i]) memset(block[i], i + 1, capacity[i]);
+    }
+    for (int i = 0; i < BLOCKS; i++)
+        if (i % 7 && block[i]) fnn_recycle(block[i], capacity[i]);
+    expect(fnn_cached_bytes() >= 34 * bytes, "blocks wait to be used again");
+    fnn_release_all();
+#if defined(__linux__)
+    expect(fnn_cached_bytes() == 0, "blocks that wait hold no memory once they are released");
+#endif
+    size_t again;
+    unsigned char *other = fnn_acquire(bytes, &again);
+    expect(other != NULL, "a released block serves again");
+    if (other) memset(other, 99, again);
+    for (int i = 0; i < BLOCKS; i += 7) {
+        const held h = {block[i], capacity[i], capacity[i], (unsigned char)(i + 1)};
+        expect(block[i] && keeps_mark(&h), "what is in use keeps its bytes");
+        if (block[i]) fnn_recycle(block[i], capacity[i]);
+    }
+    if (other) fnn_recycle(other, again);
 }
 
 static void on_threads(void *(*function)(void *), int forks) {
@@ -176,6 +207,7 @@ int test_base(void) {
     on_threads(caller, forks);
     expect(fnn_pool_workers() == 5, "callers at once share one pool");
     on_threads(keeper, forks);
+    regions();
     fnn_release_all();
     expect(fnn_cached_bytes() == 0, "a released list is empty");
     size_t capacity;
