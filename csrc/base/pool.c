@@ -15,8 +15,9 @@
 
 /* How long a worker looks for new work before it sleeps, and a caller before it blocks: a wake-up
  * costs 3-10 us, on a virtual machine 50, and between the calls of a training step Python takes up
- * to 50; so a step stays awake and an idle pool burns nothing. */
-static const long spin_nanoseconds = 100000;
+ * to 50, between the shared ones of a small net up to 100; so a step stays awake and an idle pool burns
+ * nothing. */
+static const long spin_nanoseconds = 200000;
 
 typedef struct job {
     fnn_task *task;

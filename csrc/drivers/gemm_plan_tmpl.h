@@ -125,6 +125,14 @@ FNN_INLINE ptrdiff_t FN(even)(ptrdiff_t whole, ptrdiff_t most, ptrdiff_t unit) {
                          : fnn_round_up(fnn_ceil_div(whole, fnn_ceil_div(whole, most)), unit);
 }
 
+/* Does a wide product move less between cores if each makes whole rows? What comes before and after
+ * goes by rows, too (images of a batch, rows of a matrix of weights), so by columns half of A and of
+ * C have to change cores, by rows all of B. */
+FNN_INLINE int FN(rows_suit)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
+    return s->m >= 2 * FN(table)(ctx)->gemm_mr * ctx->threads &&
+           2 * (double)s->n * (double)s->k <= (double)s->m * (2 * (double)s->k + (double)s->n);
+}
+
 /* Cuts the m x nc piece of C above one block of B, a few parts for each thread: along the longer
  * side, so that a core reads all of the smaller operand and its share of the larger one; rows first
  * if they are packed, which then meet every column there is; columns first if B streams, so that it
@@ -137,7 +145,8 @@ static FNN_NOINLINE void FN(cut)(const fnn_ctx *ctx, const fnn_gemm_shape *s, pt
     const ptrdiff_t wanted = work < (double)most * GRAIN ? (ptrdiff_t)work / GRAIN : most;
     const ptrdiff_t mr = t->gemm_mr, pair = 2 * t->gemm_nr;
     const ptrdiff_t across = fnn_max(1, fnn_min(wanted, p->nc / pair));
-    p->columns_first = p->streams || (p->nc >= s->m && !FN(packs_a)(s, t, p->way));
+    p->columns_first = p->streams || (p->nc >= s->m && !FN(packs_a)(s, t, p->way) &&
+                                      !FN(rows_suit)(ctx, s));
     const ptrdiff_t down = p->columns_first ? wanted / across : wanted;
     const ptrdiff_t m_tasks = fnn_max(1, fnn_min(down, s->m / (2 * mr)));
     const ptrdiff_t n_tasks = fnn_max(1, fnn_min(wanted / m_tasks, across));

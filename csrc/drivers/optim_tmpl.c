@@ -7,7 +7,7 @@ typedef struct FN(step_job) {
     int is_adam, first_step;
     FN(sgd_terms) sgd;
     FN(adam_terms) adam;
-    ptrdiff_t count;
+    ptrdiff_t count, tasks;
     const ptrdiff_t *size;
     real *const *param;
     const real *const *grad;
@@ -27,31 +27,29 @@ static void FN(step_part)(const FN(step_job) *job, ptrdiff_t k, ptrdiff_t from, 
         job->table->sgd(n, &job->sgd, grad, param);
 }
 
-/* Tasks number the blocks of the first array, then those of the second, and so on. */
+/* A task is the same slice of every array: the part of a matrix that one core has computed with, and
+ * whose gradient it has made, it also updates. Slices begin on lines of the array. */
 static void FN(step_task)(void *argument, ptrdiff_t task, int worker) {
     (void)worker;
     const FN(step_job) *job = argument;
-    ptrdiff_t k = 0;
-    for (;; k++) {
-        const ptrdiff_t blocks = fnn_ceil_div(job->size[k], TASK_SIZE);
-        if (task < blocks) break;
-        task -= blocks;
+    const ptrdiff_t line = FNN_LINE / sizeof(real);
+    for (ptrdiff_t k = 0; k < job->count; k++) {
+        const ptrdiff_t size = job->size[k];
+        const ptrdiff_t from = size * task / job->tasks / line * line;
+        const ptrdiff_t to =
+            task + 1 == job->tasks ? size : size * (task + 1) / job->tasks / line * line;
+        if (from < to) FN(step_part)(job, k, from, to - from);
     }
-    const ptrdiff_t from = task * TASK_SIZE;
-    FN(step_part)(job, k, from, fnn_min(TASK_SIZE, job->size[k] - from));
 }
 
-static void FN(step_run)(const fnn_ctx *ctx, const FN(step_job) *job) {
-    ptrdiff_t elements = 0, tasks = 0;
-    for (ptrdiff_t k = 0; k < job->count; k++) {
-        elements += job->size[k];
-        tasks += fnn_ceil_div(job->size[k], TASK_SIZE);
-    }
+static void FN(step_run)(const fnn_ctx *ctx, FN(step_job) *job) {
+    ptrdiff_t elements = 0;
+    for (ptrdiff_t k = 0; k < job->count; k++) elements += job->size[k];
+    job->tasks = elements < PARALLEL_SIZE || ctx->threads == 1
+                     ? 1
+                     : fnn_min(elements / TASK_SIZE, THREAD_TASKS * ctx->threads);
     const fnn_fpstate before = fnn_fp_flush();
-    if (elements >= PARALLEL_SIZE && ctx->threads > 1)
-        fnn_parallel(ctx->threads, tasks, FN(step_task), (void *)job);
-    else
-        for (ptrdiff_t k = 0; k < job->count; k++) FN(step_part)(job, k, 0, job->size[k]);
+    fnn_parallel(ctx->threads, job->tasks, FN(step_task), job);
     fnn_fp_set(before);
 }
 
