@@ -68,7 +68,12 @@ def reshape(input: Tensor, *sizes: Any, shape: Sequence[int] | None = None) -> T
         If the number of elements does not fit.
     """
     data = require_tensor(input, "reshape")._data
-    new = view_shape(sizes_of(sizes if shape is None else (shape,)), data.size)
+    return _reshaped(input, view_shape(sizes_of(sizes if shape is None else (shape,)), data.size))
+
+
+def _reshaped(input: Tensor, new: tuple[int, ...]) -> Tensor:
+    """Give ``input`` in a shape that fits it."""
+    data = input._data
     return apply(ops.VIEW if _is_view(data, new) else ops.RESHAPED_COPY, (input,), new)
 
 
@@ -126,7 +131,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     middle = 1
     for size in shape[start : end + 1]:
         middle *= size
-    return reshape(input, (*shape[:start], middle, *shape[end + 1 :]))
+    new = (*shape[:start], middle, *shape[end + 1 :])
+    return _reshaped(input, new) if input._data.size else reshape(input, new)
 
 
 def ravel(input: Tensor) -> Tensor:

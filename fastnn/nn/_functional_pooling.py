@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from .. import _shapes_window as window
@@ -12,6 +13,18 @@ from ..ops.pool import AVG_POOL2D, MAX_POOL2D, MAX_POOL2D_WITH_INDICES
 from ..tensor import Tensor, apply
 
 __all__ = ["avg_pool2d", "max_pool2d"]
+
+# Checked and computed once for each shape.
+_output = lru_cache(512)(window.pool2d_output)
+
+
+@lru_cache(512)
+def _squares(
+    x: tuple[int, ...], kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
+) -> tuple[Pair, ...]:
+    """Give all that max_pool2d is told by numbers, and its output's size, as pairs."""
+    pairs = (kernel, kernel), (stride, stride), (padding, padding), (dilation, dilation)
+    return (*pairs, _output(x, *pairs, ceil_mode))
 
 
 def max_pool2d(
@@ -47,13 +60,16 @@ def max_pool2d(
         For integers.
     """
     x = require_tensor(input, "max_pool2d")._data
-    sizes = _sizes("max_pool2d", kernel_size, stride, padding)
-    spread = _pair("max_pool2d", "dilation", dilation)
-    out_size = window.pool2d_output(x.shape, *sizes, spread, ceil_mode)
+    if type(kernel_size) is type(stride) is type(padding) is type(dilation) is int:
+        how = _squares(x.shape, kernel_size, stride, padding, dilation, bool(ceil_mode))
+    else:
+        sizes = _sizes("max_pool2d", kernel_size, stride, padding)
+        spread = _pair("max_pool2d", "dilation", dilation)
+        how = (*sizes, spread, _output(x.shape, *sizes, spread, bool(ceil_mode)))
     if x.dtype.kind != "f":
         raise NotImplementedError(f"\"max_pool2d\" not implemented for '{scalar_name(x.dtype)}'")
     op = MAX_POOL2D_WITH_INDICES if return_indices else MAX_POOL2D
-    return apply(op, (input,), *sizes, spread, out_size)
+    return apply(op, (input,), *how)
 
 
 def avg_pool2d(
@@ -93,7 +109,7 @@ def avg_pool2d(
     sizes = _sizes("avg_pool2d", kernel_size, stride, padding)
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
-    out_size = window.pool2d_output(x.shape, *sizes, (1, 1), ceil_mode)
+    out_size = _output(x.shape, *sizes, (1, 1), bool(ceil_mode))
     if x.dtype.kind != "f":
         raise NotImplementedError(f"\"avg_pool2d\" not implemented for '{scalar_name(x.dtype)}'")
     return apply(AVG_POOL2D, (input,), *sizes, out_size, bool(count_include_pad), divisor_override)
