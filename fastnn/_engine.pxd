@@ -21,3 +21,6 @@ cdef class Node:
     needs=tuple, counter=list,
 )
 cdef tuple _walk(tuple edges, tuple grads, bint retain, accumulate, set wanted, dict capture)
+
+
+cdef _gate(tuple needs, tuple edges)

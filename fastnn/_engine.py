@@ -1,8 +1,8 @@
 """The graph of a computation and the walk back through it.
 
 The engine knows neither operations nor backends nor tensors.  A :class:`Node` holds an
-``op`` of which only ``backward``, ``gate``, ``gated``, ``fresh``, ``frees`` and ``node_name``
-are read; a leaf is any hashable object; how two gradients are added is handed in.
+``op`` of which only ``backward``, ``gate``, ``gated``, ``fresh``, ``frees``, ``reshapes`` and
+``node_name`` are read; a leaf is any hashable object; how two gradients are added is handed in.
 
 Order: every node takes the next number of one global count when it is made, and its inputs
 were made before it.  Taking the pending node with the highest number first is therefore a
@@ -10,7 +10,8 @@ topological order, found without a walk over the graph beforehand.
 
 A gradient that goes straight from one node to the next, as in a chain of layers, belongs to
 nobody else.  Then a gate (a ReLU) may write over it, or need not run at all: the node that
-computes it has put it through the gate while it was in the caches.
+computes it, right behind the gate or a reshape of its result, has put it through the gate while
+it was in the caches.
 
 This module is compiled: ``_engine.pxd`` says what is known of its types.  After a change here
 build again; without its compiled form it runs as it stands, only slower.
@@ -42,6 +43,7 @@ class _Rule(Protocol):
     node_name: str
     fresh: bool
     frees: bool
+    reshapes: bool
     gate: Callable[..., tuple[Any, ...]] | None
     gated: Callable[..., tuple[Any, ...]] | None
 
@@ -272,14 +274,18 @@ def _walk(
         for counter, value, array, index in node.versions:
             if counter[0] != value:
                 raise RuntimeError(_changed(node, counter[0], value, array, index))
-        if passed:
+        if passed and not op.reshapes:
             grads = (grad,)
             passed = False
         elif alone and op.gate is not None:
             grads = op.gate(node.settings, saved, grad, needs)
-        elif op.gated is not None and not heap and capture is None and _gate(needs, edges):
-            grads = op.gated(node.settings, saved, grad, needs, edges[0].saved)
-            passed = True
+        elif op.gated is not None and not heap and capture is None:
+            opening = _gate(needs, edges)
+            if opening is None:
+                grads = op.backward(node.settings, saved, grad, needs)
+            else:
+                grads = op.gated(node.settings, saved, grad, needs, opening)
+                passed = True
         else:
             grads = op.backward(node.settings, saved, grad, needs)
         fresh = op.fresh
@@ -288,17 +294,21 @@ def _walk(
             node.versions = ()
 
 
-def _gate(needs: tuple[bool, ...], edges: tuple[Any, ...]) -> bool:
-    """Whether the first gradient goes to a gate, and nothing looks at it on the way."""
+def _gate(needs: tuple[bool, ...], edges: tuple[Any, ...]) -> Any:
+    """What the gate has saved that the first gradient goes to, if nothing looks at it before."""
     target = edges[0]
-    return (
-        needs[0]
-        and type(target) is Node
-        and target.op.gate is not None
-        and target.hooks is None
-        and target.saved is not FREED
-        and target not in edges[1:]
-    )
+    if not needs[0] or type(target) is not Node:
+        return None
+    for i in range(1, len(edges)):  # not ``in``, which would ask a tensor whether it is equal
+        if edges[i] is target:
+            return None
+    if target.op.reshapes and target.hooks is None:
+        target = target.targets[0]
+        if type(target) is not Node:
+            return None
+    if target.op.gate is None or target.hooks is not None or target.saved is FREED:
+        return None
+    return target.saved
 
 
 def _deliver(

@@ -73,6 +73,7 @@ def _products(backend: Any, normal: Any, sizes: Sizes) -> Iterator[Call]:
     yield "matmul batched", backend.matmul, (normal(2, 1, 5, k), normal(3, k, 17))
     yield "matmul vector", backend.matmul, (normal(1, k), normal(k, n))
     yield "linear", backend.linear, (normal(m, k), normal(n, k), normal(n))
+    yield "linear_relu", backend.linear_relu, (normal(m, k), normal(n, k), normal(n))
     yield (
         "linear_packed",
         lambda x, weight, bias: backend.linear_packed(x, backend.pack_linear(weight), bias),
@@ -82,6 +83,11 @@ def _products(backend: Any, normal: Any, sizes: Sizes) -> Iterator[Call]:
         "linear_backward",
         lambda *a: backend.linear_backward(*a, (True, True, True)),
         (normal(m, n), normal(m, k), normal(n, k)),
+    )
+    yield (
+        "linear_backward gated",
+        lambda *a: backend.linear_backward(*a[:3], (True, False, False), a[3]),
+        (normal(m, n), normal(m, k), normal(n, k), normal(m, k)),
     )
 
 

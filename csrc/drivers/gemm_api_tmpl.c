@@ -40,6 +40,7 @@ fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const r
     job.table = FN(table)(ctx);
     if (FN(is_one_call)(shape, job.table)) {
         FN(one_call)(job.table, shape, a, b, bias, c);
+        if (shape->gate) FN(gate)(job.table, shape, c, c, shape->m, shape->n);
         return FNN_OK;
     }
     job.ctx = ctx;

@@ -74,6 +74,18 @@ static void FN(thin_columns)(const FN(piece) *piece, const FN(gemm_operands) *g)
     t->gemm_turn(&part, turned, THIN_ROWS);
 }
 
+/* The gradient of a ReLU whose result is the shape's gate: over a region of C, while it is in L1. */
+static void FN(gate)(const FN(fnn_table) *t, const fnn_gemm_shape *s, const real *whole, real *c,
+                     ptrdiff_t rows, ptrdiff_t columns) {
+    const real *gate = (const real *)s->gate + (c - whole);
+    if (columns == s->c_rs) {
+        columns *= rows;
+        rows = 1;
+    }
+    for (ptrdiff_t i = 0; i < rows; i++, c += s->c_rs, gate += s->c_rs)
+        t->relu_backward(columns, c, gate, c);
+}
+
 /* The kernel on operands that are ready; `end`: they have the piece's last columns. */
 static void FN(ready)(const FN(piece) *piece, const FN(gemm_operands) *g, int end) {
     if (!piece->thin || !end) {
@@ -130,13 +142,8 @@ static void FN(turned_rows)(const FN(job) *job, FN(gemm_operands) *g, real *room
     job->table->gemm_turn(g, room, pitch);
 }
 
-/* The product as g has it, rows of A packed on the way if the plan says so. */
-static void FN(multiply)(const FN(piece) *piece, const FN(gemm_operands) *g, real *room, int end) {
+static void FN(rows)(const FN(piece) *piece, const FN(gemm_operands) *g, real *room, int end) {
     const FN(job) *job = piece->job;
-    if (!job->plan.a_pitch) {
-        FN(ready)(piece, g, end);
-        return;
-    }
     for (ptrdiff_t i = 0; i < g->m; i += job->plan.mc) {
         FN(gemm_operands) part = *g;
         part.m = fnn_min(job->plan.mc, g->m - i);
@@ -148,6 +155,19 @@ static void FN(multiply)(const FN(piece) *piece, const FN(gemm_operands) *g, rea
         else
             FN(packed_rows)(piece, &part, room, end);
     }
+}
+
+/* The product as g has it, rows of A packed on the way if the plan says so. */
+static void FN(multiply)(const FN(piece) *piece, const FN(gemm_operands) *g, real *room, int end) {
+    const FN(job) *job = piece->job;
+    const fnn_gemm_shape *s = job->shape;
+    const int turned = job->plan.way == TURNED;
+    if (job->plan.a_pitch)
+        FN(rows)(piece, g, room, end);
+    else
+        FN(ready)(piece, g, end);
+    if (s->gate && piece->k0 + g->k == s->k)
+        FN(gate)(job->table, s, job->c, g->c, turned ? g->n : g->m, turned ? g->m : g->n);
 }
 
 static void FN(pack_task)(void *argument, ptrdiff_t task, int worker) {

@@ -50,10 +50,22 @@ class Backend(Protocol):
         """``x @ weight.T + bias`` for (M, I), (N, I), (N,) -> (M, N)."""
         ...
 
+    def linear_relu(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
+        """:meth:`relu` of :meth:`linear`, without a pass over memory of its own."""
+        ...
+
     def linear_backward(
-        self, grad: Array, x: Array, weight: Array, needs: tuple[bool, bool, bool]
+        self,
+        grad: Array,
+        x: Array,
+        weight: Array,
+        needs: tuple[bool, bool, bool],
+        gate: Array | None = None,
     ) -> tuple[Array | None, Array | None, Array | None]:
-        """Gradients of :meth:`linear` in (x, weight, bias); None where ``needs`` is False."""
+        """Gradients of :meth:`linear` in (x, weight, bias); None where ``needs`` is False.
+
+        With a ``gate``, as large as x, the first is :meth:`relu_backward` of it and the gate.
+        """
         ...
 
     def pack_linear(self, weight: Array) -> PackedWeight:
@@ -101,7 +113,7 @@ class Backend(Protocol):
     ) -> tuple[Array | None, Array | None, Array | None]:
         """Gradients of :meth:`conv2d` in (x, weight, bias); None where ``needs`` is False.
 
-        With a ``gate``, of the shape of x, the first is :meth:`relu_backward` of it and the gate.
+        With a ``gate``, as large as x, the first is :meth:`relu_backward` of it and the gate.
         """
         ...
 

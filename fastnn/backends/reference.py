@@ -48,13 +48,23 @@ class Reference:
             out = np.matmul(x, weight.T)
             return _new(out if bias is None else out + bias)
 
+    def linear_relu(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
+        """``relu(x @ weight.T + bias)``."""
+        return self.relu(self.linear(x, weight, bias))
+
     def linear_backward(
-        self, grad: Array, x: Array, weight: Array, needs: tuple[bool, bool, bool]
+        self,
+        grad: Array,
+        x: Array,
+        weight: Array,
+        needs: tuple[bool, bool, bool],
+        gate: Array | None = None,
     ) -> tuple[Array | None, Array | None, Array | None]:
         """``grad @ weight``, ``grad.T @ x`` and the sum of ``grad`` over rows."""
         with np.errstate(all="ignore"):
+            dx = _new(np.matmul(grad, weight)) if needs[0] else None
             return (
-                _new(np.matmul(grad, weight)) if needs[0] else None,
+                dx if dx is None or gate is None else self.relu_backward(dx, gate.reshape(dx.shape)),
                 _new(np.matmul(grad.T, x)) if needs[1] else None,
                 _new(np.sum(grad, axis=0)) if needs[2] else None,
             )
@@ -111,7 +121,7 @@ class Reference:
         with np.errstate(all="ignore"):
             dx = windows.conv2d_grad_input(grad, x.shape, weight, *how) if needs[0] else None
             return (
-                dx if dx is None or gate is None else self.relu_backward(dx, gate),
+                dx if dx is None or gate is None else self.relu_backward(dx, gate.reshape(dx.shape)),
                 windows.conv2d_grad_weight(grad, x, weight.shape, *how) if needs[1] else None,
                 _new(np.sum(grad, axis=(0, 2, 3))) if needs[2] else None,
             )
@@ -135,7 +145,7 @@ class Reference:
     ) -> Array:
         """Scatter-add; position -1 (a window without any element) receives nothing."""
         dx = windows.max_pool2d_backward(grad, index, in_size)
-        return dx if gate is None else self.relu_backward(dx, gate)
+        return dx if gate is None else self.relu_backward(dx, gate.reshape(dx.shape))
 
     def avg_pool2d(
         self,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from .. import _shapes_window as window
 from .._shapes import linear as linear_shape
-from ..backends import Array, Pair, is_linear
+from ..backends import Array, Padding, Pair, is_linear
 from ..functions._operands import require_tensor, scalar_name
-from ..ops.activation import RELU_DONE
+from ..ops.activation import RELU, RELU_DONE
 from ..ops.conv import CONV2D, CONV2D_UNBATCHED
-from ..ops.linear import ADDMM, LINEAR_ND, LINEAR_ND_UNBIASED, LINEAR_VECTOR_UNBIASED, MM
+from ..ops.linear import ADDMM, ADDMM_RELU, LINEAR_ND, LINEAR_ND_UNBIASED, LINEAR_VECTOR_UNBIASED, MM
 from ..tensor import Tensor, apply, apply_if
 
-__all__ = ["conv2d", "convolve", "linear"]
+__all__ = ["conv2d", "convolve", "linear", "linear_relu"]
+
+Shape = tuple[int, ...]
 
 # PyTorch's names of element types in the texts of its older functions.
 _C_NAMES = {
@@ -75,6 +78,16 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         op = LINEAR_VECTOR_UNBIASED if x.ndim == 1 else LINEAR_ND_UNBIASED
         return apply(op, (input, weight))
     return apply(MM, (input, weight)) if bias is None else apply(ADDMM, (input, weight, bias))
+
+
+def linear_relu(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``relu`` of :func:`linear`, to the bit and with the same graph."""
+    if bias is None:
+        return apply(RELU, (linear(input, weight),))
+    result = apply_if(is_linear, ADDMM_RELU, input, weight, bias)
+    if result is None:
+        return apply(RELU, (linear(input, weight, bias),))
+    return apply(RELU_DONE, (result,)) if result._requires_grad else result
 
 
 def _refuse(name: str, *tensors: object) -> NoReturn:
@@ -156,15 +169,10 @@ def convolve(
         _refuse("conv2d", input, weight, bias)
     stride = _pair("stride", stride)
     dilation = _pair("dilation", dilation)
-    shape = x.shape
-    if len(shape) == 3:
-        shape = (1, *shape)
-    if w.ndim == 4:
-        sides = window.conv2d_padding(padding, w.shape[2:], stride, dilation)
-    else:
-        sides = (0, 0, 0, 0)
+    if type(padding) is not str:
+        padding = _pair("padding", padding)
     bias_shape = None if b is None else b.shape
-    window.conv2d_output(shape, w.shape, bias_shape, stride, sides, dilation, groups)
+    sides = _sides(x.shape, w.shape, bias_shape, stride, padding, dilation, groups)
     if x.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
         _mixed_conv2d(x, w, b)
     if w.dtype.kind != "f":
@@ -175,6 +183,25 @@ def convolve(
     return apply(
         RELU_DONE, (apply(op, (input, weight, bias), stride, sides, dilation, groups, True),)
     )
+
+
+@lru_cache(512)
+def _sides(
+    x: Shape,
+    weight: Shape,
+    bias: Shape | None,
+    stride: Pair,
+    padding: str | Pair,
+    dilation: Pair,
+    groups: int,
+) -> Padding:
+    """Check the shapes, once for each; give the padding as (top, bottom, left, right)."""
+    sides: Padding = (0, 0, 0, 0)
+    if len(weight) == 4:
+        sides = window.conv2d_padding(padding, weight[2:], stride, dilation)
+    batched = (1, *x) if len(x) == 3 else x
+    window.conv2d_output(batched, weight, bias, stride, sides, dilation, groups)
+    return sides
 
 
 def _pair(name: str, value: int | Sequence[int]) -> Pair:

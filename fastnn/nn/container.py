@@ -8,9 +8,14 @@ from typing import Any, SupportsIndex, overload
 
 from .activation import ReLU
 from .conv import Conv2d
+from .linear import Linear
 from .module import Module
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
+
+
+# The layers that a ReLU behind them is computed with.
+_JOINED = (Conv2d, Linear)
 
 
 def _position(module: Module, index: SupportsIndex) -> str:
@@ -76,10 +81,10 @@ class Sequential(Module):
     def forward(self, input: Any) -> Any:
         """Pass ``input`` through all of them.
 
-        A Conv2d and the ReLU behind it are computed together, where neither is subclassed nor
+        A Conv2d or Linear and the ReLU behind it are computed together, where neither is subclassed nor
         has hooks: the same bits, and one pass over memory less.
         """
-        waiting: Any = None  # a convolution that the next module may join
+        waiting: Any = None  # a layer that the next module may join
         for module in self._modules.values():
             if waiting is not None:
                 joined = type(module) is ReLU and _plain(module)
@@ -87,7 +92,7 @@ class Sequential(Module):
                 waiting = None
                 if joined:
                     continue
-            if type(module) is Conv2d and _plain(module):
+            if type(module) in _JOINED and _plain(module):
                 waiting = module
             else:
                 input = module(input)  # type: ignore[misc]

@@ -10,6 +10,7 @@ from ..dtypes import dtype as DType
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from ._functional_linear import linear_relu
 from .module import Module
 from .parameter import Parameter
 
@@ -81,6 +82,9 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Tensor:
         """(..., in_features) -> (..., out_features)."""
         return F.linear(input, self.weight, self.bias)
+
+    def _forward_relu(self, input: Tensor) -> Tensor:
+        return linear_relu(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Return what the repr says between the parentheses."""

@@ -12,6 +12,7 @@ cdef class Op:
     cdef public object kernel
     cdef public object name
     cdef public object node_name
+    cdef public bint reshapes
     cdef public tuple saves
     cdef public bint saves_output
     cdef public object uses

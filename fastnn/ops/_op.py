@@ -56,7 +56,10 @@ class Op:
         has asked about the inputs: taken where nothing is recorded, with no frame of Python.
     gated : callable, optional
         ``gated(settings, saved, grad, needs, y)`` is ``backward``, but with the gradient of the
-        first input already put through the gate that has saved ``y``.
+        first input already put through the gate that has saved ``y``, an array of as many
+        elements as that input.
+    reshapes : bool
+        The output is the first input in another shape, so that a gate may be passed before it.
     """
 
     __slots__ = (
@@ -70,6 +73,7 @@ class Op:
         "kernel",
         "name",
         "node_name",
+        "reshapes",
         "saves",
         "saves_output",
         "uses",
@@ -92,6 +96,7 @@ class Op:
         gated: Backward | None = None,
         kernel: str | None = None,
         node_name: str | None = None,
+        reshapes: bool = False,
     ) -> None:
         self.name = name
         self.node_name = node_name or name + "Backward0"
@@ -106,6 +111,7 @@ class Op:
         self.gate = gate
         self.gated = gated
         self.kernel = kernel
+        self.reshapes = reshapes
         self.checks = _Checks(saves, uses)
 
     def __repr__(self) -> str:

@@ -6,10 +6,12 @@ named as PyTorch's last.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..backends import Array, Settings
 from ._op import Op
 
-__all__ = ["ADDMM", "LINEAR_ND", "LINEAR_ND_UNBIASED", "LINEAR_VECTOR_UNBIASED", "MM"]
+__all__ = ["ADDMM", "ADDMM_RELU", "LINEAR_ND", "LINEAR_ND_UNBIASED", "LINEAR_VECTOR_UNBIASED", "MM"]
 
 # The weight's gradient reads the input, and the other way round.
 _USES: dict[int, tuple[int, ...]] = {0: (1,), 1: (0,)}
@@ -25,12 +27,23 @@ def _linear(
     return settings.backend.linear(x, weight, bias), (x, weight)
 
 
-def _addmm_backward(settings: Settings, saved: Saved, grad: Array, needs: Needs) -> Gradients:
-    return settings.backend.linear_backward(grad, *saved, needs)  # type: ignore[arg-type]
+def _linear_relu(
+    settings: Settings, x: Array, weight: Array, bias: Array
+) -> tuple[Array, Saved]:
+    return settings.backend.linear_relu(x, weight, bias), (x, weight)
 
 
-def _mm_backward(settings: Settings, saved: Saved, grad: Array, needs: Needs) -> Gradients:
-    return settings.backend.linear_backward(grad, *saved, (needs[0], needs[1], False))[:2]
+def _addmm_backward(
+    settings: Settings, saved: Saved, grad: Array, needs: Needs, gate: Array | None = None
+) -> Gradients:
+    wanted: Any = needs
+    return settings.backend.linear_backward(grad, saved[0], saved[1], wanted, gate)
+
+
+def _mm_backward(
+    settings: Settings, saved: Saved, grad: Array, needs: Needs, gate: Array | None = None
+) -> Gradients:
+    return _addmm_backward(settings, saved, grad, (needs[0], needs[1], False), gate)[:2]
 
 
 def _rows(x: Array) -> Array:
@@ -60,9 +73,29 @@ def _linear_nd_backward(settings: Settings, saved: Saved, grad: Array, needs: Ne
 
 
 #: (M, I), (N, I), (N,) -> (M, N)
-ADDMM = Op("Addmm", _linear, _addmm_backward, saves=(0, 1), uses=_USES, kernel="linear")
+ADDMM = Op(
+    "Addmm",
+    _linear,
+    _addmm_backward,
+    saves=(0, 1),
+    uses=_USES,
+    kernel="linear",
+    gated=_addmm_backward,
+)
+#: The same and relu of it, which RELU_DONE has yet to record.
+ADDMM_RELU = Op(
+    "Addmm",
+    _linear_relu,
+    _addmm_backward,
+    saves=(0, 1),
+    uses=_USES,
+    kernel="linear_relu",
+    gated=_addmm_backward,
+)
 #: (M, I), (N, I) -> (M, N)
-MM = Op("Mm", _linear, _mm_backward, saves=(0, 1), uses=_USES, kernel="linear")
+MM = Op(
+    "Mm", _linear, _mm_backward, saves=(0, 1), uses=_USES, kernel="linear", gated=_mm_backward
+)
 #: (..., I), (N, I), (N,) -> (..., N)
 LINEAR_ND = Op("View", _linear_nd, _linear_nd_backward, saves=(0, 1), uses=_USES)
 #: (..., I), (N, I) -> (..., N)

@@ -38,8 +38,7 @@ def _max_pool2d_backward(
     gate: Array | None = None,
 ) -> tuple[Array]:
     index, shape = saved
-    wide = None if gate is None else _batched(gate)
-    dx = settings.backend.max_pool2d_backward(_batched(grad), index, (shape[-2], shape[-1]), wide)
+    dx = settings.backend.max_pool2d_backward(_batched(grad), index, (shape[-2], shape[-1]), gate)
     return (_like(dx, len(shape)),)
 
 

@@ -63,6 +63,7 @@ def _reshaping(node_name: str) -> Op:
         frees=False,
         view=True,
         node_name=node_name,
+        reshapes=True,
     )
 
 

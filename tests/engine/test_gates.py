@@ -27,6 +27,7 @@ def calls(monkeypatch):
 
     spy("relu_backward", lambda a, k: len(a) > 2 and a[2])
     spy("conv2d_backward", lambda a, k: a[-1] is not None)
+    spy("linear_backward", lambda a, k: len(a) > 4 and a[4] is not None)
     spy("max_pool2d_backward", lambda a, k: len(a) > 3 and a[3] is not None)
     return found
 
@@ -162,11 +163,12 @@ def test_retained_graphs_give_the_same_again():
         assert same_bits(a.numpy(), b.numpy())
 
 
-def test_gradient_of_a_view_of_a_relu(calls):
-    """Flattened first: what comes back is a view, so nothing is joined."""
-    x, w = tensors((2, 3, 4), (5, 12))
-    F.linear(x.relu().flatten(1), w).sum().backward()
-    assert calls == [("relu_backward", False)]
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_linear_layer_takes_the_gradient_of_the_relu_before_it(calls, bias):
+    """Also where the ReLU's result was flattened in between."""
+    x, w, b = tensors((2, 3, 4), (5, 12), (5,))
+    F.linear(x.relu().flatten(1), w, b if bias else None).sum().backward()
+    assert calls == [("linear_backward", True)]
     wanted = np.where(x.detach().numpy() > 0, w.detach().numpy().sum(0).reshape(3, 4), 0)
     np.testing.assert_allclose(x.grad.numpy(), wanted, rtol=1e-6)
 
@@ -188,6 +190,28 @@ def test_joined_layers_are_the_same_to_the_bit():
         assert same_bits(
             nn.Sequential(conv, nn.ReLU(inplace=True))(x).numpy(), joined.detach().numpy()
         )
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_joined_linear_layer_is_the_same_to_the_bit(bias):
+    torch.manual_seed(0)
+    linear, relu = nn.Linear(20, 7, bias=bias), nn.ReLU()
+    names = ["ReluBackward0", "AddmmBackward0" if bias else "MmBackward0"]
+    (x,) = tensors((5, 20))
+    joined, apart = nn.Sequential(linear, relu)(x), relu(linear(x))
+    found = []
+    for y in (joined, apart):
+        node = y.grad_fn
+        assert [node.name(), node.next_functions[0][0].name()] == names
+        x.grad = linear.weight.grad = None
+        y.sum().backward()
+        found.append([y.detach().numpy(), x.grad.numpy(), linear.weight.grad.numpy()])
+    for got, want in zip(*found, strict=True):
+        assert same_bits(got, want)
+    with torch.no_grad():
+        assert same_bits(nn.Sequential(linear, relu)(x).numpy(), apart.detach().numpy())
+    vector = nn.Sequential(linear, relu)(x[0])
+    assert same_bits(vector.detach().numpy(), relu(linear(x[0])).detach().numpy())
 
 
 class Doubled(nn.ReLU):

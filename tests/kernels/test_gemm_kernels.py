@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 from cases_products import GEMM, LINEAR
-from compare import assert_products, in_float64, poison
+from compare import assert_products, in_float64, poison, same_bits
 
 from fastnn import runtime
 from fastnn.backends import native as native_module
@@ -90,6 +90,22 @@ def test_linear_backward(case, isa, dtype):
     assert (got[2] is None) == (want[2] is None)
     if case.bias:
         assert_products(got[2], want[2], case.rows, grad, np.ones(1), what="gradient of the bias")
+
+
+@pytest.mark.parametrize("case", LINEAR, ids=str)
+def test_linear_with_a_relu_before_or_behind_it(case, isa, dtype):
+    """The same bits as one operation after another."""
+    x, weight, bias, grad = case.arrays(dtype)
+    poison(native, dtype, (case.rows, case.outputs), x.shape)
+    got = native.linear_relu(x, weight, bias)
+    assert same_bits(got, native.relu(native.linear(x, weight, bias)))
+    needs = (True, False, False)
+    gate = native.relu(x).reshape(x.shape[::-1])
+    apart = native.relu_backward(native.linear_backward(grad, x, weight, needs)[0], x)
+    joined = native.linear_backward(grad, x, weight, needs, gate)[0]
+    assert same_bits(joined, apart)
+    with pytest.raises(ValueError, match="gate has shape"):
+        native.linear_backward(grad, x, weight, needs, np.ones(x.size + 1, dtype))
 
 
 def test_linear_backward_gives_what_is_needed(isa, dtype):

@@ -32,19 +32,21 @@ cdef int run_gemm(fnn_ctx ctx, fnn_gemm_shape *shape, int typenum, const char *a
 
 cdef cnp.ndarray multiply(cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs, cnp.ndarray b,
                           ptrdiff_t b_rs, ptrdiff_t b_cs, Py_ssize_t m, Py_ssize_t n,
-                          Py_ssize_t k, object bias, int typenum):
+                          Py_ssize_t k, object bias, int typenum, bint relu=False,
+                          object gate=None):
     """op(a) op(b) + bias for two matrices given by strides."""
     return multiply_by(context(), a, a_rs, a_cs, cnp.PyArray_BYTES(b), b_rs, b_cs, False, m, n, k,
-                       bias, typenum)
+                       bias, typenum, relu, gate)
 
 
 cdef cnp.ndarray multiply_by(fnn_ctx ctx, cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs,
                              const char *b, ptrdiff_t b_rs, ptrdiff_t b_cs, bint b_packed,
-                             Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, object bias, int typenum):
+                             Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, object bias, int typenum,
+                             bint relu, object gate):
     """The same for a right side in memory, which may be packed."""
     cdef fnn_gemm_shape shape
     cdef cnp.npy_intp dims[2]
-    cdef cnp.ndarray c, offset
+    cdef cnp.ndarray c, offset, opening
     dims[0] = m
     dims[1] = n
     c = new_array(2, dims, typenum, <size_t>cnp.PyArray_ITEMSIZE(a))
@@ -52,8 +54,12 @@ cdef cnp.ndarray multiply_by(fnn_ctx ctx, cnp.ndarray a, ptrdiff_t a_rs, ptrdiff
     shape.a_rs, shape.a_cs, shape.a_bs = a_rs, a_cs, 0
     shape.b_rs, shape.b_cs, shape.b_bs = b_rs, b_cs, 0
     shape.c_rs, shape.c_bs = n, 0
-    shape.accumulate = shape.relu = shape.b_far = 0
-    shape.b_packed = b_packed
+    shape.accumulate = shape.b_far = 0
+    shape.relu, shape.b_packed = relu, b_packed
+    shape.gate = NULL
+    if gate is not None:
+        opening = gate_like(gate, c, typenum)
+        shape.gate = cnp.PyArray_DATA(opening)
     shape.bias = FNN_NO_BIAS
     if bias is None:
         run_gemm(ctx, &shape, typenum, cnp.PyArray_BYTES(a), b, NULL, cnp.PyArray_BYTES(c))
@@ -143,6 +149,7 @@ cdef matmul_batched(a, b, int typenum):
     shape.b_bs = cnp.PyArray_STRIDE(y, ndim - 3) // item
     shape.c_rs, shape.c_bs = shape.n, shape.m * shape.n
     shape.accumulate = shape.relu = shape.b_packed = shape.b_far = 0
+    shape.gate = NULL
     shape.bias = FNN_NO_BIAS
     cdef char *out = cnp.PyArray_BYTES(c)
     cdef Py_ssize_t a_offset, b_offset
@@ -162,6 +169,15 @@ cdef matmul_batched(a, b, int typenum):
 
 def linear(x, weight, bias=None):
     """See :meth:`fastnn.backends.interface.Backend.linear`."""
+    return affine(x, weight, bias, False)
+
+
+def linear_relu(x, weight, bias=None):
+    """See :meth:`fastnn.backends.interface.Backend.linear_relu`."""
+    return affine(x, weight, bias, True)
+
+
+cdef cnp.ndarray affine(object x, object weight, object bias, bint relu):
     cdef int typenum = float_type(x)
     cdef cnp.ndarray a, w
     cdef ptrdiff_t a_rs, a_cs, w_rs, w_cs
@@ -176,10 +192,10 @@ def linear(x, weight, bias=None):
     set_strides(a, &a_rs, &a_cs)
     set_strides(w, &w_rs, &w_cs)
     return multiply(a, a_rs, a_cs, w, w_cs, w_rs, cnp.PyArray_DIM(a, 0), cnp.PyArray_DIM(w, 0),
-                    cnp.PyArray_DIM(a, 1), bias, typenum)
+                    cnp.PyArray_DIM(a, 1), bias, typenum, relu)
 
 
-def linear_backward(grad, x, weight, needs):
+def linear_backward(grad, x, weight, needs, gate=None):
     """See :meth:`fastnn.backends.interface.Backend.linear_backward`."""
     cdef int typenum = float_type(grad)
     cdef cnp.ndarray g, a, w
@@ -196,7 +212,8 @@ def linear_backward(grad, x, weight, needs):
         if cnp.PyArray_DIM(w, 0) != n:
             inner_mismatch(grad, weight)
         set_strides(w, &rs, &cs)
-        dx = multiply(g, g_rs, g_cs, w, rs, cs, m, cnp.PyArray_DIM(w, 1), n, None, typenum)
+        dx = multiply(g, g_rs, g_cs, w, rs, cs, m, cnp.PyArray_DIM(w, 1), n, None, typenum,
+                      False, gate)
     if needs[1]:
         a = matrices(x, typenum)
         require_matrix(a)
@@ -272,4 +289,5 @@ def linear_packed(x, packed, bias):
     set_strides(a, &a_rs, &a_cs)
     ctx.kernels = weight.kernels  # the panels are theirs, whatever was chosen since
     return multiply_by(ctx, a, a_rs, a_cs, <const char *>weight.panels, 0, 0, True,
-                       cnp.PyArray_DIM(a, 0), weight.outputs, weight.inputs, bias, typenum)
+                       cnp.PyArray_DIM(a, 0), weight.outputs, weight.inputs, bias, typenum,
+                       False, None)
