@@ -36,6 +36,8 @@ def is_inference_mode_enabled() -> bool:
 class _Mode:
     """A context manager and decorator that sets grad mode and inference mode."""
 
+    __slots__ = ("_before", "_modes")
+
     def __init__(self, grad: bool, inference: bool | None = None) -> None:
         self._modes = (grad, inference)
         self._before: list[tuple[bool, bool]] = []
@@ -82,6 +84,8 @@ class _Mode:
 class no_grad(_Mode):  # noqa: N801 - PyTorch's name
     """Record nothing, inside a ``with`` block or a decorated function."""
 
+    __slots__ = ()
+
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         """Decorate ``function``, if used without parentheses."""
         self = object.__new__(cls)
@@ -96,6 +100,8 @@ class no_grad(_Mode):  # noqa: N801 - PyTorch's name
 
 class enable_grad(_Mode):  # noqa: N801 - PyTorch's name
     """Record again, inside a ``with`` block or a decorated function."""
+
+    __slots__ = ()
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         """Decorate ``function``, if used without parentheses."""
@@ -117,6 +123,8 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
     mode : bool
         Whether to record.
     """
+
+    __slots__ = ("_outside",)
 
     def __init__(self, mode: bool) -> None:
         super().__init__(bool(mode))
@@ -142,13 +150,17 @@ class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
         False leaves inference mode and records again.
     """
 
+    __slots__ = ()
+
     def __new__(cls, mode: Any = True) -> Any:
         """Decorate a function, if used without parentheses."""
         self = object.__new__(cls)
-        if isinstance(mode, bool):
+        if mode is True or mode is False:
             return self
         self.__init__()  # type: ignore[misc]
         return self(mode)
 
     def __init__(self, mode: bool = True) -> None:
-        super().__init__(not mode, mode)
+        # as _Mode does; a frame less, of a call that surrounds small nets
+        self._modes = (not mode, mode)
+        self._before = []
