@@ -86,7 +86,7 @@ def _products(backend: Any, normal: Any, sizes: Sizes) -> Iterator[Call]:
     )
     yield (
         "linear_backward gated",
-        lambda *a: backend.linear_backward(*a[:3], (True, False, False), a[3]),
+        lambda *a: backend.linear_backward(*a[:3], (True, False, False), a[3])[0],
         (normal(m, n), normal(m, k), normal(n, k), normal(m, k)),
     )
 
