@@ -64,10 +64,16 @@ class Reference:
         with np.errstate(all="ignore"):
             dx = _new(np.matmul(grad, weight)) if needs[0] else None
             return (
-                dx if dx is None or gate is None else self.relu_backward(dx, gate.reshape(dx.shape)),
+                self._gated(dx, gate),
                 _new(np.matmul(grad.T, x)) if needs[1] else None,
                 _new(np.sum(grad, axis=0)) if needs[2] else None,
             )
+
+    def _gated(self, dx: Array | None, gate: Array | None) -> Array | None:
+        """The gradient of a ReLU with the result ``gate``, if there is one and any is asked for."""
+        if dx is None or gate is None:
+            return dx
+        return self.relu_backward(dx, gate.reshape(dx.shape))
 
     def pack_linear(self, weight: Array) -> PackedWeight:
         """Copy it."""
@@ -121,7 +127,7 @@ class Reference:
         with np.errstate(all="ignore"):
             dx = windows.conv2d_grad_input(grad, x.shape, weight, *how) if needs[0] else None
             return (
-                dx if dx is None or gate is None else self.relu_backward(dx, gate.reshape(dx.shape)),
+                self._gated(dx, gate),
                 windows.conv2d_grad_weight(grad, x, weight.shape, *how) if needs[1] else None,
                 _new(np.sum(grad, axis=(0, 2, 3))) if needs[2] else None,
             )

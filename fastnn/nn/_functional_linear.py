@@ -12,7 +12,14 @@ from ..backends import Array, Padding, Pair, is_linear
 from ..functions._operands import require_tensor, scalar_name
 from ..ops.activation import RELU, RELU_DONE
 from ..ops.conv import CONV2D, CONV2D_UNBATCHED
-from ..ops.linear import ADDMM, ADDMM_RELU, LINEAR_ND, LINEAR_ND_UNBIASED, LINEAR_VECTOR_UNBIASED, MM
+from ..ops.linear import (
+    ADDMM,
+    ADDMM_RELU,
+    LINEAR_ND,
+    LINEAR_ND_UNBIASED,
+    LINEAR_VECTOR_UNBIASED,
+    MM,
+)
 from ..tensor import Tensor, apply, apply_if
 
 __all__ = ["conv2d", "convolve", "linear", "linear_relu"]
@@ -169,7 +176,7 @@ def convolve(
         _refuse("conv2d", input, weight, bias)
     stride = _pair("stride", stride)
     dilation = _pair("dilation", dilation)
-    if type(padding) is not str:
+    if not isinstance(padding, str):
         padding = _pair("padding", padding)
     bias_shape = None if b is None else b.shape
     sides = _sides(x.shape, w.shape, bias_shape, stride, padding, dilation, groups)

@@ -81,10 +81,11 @@ class Sequential(Module):
     def forward(self, input: Any) -> Any:
         """Pass ``input`` through all of them.
 
-        A Conv2d or Linear and the ReLU behind it are computed together, where neither is subclassed nor
-        has hooks: the same bits, and one pass over memory less.
+        A Conv2d or Linear and the ReLU behind it are computed together, where neither is
+        subclassed nor has hooks: the same bits, and one pass over memory less.
         """
         waiting: Any = None  # a layer that the next module may join
+        module: Any
         for module in self._modules.values():
             if waiting is not None:
                 joined = type(module) is ReLU and _plain(module)
@@ -95,7 +96,7 @@ class Sequential(Module):
             if type(module) in _JOINED and _plain(module):
                 waiting = module
             else:
-                input = module(input)  # type: ignore[misc]
+                input = module(input)
         return input if waiting is None else waiting(input)
 
     @overload

@@ -27,9 +27,7 @@ def _linear(
     return settings.backend.linear(x, weight, bias), (x, weight)
 
 
-def _linear_relu(
-    settings: Settings, x: Array, weight: Array, bias: Array
-) -> tuple[Array, Saved]:
+def _linear_relu(settings: Settings, x: Array, weight: Array, bias: Array) -> tuple[Array, Saved]:
     return settings.backend.linear_relu(x, weight, bias), (x, weight)
 
 
@@ -93,9 +91,7 @@ ADDMM_RELU = Op(
     gated=_addmm_backward,
 )
 #: (M, I), (N, I) -> (M, N)
-MM = Op(
-    "Mm", _linear, _mm_backward, saves=(0, 1), uses=_USES, kernel="linear", gated=_mm_backward
-)
+MM = Op("Mm", _linear, _mm_backward, saves=(0, 1), uses=_USES, kernel="linear", gated=_mm_backward)
 #: (..., I), (N, I), (N,) -> (..., N)
 LINEAR_ND = Op("View", _linear_nd, _linear_nd_backward, saves=(0, 1), uses=_USES)
 #: (..., I), (N, I) -> (..., N)
