@@ -192,7 +192,7 @@ def convolve(
     )
 
 
-@lru_cache(512)
+@lru_cache(512, typed=True)
 def _sides(
     x: Shape,
     weight: Shape,
