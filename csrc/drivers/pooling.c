@@ -7,6 +7,9 @@
 /* Taps and elements a task looks at, and the number from which tasks go to other threads. */
 enum { TASK_SIZE = 32768, PARALLEL_SIZE = 65536 };
 
+/* Elements of a gradient that meet their gate at once. */
+enum { GATED_SIZE = 4096 };
+
 /* How the planes are cut, by their size alone: several planes a task, or some rows of one. */
 typedef struct pool_plan {
     ptrdiff_t planes, rows, row_blocks, tasks;

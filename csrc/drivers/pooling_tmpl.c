@@ -21,16 +21,15 @@ static void FN(pool_task)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t first = task / plan->row_blocks * plan->planes;
     const ptrdiff_t from = task % plan->row_blocks * plan->rows;
     const ptrdiff_t to = fnn_min(from + plan->rows, s->p);
-    for (ptrdiff_t i = first; i < fnn_min(first + plan->planes, s->planes); i++) {
-        const ptrdiff_t plane = s->h * s->w, readable = (s->planes - i) * plane;
-        const real *x = job->in + i * plane;
-        real *y = job->out + i * s->p * s->q;
-        if (job->average)
-            job->table->avg_pool(s, from, to, x, readable, y);
-        else
-            job->table->max_pool(s, from, to, x, readable, y,
-                                 job->index ? job->index + i * s->p * s->q : NULL);
-    }
+    const ptrdiff_t planes = fnn_min(plan->planes, s->planes - first);
+    const ptrdiff_t plane = s->h * s->w, readable = (s->planes - first) * plane;
+    const real *x = job->in + first * plane;
+    real *y = job->out + first * s->p * s->q;
+    if (job->average)
+        job->table->avg_pool(s, planes, from, to, x, readable, y);
+    else
+        job->table->max_pool(s, planes, from, to, x, readable, y,
+                             job->index ? job->index + first * s->p * s->q : NULL);
 }
 
 fnn_status FN(fnn_max_pool)(const fnn_ctx *ctx, const fnn_pool_shape *shape, const real *x, real *y,
@@ -63,14 +62,18 @@ static void FN(pool_backward_task)(void *argument, ptrdiff_t task, int worker) {
     FN(pool_job) *job = argument;
     const fnn_pool_shape *s = job->shape;
     const ptrdiff_t out = s->p * s->q, in = s->h * s->w, first = task * job->plan.planes;
-    for (ptrdiff_t i = first; i < fnn_min(first + job->plan.planes, s->planes); i++) {
+    const ptrdiff_t end = fnn_min(first + job->plan.planes, s->planes);
+    /* a gate looks at dx again, while the first cache has it */
+    const ptrdiff_t most = job->gate ? fnn_max(1, GATED_SIZE / fnn_max(1, in)) : end - first;
+    for (ptrdiff_t i = first; i < end; i += most) {
+        const ptrdiff_t planes = fnn_min(most, end - i);
         const real *dy = job->in + i * out;
         real *dx = job->out + i * in;
         if (job->average)
-            job->table->avg_pool_backward(s, dy, dx);
-        else if (job->table->max_pool_backward(s, dy, job->saved_index + i * out, dx))
+            job->table->avg_pool_backward(s, planes, dy, dx);
+        else if (job->table->max_pool_backward(s, planes, dy, job->saved_index + i * out, dx))
             __atomic_store_n(&job->bad_index, 1, __ATOMIC_RELAXED);
-        if (job->gate) job->table->relu_backward(in, dx, job->gate + i * in, dx);
+        if (job->gate) job->table->relu_backward(planes * in, dx, job->gate + i * in, dx);
     }
 }
 

@@ -32,26 +32,65 @@ FNN_INLINE void FN(avg_vector)(const fnn_pool_shape *s, const real *x, ptrdiff_t
 
 /* Outputs [q0, q1) of the rows [p0, p1), for 2x2 and 3x3 windows all inside the plane and what
  * lies behind them inside the array. */
-FNN_INLINE void FN(avg_quick_rows)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1,
-                                   ptrdiff_t q0, ptrdiff_t q1, const real *x, int square, real *y) {
+FNN_INLINE void FN(avg_squares)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1, ptrdiff_t q0,
+                                ptrdiff_t q1, const real *x, int square, real *y) {
     const real divisor = FN(divisor)(s, square, q0), inverse = FN(exact_inverse)(divisor);
     const vec by = FN(splat)(inverse != 0 ? inverse : divisor);
     const vmask tail = FN(mask)((q1 - q0) & (LANES - 1));
-    for (ptrdiff_t p = p0; p < p1; p++) {
-        ptrdiff_t corner = (p * s->stride_h - s->pad_h) * s->w + q0 * 2 - s->pad_w;
-        for (ptrdiff_t q = q0; q < q1; q += LANES, corner += 2 * LANES) {
+    const ptrdiff_t w = s->w, down = s->stride_h * w, outputs = s->q;
+    x += p0 * down - s->pad_h * w + q0 * 2 - s->pad_w;
+    y += p0 * outputs + q0;
+    for (ptrdiff_t p = p0; p < p1; p++, x += down, y += outputs) {
+        for (ptrdiff_t q = 0; q < q1 - q0; q += LANES) {
             vec v[9], sum = FN(zero)();
-            FN(load_taps)(x + corner, s->w, 2, square, v);
+            FN(load_taps)(x + 2 * q, w, 2, square, v);
             FNN_UNROLL
             for (int i = 0; i < square * square; i++) sum += v[i];
-            sum = inverse != 0 ? sum * by : sum / by;
-            if (q + LANES <= q1)
-                FN(store)(y + p * s->q + q, sum);
+            sum = FN(divided)(sum, by, inverse);
+            if (q + LANES <= q1 - q0)
+                FN(store)(y + q, sum);
             else
-                FN(store_m)(y + p * s->q + q, sum, tail);
+                FN(store_m)(y + q, sum, tail);
         }
     }
 }
+
+static FNN_NOINLINE void FN(avg_quick_rows)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1,
+                                            ptrdiff_t q0, ptrdiff_t q1, const real *x, real *y) {
+    if (s->r == 2)
+        FN(avg_squares)(s, p0, p1, q0, q1, x, 2, y);
+    else
+        FN(avg_squares)(s, p0, p1, q0, q1, x, 3, y);
+}
+
+#if FNN_BUNDLES
+/* The first planes, by bundles: how many of them are done; 0 if they are not among those of
+ * pool_bundle_tmpl.h. */
+static FNN_NOINLINE ptrdiff_t FN(avg_short)(const fnn_pool_shape *s, ptrdiff_t planes,
+                                            const real *x, ptrdiff_t readable, real *y) {
+    if (!FN(is_short)(s)) return 0;
+    const FN(bundle) b = FN(plan_bundle)(s);
+    const FN(bundle_runs) runs = FN(runs_of_rows)(s, planes);
+    const real divisor = FN(divisor)(s, 2, 0), inverse = FN(exact_inverse)(divisor);
+    const vec by = FN(splat)(inverse != 0 ? inverse : divisor);
+    ptrdiff_t done = 0;
+    for (ptrdiff_t i = 0; i < runs.runs; i++, x += runs.step, readable -= runs.step) {
+        const ptrdiff_t rows = FN(bundled_rows)(&b, runs.rows, readable);
+        const real *from = x;
+        ptrdiff_t left = rows * s->q;
+        for (; left > 0; left -= b.outputs, from += b.step) {
+            vec v[4];
+            FN(bundle_taps)(&b, 1, from, v);
+            const vec sum = FN(divided)(((v[0] + v[1]) + v[2]) + v[3], by, inverse);
+            FN(store_m)(y, sum, FN(mask)(fnn_min(b.outputs, left)));
+            y += fnn_min(b.outputs, left);
+        }
+        done += rows;
+        if (rows < runs.rows) break;
+    }
+    return done / s->p;
+}
+#endif
 
 /* One output, anywhere: the mean of `rows` rows of n taps. */
 FNN_INLINE real FN(avg_single)(const real *x, ptrdiff_t w, ptrdiff_t rows, ptrdiff_t n,
@@ -71,8 +110,8 @@ FNN_INLINE real FN(avg_single)(const real *x, ptrdiff_t w, ptrdiff_t rows, ptrdi
     return FN(sum)(wide) / divisor;
 }
 
-/* Rows [from, to); `step` is a literal as for load_strided, and so is `square`: the size of square
- * windows of stride 2, or 0. */
+/* Rows [from, to); `step` is a literal as for load_strided; `square`: 2 or 3 for square windows of
+ * stride 2, else 0. */
 FNN_INLINE void FN(avg_rows)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t to, const real *x,
                              ptrdiff_t readable, real *y, int step, int square) {
     ptrdiff_t inner0, inner1, full0, full1;
@@ -81,8 +120,8 @@ FNN_INLINE void FN(avg_rows)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t 
     if (step == 0 && inner1 - inner0 < LANES / 2) inner1 = inner0;
     full0 = fnn_max(full0, from);
     full1 = square && inner0 < inner1 ? fnn_min(full1, to) : full0;
-    if (square) full1 = fnn_min(full1, FN(safe_rows)(s, readable, inner0, inner1, step, square));
-    if (full0 < full1) FN(avg_quick_rows)(s, full0, full1, inner0, inner1, x, square, y);
+    if (square) full1 = FN(safe_rows)(s, readable, full1, inner0, inner1, step, square);
+    if (full0 < full1) FN(avg_quick_rows)(s, full0, full1, inner0, inner1, x, y);
     const int sides = inner0 > 0 || inner1 < s->q;
     for (ptrdiff_t p = from; p < to; p++) {
         const int done = full0 <= p && p < full1;
@@ -115,19 +154,34 @@ FNN_INLINE void FN(avg_rows)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t 
     }
 }
 
-static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t from, ptrdiff_t to,
-                                      const real *x, ptrdiff_t readable, real *y) {
-    const int square = shape->r == shape->s ? (int)shape->r : 0;
+/* Rows [from, to) of all planes. */
+FNN_INLINE void FN(avg_planes)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdiff_t from,
+                               ptrdiff_t to, const real *x, ptrdiff_t readable, real *y, int step,
+                               int square) {
+    const ptrdiff_t size = s->h * s->w;
+    for (; planes > 0; planes--, x += size, readable -= size, y += s->p * s->q)
+        FN(avg_rows)(s, from, to, x, readable, y, step, square);
+}
+
+static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t planes, ptrdiff_t from,
+                                      ptrdiff_t to, const real *x, ptrdiff_t readable, real *y) {
+    const int square = shape->r == shape->s && (shape->r == 2 || shape->r == 3) ? (int)shape->r : 0;
+#if FNN_BUNDLES
+    if (from == 0 && to == shape->p) {
+        const ptrdiff_t whole = FN(avg_short)(shape, planes, x, readable, y);
+        const ptrdiff_t size = shape->h * shape->w;
+        planes -= whole;
+        x += whole * size;
+        readable -= whole * size;
+        y += whole * shape->p * shape->q;
+    }
+#endif
     if (shape->stride_w == 1)
-        FN(avg_rows)(shape, from, to, x, readable, y, 1, 0);
-    else if (shape->stride_w == 2 && square == 2)
-        FN(avg_rows)(shape, from, to, x, readable, y, 2, 2);
-    else if (shape->stride_w == 2 && square == 3)
-        FN(avg_rows)(shape, from, to, x, readable, y, 2, 3);
+        FN(avg_planes)(shape, planes, from, to, x, readable, y, 1, 0);
     else if (shape->stride_w == 2)
-        FN(avg_rows)(shape, from, to, x, readable, y, 2, 0);
+        FN(avg_planes)(shape, planes, from, to, x, readable, y, 2, square);
     else
-        FN(avg_rows)(shape, from, to, x, readable, y, 0, 0);
+        FN(avg_planes)(shape, planes, from, to, x, readable, y, 0, 0);
 }
 
 /* row[q stride_w + column] += share[q] for the outputs q < n whose tap is inside the row. */
@@ -158,12 +212,8 @@ FNN_INLINE void FN(spread_window)(const fnn_pool_shape *s, ptrdiff_t column, ptr
 /* Outputs of a row that are divided before they are spread. */
 enum { FN(POOL_CHUNK) = 128 };
 
-static FNN_NOINLINE void FN(avg_pool_backward)(const fnn_pool_shape *s, const real *dy, real *dx) {
+FNN_INLINE void FN(avg_plane_backward)(const fnn_pool_shape *s, const real *dy, real *dx) {
     real share[FN(POOL_CHUNK)];
-    if (s->p > 0 && s->q > 0 && FN(spreads_by_vectors)(s)) {
-        FN(spread_means)(s, FN(divisor)(s, s->r, 0), dy, dx);
-        return;
-    }
     __builtin_memset(dx, 0, (size_t)(s->h * s->w) * sizeof(real));
     for (ptrdiff_t p = 0; p < s->p; p++) {
         const ptrdiff_t top = p * s->stride_h - s->pad_h;
@@ -183,4 +233,17 @@ static FNN_NOINLINE void FN(avg_pool_backward)(const fnn_pool_shape *s, const re
             }
         }
     }
+}
+
+static FNN_NOINLINE void FN(avg_pool_backward)(const fnn_pool_shape *s, ptrdiff_t planes,
+                                               const real *dy, real *dx) {
+    if (s->p > 0 && s->q > 0 && FN(spreads_by_vectors)(s)) {
+#if FNN_BUNDLES
+        if (FN(spread_short_means)(s, planes, FN(divisor)(s, s->r, 0), dy, dx)) return;
+#endif
+        FN(spread_means)(s, planes, FN(divisor)(s, s->r, 0), dy, dx);
+        return;
+    }
+    for (; planes > 0; planes--, dy += s->p * s->q, dx += s->h * s->w)
+        FN(avg_plane_backward)(s, dy, dx);
 }

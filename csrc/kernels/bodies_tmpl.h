@@ -2,6 +2,7 @@
 
 #include "simd/math_tmpl.h"
 #include "simd/shuffle_tmpl.h"
+#include "simd/where_tmpl.h"
 
 #include "simd/transpose_tmpl.h"
 
@@ -19,9 +20,12 @@
 #include "kernels/winograd_product_tmpl.c"
 #include "kernels/reduce_tmpl.c"
 #include "kernels/pool_tmpl.c"
+#include "kernels/pool_bundle_tmpl.h"
 #include "kernels/max_pool_tmpl.c"
 #include "kernels/max_pool_quick_tmpl.c"
 #include "kernels/pool_spread_tmpl.c"
+#include "kernels/pool_spread_short_tmpl.c"
+#include "kernels/max_pool_backward_tmpl.c"
 #include "kernels/avg_pool_tmpl.c"
 #include "kernels/softmax_tmpl.c"
 #include "kernels/softmax_columns_tmpl.c"

@@ -12,146 +12,293 @@ enum { FN(QUICK_ROWS) = 16 };
 /* Windows of one row, from x on: what quick_vector needs, in registers. */
 typedef struct FN(quick_windows) {
     const real *x;
-    ptrdiff_t w;      /* width of the plane */
-    ptrdiff_t corner; /* position of x in the plane */
+    ptrdiff_t w; /* width of the plane */
+    ivec corner; /* positions of the first LANES windows in the plane */
     real *y;
     int32_t *index;
 } FN(quick_windows);
 
-/* The position of the first tap in LANES windows that equals the largest, relative to the window's
- * corner, given the largest of each row too: the first row that has it, then its first tap. */
-FNN_INLINE ivec FN(first_largest)(int square, ptrdiff_t w, const vec v[9], const vec row_most[3],
-                                  vec most) {
+/* The largest of 2x2 taps of LANES windows at `corner`, the first of equals, and its position. */
+FNN_INLINE vec FN(largest_of_four)(const vec v[4], ivec corner, ptrdiff_t w, int indexed,
+                                   ivec *at) {
+    const vec upper = FN(maximum)(v[1], v[0]), lower = FN(maximum)(v[3], v[2]);
+    const vec most = FN(maximum)(lower, upper);
+    if (!indexed) return most;
     const ivec one = (ivec){0} + 1;
-    ivec at = one * (FN(lane_int))((square - 1) * w), column = one * (square - 1);
-    vec tap[3];
-    FNN_UNROLL
-    for (int k = 0; k < square - 1; k++) tap[k] = v[(square - 1) * square + k];
-    FNN_UNROLL
-    for (int r = square - 2; r >= 0; r--) {
-        const ivec here = row_most[r] == most;
-        at = FN(iselect)(here, one * (FN(lane_int))(r * w), at);
-        FNN_UNROLL
-        for (int k = 0; k < square - 1; k++) tap[k] = FN(select)(here, v[r * square + k], tap[k]);
-    }
-    FNN_UNROLL
-    for (int k = square - 2; k >= 0; k--) column = FN(iselect)(tap[k] == most, one * k, column);
-    return at + column;
+    const FN(cond) below = FN(above)(lower, upper);
+    *at = FN(iadd_where)(below, corner, one * (FN(lane_int))w, corner);
+    *at = FN(iadd_where)(FN(unlike)(FN(where)(below, v[2], v[0]), most), *at, one, *at);
+    return most;
 }
 
-/* n outputs; returns the sum of the taps. Of equal taps the first stays. */
-FNN_INLINE vec FN(quick_vector)(FN(quick_windows) windows, ptrdiff_t n, int step, int square,
-                                int indexed) {
-    vec v[9], row_most[3];
-    FN(load_taps)(windows.x, windows.w, step, square, v);
-    vec sum = FN(zero)(), most;
-    FNN_UNROLL
-    for (int r = 0; r < square; r++) {
-        const vec *row = v + r * square;
-        row_most[r] = FN(maximum)(row[1], row[0]);
-        if (square == 3) row_most[r] = FN(maximum)(row[2], row_most[r]);
-        sum += square == 3 ? (row[0] + row[1]) + row[2] : row[0] + row[1];
-        most = r == 0 ? row_most[0] : FN(maximum)(row_most[r], most);
-    }
+/* The same of a row of three taps. */
+FNN_INLINE vec FN(largest_of_row)(const vec v[3], ivec corner, int indexed, ivec *at) {
+    const vec two = FN(maximum)(v[1], v[0]), most = FN(maximum)(v[2], two);
+    if (!indexed) return most;
+    const ivec one = (ivec){0} + 1;
+    *at = FN(iadd_where)(FN(above)(v[1], v[0]), corner, one, corner);
+    *at = FN(iadd_where)(FN(above)(v[2], two), corner, one + one, *at);
+    return most;
+}
+
+/* n outputs of 2x2 windows; returns the sum of the taps. */
+FNN_INLINE vec FN(quick_vector)(const FN(quick_windows) *windows, ptrdiff_t n, int indexed) {
+    vec v[9];
     ivec at = {0};
-    if (indexed)
-        at = FN(first_largest)(square, windows.w, v, row_most, most) + FN(lane_numbers)(step) +
-             (FN(lane_int))windows.corner;
-    FN(store_outputs)(windows.y, indexed ? windows.index : NULL, most, at, n);
-    return sum;
+    FN(load_taps)(windows->x, windows->w, 2, 2, v);
+    const vec most = FN(largest_of_four)(v, windows->corner, windows->w, indexed, &at);
+    FN(store_outputs)(windows->y, indexed ? windows->index : NULL, most, at, n);
+    return (v[0] + v[1]) + (v[2] + v[3]);
 }
 
 /* A row of n outputs; returns the sum of the taps. */
-FNN_INLINE vec FN(quick_row)(FN(quick_windows) windows, ptrdiff_t n, int step, int square,
-                             int indexed) {
+FNN_INLINE vec FN(quick_row)(FN(quick_windows) windows, ptrdiff_t n, int indexed) {
     vec sum = FN(zero)();
     for (; n >= LANES; n -= LANES) {
-        sum += FN(quick_vector)(windows, LANES, step, square, indexed);
-        windows.x += step * LANES;
-        windows.corner += step * LANES;
+        sum += FN(quick_vector)(&windows, LANES, indexed);
+        windows.x += 2 * LANES;
+        windows.corner += 2 * LANES;
         windows.y += LANES;
         if (indexed) windows.index += LANES;
     }
-    if (n > 0) sum += FN(quick_vector)(windows, n, step, square, indexed);
+    if (n > 0) sum += FN(quick_vector)(&windows, n, indexed);
+    return sum;
+}
+
+/* A column of `rows` times n outputs of 3x3 windows; returns the sum of the taps. The last `step`
+ * rows of a window are the first of the one below, or one of them is. */
+FNN_INLINE vec FN(quick_column)(FN(quick_windows) windows, ptrdiff_t rows, ptrdiff_t outputs,
+                                ptrdiff_t n, int step, int indexed) {
+    vec sum = FN(zero)(), most[3] = {sum, sum, sum}, v[3];
+    ivec at[3] = {{0}}, here = windows.corner;
+    const ivec down = (ivec){0} + (FN(lane_int))windows.w;
+    FNN_UNROLL
+    for (int r = step; r < 3; r++, windows.x += windows.w, here += down) {
+        FN(load_taps_of_row)(windows.x, step, 3, v);
+        most[r] = FN(largest_of_row)(v, here, indexed, &at[r]);
+        sum += (v[0] + v[1]) + v[2];
+    }
+    for (; rows > 0; rows--) {
+        FNN_UNROLL
+        for (int r = 0; r < 3 - step; r++) {
+            most[r] = most[r + step];
+            at[r] = at[r + step];
+        }
+        FNN_UNROLL
+        for (int r = 3 - step; r < 3; r++, windows.x += windows.w, here += down) {
+            FN(load_taps_of_row)(windows.x, step, 3, v);
+            most[r] = FN(largest_of_row)(v, here, indexed, &at[r]);
+            sum += (v[0] + v[1]) + v[2];
+        }
+        vec all = FN(maximum)(most[1], most[0]);
+        ivec where = at[0];
+        if (indexed) {
+            where = FN(iwhere)(FN(above)(most[1], most[0]), at[1], where);
+            where = FN(iwhere)(FN(above)(most[2], all), at[2], where);
+        }
+        all = FN(maximum)(most[2], all);
+        FN(store_outputs)(windows.y, indexed ? windows.index : NULL, all, where, n);
+        windows.y += outputs;
+        if (indexed) windows.index += outputs;
+    }
     return sum;
 }
 
 /* n outputs from column q on of the rows [p0, p1), all windows inside the plane (and what lies
  * behind them inside the array), and their positions if they are `indexed`; 0 if they are not to
- * be trusted. */
+ * be trusted. 3x3 windows move down by `step` too. */
 FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdiff_t p1, ptrdiff_t q,
                               ptrdiff_t n, int step, int square, int indexed) {
     const fnn_pool_shape *s = window->shape;
     const ptrdiff_t down = s->stride_h * s->w, outputs = s->q;
     const ptrdiff_t corner = p0 * down - s->pad_h * s->w + q * step - s->pad_w;
-    FN(quick_windows) row = {window->x + corner, s->w, corner, window->y + p0 * outputs + q, NULL};
+    FN(quick_windows) row = {window->x + corner, s->w,
+                             FN(lane_numbers)(step) + (FN(lane_int))corner,
+                             window->y + p0 * outputs + q, NULL};
     if (indexed) row.index = window->index + p0 * outputs + q;
     vec sum = FN(zero)();
+    if (square == 3) {
+        for (; n > 0; n -= LANES) {
+            sum += FN(quick_column)(row, p1 - p0, outputs, fnn_min(n, LANES), step, indexed);
+            row.x += step * LANES;
+            row.corner += step * LANES;
+            row.y += LANES;
+            if (indexed) row.index += LANES;
+        }
+        return FN(all_finite)(sum);
+    }
     for (ptrdiff_t p = p0; p < p1; p++) {
-        sum += FN(quick_row)(row, n, step, square, indexed);
+        sum += FN(quick_row)(row, n, indexed);
         row.x += down;
-        row.corner += down;
+        row.corner += (FN(lane_int))down;
         row.y += outputs;
         if (indexed) row.index += outputs;
     }
-    return FN(sum_everywhere)(sum - sum)[0] == 0;
+    return FN(all_finite)(sum);
 }
 
-/* Row p of outputs by the book, the inner ones [inner0, inner1) too unless they are `done`. */
-FNN_INLINE void FN(max_row)(FN(max_window) *window, ptrdiff_t p, ptrdiff_t inner0,
-                            ptrdiff_t inner1, int done, real *y, int32_t *index) {
-    const fnn_pool_shape *s = window->shape;
-    window->y = y + p * s->q;
-    window->index = index ? index + p * s->q : NULL;
-    window->top = p * s->stride_h - s->pad_h;
-    FN(inside)(window->top, s->r, s->dilation_h, s->h, &window->r0, &window->r1);
-    if (window->r0 == window->r1) inner0 = inner1 = 0;
-    for (ptrdiff_t q = 0; q < inner0; q++) FN(max_single)(window, q);
-    if (!done && inner0 < inner1) FN(max_inner)(window, inner0, inner1);
-    for (ptrdiff_t q = inner1; q < s->q; q++) FN(max_single)(window, q);
+/* The same for windows that have a quick way: their `kind`, 0 for others. */
+enum { FN(QUICK_2X2) = 1, FN(QUICK_3X3), FN(QUICK_DENSE_3X3) };
+#define QUICK(name, step, square)                                                                 \
+    static FNN_NOINLINE int FN(name)(const FN(max_window) *window, ptrdiff_t p0, ptrdiff_t p1,    \
+                                     ptrdiff_t q, ptrdiff_t n) {                                  \
+        if (window->index) return FN(quick_rows)(window, p0, p1, q, n, step, square, 1);          \
+        return FN(quick_rows)(window, p0, p1, q, n, step, square, 0);                             \
+    }
+
+QUICK(quick_2x2, 2, 2)
+QUICK(quick_3x3, 2, 3)
+QUICK(quick_dense_3x3, 1, 3)
+#undef QUICK
+
+FNN_INLINE int FN(quick_kind)(const fnn_pool_shape *s) {
+    if (s->r != s->s || s->dilation_h != 1 || s->dilation_w != 1) return 0;
+    if (s->r == 2 && s->stride_w == 2) return FN(QUICK_2X2);
+    if (s->r != 3 || s->stride_h != s->stride_w) return 0;
+    return s->stride_w == 2 ? FN(QUICK_3X3) : s->stride_w == 1 ? FN(QUICK_DENSE_3X3) : 0;
 }
 
-/* All rows [from, to), for a literal step and square window, or neither (0, 0). */
-FNN_INLINE void FN(max_rows)(FN(max_window) *window, ptrdiff_t from, ptrdiff_t to, int step,
-                             int square) {
-    const fnn_pool_shape *s = window->shape;
-    real *const y = window->y;
-    int32_t *const index = window->index;
-    ptrdiff_t inner0, inner1, full0, full1;
+FNN_INLINE int FN(quick)(int kind, const FN(max_window) *window, ptrdiff_t p0, ptrdiff_t p1,
+                         ptrdiff_t q, ptrdiff_t n) {
+    if (kind == FN(QUICK_2X2)) return FN(quick_2x2)(window, p0, p1, q, n);
+    if (kind == FN(QUICK_3X3)) return FN(quick_3x3)(window, p0, p1, q, n);
+    return FN(quick_dense_3x3)(window, p0, p1, q, n);
+}
+
+/* Row p of outputs by the book, the inner ones [inner0, inner1) too unless they are `done`; the
+ * window's y and index are the plane's. */
+static FNN_NOINLINE void FN(max_row)(const FN(max_window) *plane, ptrdiff_t p, ptrdiff_t inner0,
+                                     ptrdiff_t inner1, int done) {
+    const fnn_pool_shape *s = plane->shape;
+    FN(max_window) window = *plane;
+    window.y += p * s->q;
+    if (window.index) window.index += p * s->q;
+    window.top = p * s->stride_h - s->pad_h;
+    FN(inside)(window.top, s->r, s->dilation_h, s->h, &window.r0, &window.r1);
+    if (window.r0 == window.r1) inner0 = inner1 = 0;
+    for (ptrdiff_t q = 0; q < inner0; q++) FN(max_single)(&window, q);
+    if (!done && inner0 < inner1) FN(max_inner)(&window, inner0, inner1);
+    for (ptrdiff_t q = inner1; q < s->q; q++) FN(max_single)(&window, q);
+}
+
+/* Rows [from, to) of all planes. */
+FNN_INLINE void FN(max_rows)(FN(max_window) plane, ptrdiff_t planes, ptrdiff_t from, ptrdiff_t to) {
+    const fnn_pool_shape *s = plane.shape;
+    const int kind = FN(quick_kind)(s), step = kind == FN(QUICK_DENSE_3X3) ? 1 : 2;
+    ptrdiff_t inner0, inner1, full0, inside;
     FN(inner_columns)(s, &inner0, &inner1);
-    FN(inner_rows)(s, &full0, &full1);
-    full1 = fnn_min(full1, to);
-    if (square)
-        full1 = fnn_min(full1, FN(safe_rows)(s, window->readable, inner0, inner1, step, square));
+    FN(inner_rows)(s, &full0, &inside);
+    inside = fnn_min(inside, to);
     /* lanes filled one by one pay only if most are used */
     if (s->stride_w > 2 && inner1 - inner0 < LANES / 2) inner1 = inner0;
     const int sides = inner0 > 0 || inner1 < s->q;
-    for (ptrdiff_t p = from, rows; p < to; p += rows) {
-        const int quick = square && full0 <= p && p < full1;
-        rows = quick ? fnn_min(FN(QUICK_ROWS), full1 - p) : 1;
-        window->y = y;
-        window->index = index;
-        int done = 0;
-        if (quick && index)
-            done = FN(quick_rows)(window, p, p + rows, inner0, inner1 - inner0, step, square, 1);
-        else if (quick)
-            done = FN(quick_rows)(window, p, p + rows, inner0, inner1 - inner0, step, square, 0);
-        if (done && !sides) continue;
-        for (ptrdiff_t i = p; i < p + rows; i++)
-            FN(max_row)(window, i, inner0, inner1, done, y, index);
+    for (; planes > 0; planes--) {
+        const ptrdiff_t full1 = kind ? FN(safe_rows)(s, plane.readable, inside, inner0, inner1,
+                                                     step, (int)s->r)
+                                     : 0;
+        for (ptrdiff_t p = from, rows; p < to; p += rows) {
+            const int quick = full0 <= p && p < full1;
+            rows = quick ? fnn_min(FN(QUICK_ROWS), full1 - p) : 1;
+            const int done =
+                quick && FN(quick)(kind, &plane, p, p + rows, inner0, inner1 - inner0);
+            if (done && !sides) continue;
+            for (ptrdiff_t i = p; i < p + rows; i++)
+                FN(max_row)(&plane, i, inner0, inner1, done);
+        }
+        plane.x += s->h * s->w;
+        plane.readable -= s->h * s->w;
+        plane.y += s->p * s->q;
+        if (plane.index) plane.index += s->p * s->q;
     }
 }
 
-static FNN_NOINLINE void FN(max_pool)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t to,
-                                      const real *x, ptrdiff_t readable, real *y, int32_t *index) {
+#if FNN_BUNDLES
+/* A place in x and in the outputs; `corner` has the positions of the next LANES windows. */
+typedef struct FN(bundle_place) {
+    const real *x;
+    real *y;
+    int32_t *index;
+    ivec corner;
+} FN(bundle_place);
+
+/* A bundle of windows, and on to the next; returns the sum of the taps. */
+FNN_INLINE vec FN(max_bundle)(const FN(bundle) *b, int more, int indexed, vmask m,
+                              FN(bundle_place) *at) {
+    vec v[4];
+    ivec where = {0};
+    FN(bundle_taps)(b, more, at->x, v);
+    FN(store_m)(at->y, FN(largest_of_four)(v, at->corner, b->w, indexed, &where), m);
+    at->x += b->step;
+    at->y += b->outputs;
+    if (indexed) {
+        FN(store_m)((real *)(void *)at->index, (vec)where, m);
+        at->index += b->outputs;
+        at->corner = FN(wrapped)(at->corner + b->advance, b->turn);
+    }
+    return (v[0] + v[1]) + (v[2] + v[3]);
+}
+
+/* `rows` rows of outputs. */
+FNN_INLINE vec FN(max_bundles)(const FN(bundle) *plan, int more, int indexed, ptrdiff_t rows,
+                               FN(bundle_place) *place) {
+    const FN(bundle) b = *plan;
+    FN(bundle_place) at = *place;
+    vec sum = FN(zero)();
+    ptrdiff_t left = rows * b.q;
+    for (; left > 0; left -= b.outputs)
+        sum += FN(max_bundle)(&b, more, indexed, FN(mask)(fnn_min(left, b.outputs)), &at);
+    *place = at;
+    return sum;
+}
+
+/* Rows [p, p + rows) of a run of planes by the book. */
+static FNN_NOINLINE void FN(max_by_book)(const fnn_pool_shape *s, ptrdiff_t p, ptrdiff_t rows,
+                                         const real *x, ptrdiff_t readable, real *y,
+                                         int32_t *index) {
+    for (; rows > 0; rows--, p++) {
+        const ptrdiff_t plane = p / s->p, outputs = plane * s->p * s->q;
+        const FN(max_window) window = {s, x + plane * s->h * s->w,
+                                       readable - plane * s->h * s->w, 0, 0, 0, y + outputs,
+                                       index ? index + outputs : NULL};
+        FN(max_row)(&window, p - plane * s->p, 0, s->q, 0);
+    }
+}
+
+/* All planes, if they are among those of pool_bundle_tmpl.h; else 0. */
+static FNN_NOINLINE int FN(max_short)(const fnn_pool_shape *s, ptrdiff_t planes, const real *x,
+                                      ptrdiff_t readable, real *y, int32_t *index) {
+    if (!FN(is_short)(s)) return 0;
+    const FN(bundle) b = FN(plan_bundle)(s);
+    const FN(bundle_runs) runs = FN(runs_of_rows)(s, planes);
+    for (ptrdiff_t i = 0; i < runs.runs; i++) {
+        const ptrdiff_t safe = FN(bundled_rows)(&b, runs.rows, readable);
+        FN(bundle_place) at = {x, y, index, b.corner};
+        for (ptrdiff_t p = 0, rows; p < runs.rows; p += rows) {
+            rows = p < safe ? fnn_min(8 * b.rows, safe - p) : runs.rows - p;
+            vec sum = FN(splat)((real)NAN);
+            if (p < safe && index && b.rows > 2)
+                sum = FN(max_bundles)(&b, 1, 1, rows, &at);
+            else if (p < safe && index)
+                sum = FN(max_bundles)(&b, 0, 1, rows, &at);
+            else if (p < safe)
+                sum = FN(max_bundles)(&b, 1, 0, rows, &at);
+            if (!FN(all_finite)(sum)) FN(max_by_book)(s, p, rows, x, readable, y, index);
+        }
+        x += runs.step;
+        readable -= runs.step;
+        y += runs.rows * s->q;
+        if (index) index += runs.rows * s->q;
+    }
+    return 1;
+}
+#endif
+
+static FNN_NOINLINE void FN(max_pool)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdiff_t from,
+                                      ptrdiff_t to, const real *x, ptrdiff_t readable, real *y,
+                                      int32_t *index) {
     FN(max_window) window = {s, x, readable, 0, 0, 0, y, index};
-    const int square = s->r == s->s && s->dilation_h == 1 && s->dilation_w == 1 ? (int)s->r : 0;
-    if (s->stride_w == 2 && square == 2)
-        FN(max_rows)(&window, from, to, 2, 2);
-    else if (s->stride_w == 2 && square == 3)
-        FN(max_rows)(&window, from, to, 2, 3);
-    else if (s->stride_w == 1 && square == 3)
-        FN(max_rows)(&window, from, to, 1, 3);
-    else
-        FN(max_rows)(&window, from, to, 0, 0);
+#if FNN_BUNDLES
+    if (from == 0 && to == s->p && FN(max_short)(s, planes, x, readable, y, index)) return;
+#endif
+    FN(max_rows)(window, planes, from, to);
 }

@@ -10,11 +10,11 @@
  *
  * where windows j - 1 and row p - 1 reach in only if they are 3x3. */
 
-/* A vector of a row of windows: their gradients, those of the windows one to the left, and the
- * positions that max pooling gives the gradients to. */
+/* A vector of a row of windows: their gradients and those of the windows one to the left, and
+ * from where their corners are to the elements that max pooling gives them to. */
 typedef struct FN(spread_row) {
     vec here, left;
-    ivec at;
+    ivec at, left_at;
 } FN(spread_row);
 
 typedef struct FN(spread_job) {
@@ -23,7 +23,7 @@ typedef struct FN(spread_job) {
     const int32_t *index; /* NULL for averages: every window gives to all of its elements */
     real *dx;
     real divisor, inverse; /* of averages; the inverse is 0 unless it is exact */
-    ivec strays;           /* nonzero where an index is outside its window */
+    ptrdiff_t met;         /* windows whose elements have been met */
 } FN(spread_job);
 
 /* Whether `count` windows of stride 2, of 2 or 3 elements, are inside a line of `size` and leave at
@@ -40,42 +40,53 @@ FNN_INLINE int FN(spreads_by_vectors)(const fnn_pool_shape *s) {
            FN(steps_by_two)(s->q, s->w, square);
 }
 
-/* n of LANES indices; the lanes beyond are 0. */
-FNN_INLINE ivec FN(load_index)(const int32_t *p, ptrdiff_t n) {
+/* The lanes [lo, hi) of LANES indices from p on; the others are 0. */
+FNN_INLINE ivec FN(load_index)(const int32_t *p, ptrdiff_t lo, ptrdiff_t hi) {
+#if FNN_REAL_IS_F32
+    return (ivec)FN(load_span)((const real *)(const void *)p, FN(span)(lo, hi));
+#else
     FN(index_vec) narrow = {0};
-    if (n == LANES)
+    if (lo == 0 && hi == LANES)
         __builtin_memcpy(&narrow, p, sizeof narrow);
     else
-#if FNN_REAL_IS_F32
-        return (ivec)FN(load_m)((const real *)(const void *)p, FN(mask)(n));
-#else
-        for (ptrdiff_t i = 0; i < n; i++) narrow[i] = p[i];
-#endif
+        for (ptrdiff_t i = lo; i < hi; i++) narrow[i] = p[i];
     return __builtin_convertvector(narrow, ivec);
+#endif
 }
 
-/* Takes windows j .. j + n of row p, after those of j - LANES. */
-FNN_INLINE void FN(next_windows)(const FN(spread_job) *job, int square, ptrdiff_t p, ptrdiff_t j,
-                                 ptrdiff_t n, FN(spread_row) *row) {
-    const ptrdiff_t q = p * job->shape->q + j;
-    const vec before = row->here;
-    row->here = n == LANES ? FN(load)(job->dy + q) : FN(load_m)(job->dy + q, FN(mask)(n));
-    if (job->index)
-        row->at = FN(load_index)(job->index + q, n);
-    else if (job->inverse != 0)
-        row->here *= FN(splat)(job->inverse);
-    else
-        row->here /= FN(splat)(job->divisor);
-    if (square == 3) row->left = FN(precede)(before, row->here);
+/* Averages: takes windows j .. j + n of row p. */
+FNN_INLINE vec FN(next_means)(const FN(spread_job) *job, ptrdiff_t p, ptrdiff_t j, ptrdiff_t n) {
+    const real *dy = job->dy + p * job->shape->q + j;
+    const vec v = n == LANES ? FN(load)(dy) : FN(load_m)(dy, FN(mask)(n));
+    return FN(divided)(v, FN(splat)(job->inverse != 0 ? job->inverse : job->divisor),
+                       job->inverse);
 }
 
-/* Adds a row of windows to the columns 2j and 2j + 1 of one row of dx, whose positions are `to`
- * and the next. */
-FNN_INLINE void FN(collect)(const FN(spread_job) *job, int square, const FN(spread_row) *row,
-                            ivec to, vec *even, vec *odd) {
-    if (square == 3) *even += row->left;
-    *even += job->index ? (vec)((row->at == to) & (ivec)row->here) : row->here;
-    *odd += job->index ? (vec)((row->at == to + 1) & (ivec)row->here) : row->here;
+/* Maxima: takes windows j .. j + n of row p, whose corners are at `to`. */
+FNN_INLINE void FN(next_maxima)(const FN(spread_job) *job, int square, ptrdiff_t p, ptrdiff_t j,
+                                ptrdiff_t n, ivec to, FN(spread_row) *row) {
+    const ptrdiff_t q = p * job->shape->q + j, lo = j == 0, hi = fnn_min(n + 1, LANES);
+    const real *dy = job->dy + q;
+    row->here = FN(load_span)(dy, FN(span)(0, n));
+    row->at = FN(load_index)(job->index + q, 0, n) - to;
+    if (square == 2) return;
+    row->left = FN(load_span)(dy - 1, FN(span)(lo, hi));
+    row->left_at = FN(load_index)(job->index + q - 1, lo, hi) - to;
+}
+
+/* Adds a row of windows to the columns 2j and 2j + 1 of one row of dx: the row `down` elements
+ * below the windows' corners. Lanes beyond the windows hold gradients of 0. */
+FNN_INLINE FN(tally_of) FN(collect)(int square, const FN(spread_row) *row, ivec down, vec *even,
+                                    vec *odd, FN(tally_of) met) {
+    const FN(cond) first = FN(same)(row->at, down), second = FN(same)(row->at, down + 1);
+    if (square == 3) { /* seen from here, the left window's third column is the corner's */
+        const FN(cond) third = FN(same)(row->left_at, down);
+        *even = FN(add_where)(third, *even, row->left);
+        met = FN(tally)(third, met);
+    }
+    *even = FN(add_where)(first, *even, row->here);
+    *odd = FN(add_where)(second, *odd, row->here);
+    return FN(tally)(first | second, met);
 }
 
 /* The first n elements of a and b in turn. */
@@ -91,91 +102,95 @@ FNN_INLINE void FN(store_in_turn)(real *to, ptrdiff_t n, vec a, vec b) {
     if (n > LANES) FN(store_m)(to + LANES, high, FN(mask)(n - LANES));
 }
 
-/* Notes the indices of n windows that are outside them. */
-FNN_INLINE void FN(note_strays)(FN(spread_job) *job, ivec at, ivec corner, ptrdiff_t n) {
-    const FN(bits) column = (FN(bits))(at - corner);
-    const FN(bits) below = column - (FN(uint))job->shape->w;
-    ivec inside = (ivec)(column < 2) | (ivec)(below < 2);
-    if (n < LANES) inside |= ~FN(lanes_below)(n);
-    job->strays |= ~inside;
+/* Two rows of dx, or what there is of them: LANES columns j of windows. */
+FNN_INLINE void FN(store_two_rows)(real *dx, ptrdiff_t w, ptrdiff_t columns, int both,
+                                   const vec row[4]) {
+    FN(store_in_turn)(dx, columns, row[0], row[1]);
+    if (both) FN(store_in_turn)(dx + w, columns, row[2], row[3]);
 }
 
-/* Rows 2p and 2p + 1 of dx. */
-FNN_INLINE void FN(spread_two_rows)(FN(spread_job) *job, int square, ptrdiff_t p) {
+/* LANES columns j of the windows of a plane of averages. */
+FNN_INLINE void FN(spread_mean_column)(const FN(spread_job) *job, int square, ptrdiff_t j) {
     const fnn_pool_shape *s = job->shape;
-    FN(spread_row) above = {0}, here = {0};
-    real *dx = job->dx + 2 * p * s->w;
-    ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * p * s->w);
-    for (ptrdiff_t j = 0; 2 * j < s->w; j += LANES, to += 2 * LANES) {
-        const ptrdiff_t n = fnn_max(0, fnn_min(s->q - j, LANES));
-        vec even = FN(zero)(), odd = FN(zero)();
-        if (square == 3 && p > 0 && p <= s->p) {
-            FN(next_windows)(job, square, p - 1, j, n, &above);
-            FN(collect)(job, square, &above, to, &even, &odd);
-        }
+    const ptrdiff_t n = fnn_max(0, fnn_min(s->q - j, LANES));
+    real *dx = job->dx + 2 * j;
+    vec above = FN(zero)(), above_left = FN(zero)();
+    for (ptrdiff_t p = 0; 2 * p < s->h; p++, dx += 2 * s->w) {
+        vec here = FN(zero)(), left = FN(zero)();
         if (p < s->p) {
-            FN(next_windows)(job, square, p, j, n, &here);
-            if (job->index) FN(note_strays)(job, here.at, to, n);
-            FN(collect)(job, square, &here, to, &even, &odd);
+            here = FN(next_means)(job, p, j, n);
+            if (square == 3 && j > 0) left = FN(next_means)(job, p, j - LANES, LANES);
+            if (square == 3) left = FN(precede)(left, here);
         }
-        FN(store_in_turn)(dx + 2 * j, s->w - 2 * j, even, odd);
-        if (2 * p + 1 == s->h) continue;
-        even = odd = FN(zero)();
-        if (p < s->p)
-            FN(collect)(job, square, &here, to + (FN(lane_int))s->w, &even, &odd);
-        FN(store_in_turn)(dx + s->w + 2 * j, s->w - 2 * j, even, odd);
+        const vec row[4] = {((above_left + above) + left) + here, above + here, left + here, here};
+        FN(store_two_rows)(dx, s->w, s->w - 2 * j, 2 * p + 1 < s->h, row);
+        if (square == 2) continue;
+        above = here;
+        above_left = left;
     }
 }
 
-/* One plane; 0 if an index is outside its window (which is looked at early, and at the end): dx is
- * then unspecified. */
-FNN_INLINE int FN(spread_plane)(FN(spread_job) *job, int square) {
-    job->strays = (ivec){0};
-    for (ptrdiff_t p = 0; 2 * p < job->shape->h; p++) {
-        FN(spread_two_rows)(job, square, p);
-        if (job->index && (p == 0 || 2 * p + 2 >= job->shape->h)) {
-            int stray = 0;
-            for (int i = 0; i < LANES; i++) stray |= job->strays[i] != 0;
-            if (stray) return 0;
+/* The same of maxima; 0 if it is plain early that an index is outside its window. */
+FNN_INLINE int FN(spread_max_column)(FN(spread_job) *job, int square, ptrdiff_t j) {
+    const fnn_pool_shape *s = job->shape;
+    const ptrdiff_t w = s->w, n = fnn_max(0, fnn_min(s->q - j, LANES));
+    const ivec none = {0}, down = none + (FN(lane_int))w;
+    real *dx = job->dx + 2 * j;
+    ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * j);
+    FN(spread_row) here = {.at = none - 1, .left_at = none - 1};
+    FN(tally_of) met = {0};
+    for (ptrdiff_t p = 0; 2 * p < s->h; p++, dx += 2 * w, to += down + down) {
+        vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
+        if (square == 3) met = FN(collect)(3, &here, down + down, row, row + 1, met);
+        if (p < s->p) {
+            FN(next_maxima)(job, square, p, j, n, to, &here);
+            met = FN(collect)(square, &here, none, row, row + 1, met);
+            met = FN(collect)(square, &here, down, row + 2, row + 3, met);
         }
+        FN(store_two_rows)(dx, w, w - 2 * j, 2 * p + 1 < s->h, row);
+        if (p == square - 2 && FN(total)(met) < n - 1) return 0;
     }
+    job->met += FN(total)(met);
     return 1;
 }
 
-/* Guesses from the sizes that the windows are 2x2; the indices tell. Rows that fill less than half a
- * vector are quicker one by one: 0. */
-static FNN_NOINLINE int FN(spread_maxima)(const fnn_pool_shape *s, const real *dy,
+/* One plane; 0 if an index of maxima is outside its window: dx is then unspecified. */
+FNN_INLINE int FN(spread_plane)(FN(spread_job) *job, int square) {
+    job->met = square == 2 ? 0 : -1; /* what is left of the first window is found to meet place 0 */
+    for (ptrdiff_t j = 0; 2 * j < job->shape->w; j += LANES) {
+        if (!job->index)
+            FN(spread_mean_column)(job, square, j);
+        else if (!FN(spread_max_column)(job, square, j))
+            return 0;
+    }
+    return !job->index || job->met == job->shape->p * job->shape->q;
+}
+
+/* Whether it pays to gather maxima of the sizes that 2x2 or 3x3 windows have: rows that fill little
+ * of their vectors, and nine comparisons without conditions in registers, are quicker one by one. */
+FNN_INLINE int FN(gathers)(const fnn_pool_shape *s, int square) {
+    if (!FN(steps_by_two)(s->p, s->h, square) || !FN(steps_by_two)(s->q, s->w, square)) return 0;
+    if (square == 2) return 2 * s->q > LANES;
+    return FNN_VBYTES == 64 && s->q > 11 * fnn_ceil_div(s->q + 1, LANES);
+}
+
+/* Guesses from the sizes that the windows are 2x2 or 3x3; the indices tell: 0. */
+static FNN_NOINLINE int FN(spread_maxima)(const fnn_pool_shape *s, int square, const real *dy,
                                           const int32_t *index, real *dx) {
     FN(spread_job) job = {.shape = s, .dy = dy, .index = index, .dx = dx};
-    return 2 * s->q > LANES && FN(steps_by_two)(s->p, s->h, 2) && FN(steps_by_two)(s->q, s->w, 2) &&
-           FN(spread_plane)(&job, 2);
+    if (!FN(gathers)(s, square)) return 0;
+    if (square == 2) return FN(spread_plane)(&job, 2);
+    return FNN_VBYTES == 64 && LANES > 11 ? FN(spread_plane)(&job, 3) : 0;
 }
 
-static FNN_NOINLINE void FN(spread_means)(const fnn_pool_shape *shape, real divisor, const real *dy,
-                                          real *dx) {
-    FN(spread_job) job = {.shape = shape, .dy = dy, .dx = dx, .divisor = divisor,
+static FNN_NOINLINE void FN(spread_means)(const fnn_pool_shape *s, ptrdiff_t planes, real divisor,
+                                          const real *dy, real *dx) {
+    FN(spread_job) job = {.shape = s, .dy = dy, .dx = dx, .divisor = divisor,
                           .inverse = FN(exact_inverse)(divisor)};
-    if (shape->r == 2)
-        FN(spread_plane)(&job, 2);
-    else
-        FN(spread_plane)(&job, 3);
-}
-
-/* Window by window, whatever they are. */
-FNN_INLINE int FN(scatter_maxima)(ptrdiff_t n, ptrdiff_t size, const real *dy,
-                                  const int32_t *index, real *dx) {
-    __builtin_memset(dx, 0, (size_t)size * sizeof(real));
-    for (ptrdiff_t i = 0; i < n; i++) {
-        if (FNN_LIKELY((uint32_t)index[i] < (size_t)size))
-            dx[index[i]] += dy[i];
-        else if (index[i] != -1)
-            return 1;
+    for (; planes > 0; planes--, job.dy += s->p * s->q, job.dx += s->h * s->w) {
+        if (s->r == 2)
+            FN(spread_plane)(&job, 2);
+        else
+            FN(spread_plane)(&job, 3);
     }
-    return 0;
-}
-
-static FNN_NOINLINE int FN(max_pool_backward)(const fnn_pool_shape *s, const real *dy,
-                                              const int32_t *index, real *dx) {
-    if (FN(spread_maxima)(s, dy, index, dx)) return 0;
-    return FN(scatter_maxima)(s->p * s->q, s->h * s->w, dy, index, dx);
 }

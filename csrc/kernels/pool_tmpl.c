@@ -57,22 +57,24 @@ FNN_INLINE vec FN(load_strided)(const real *p, ptrdiff_t left, ptrdiff_t stride,
     return v;
 }
 
-/* The taps of LANES windows of `square` x `square`, row by row, from x on in rows w apart: v. The
- * literal `step` is 1 or 2; taps_reach elements may be read from x on. */
+/* The taps of one row of LANES windows `square` wide, from x on: v. The literal `step` is 1 or 2;
+ * of taps_reach elements this row's may be read. */
+FNN_INLINE void FN(load_taps_of_row)(const real *x, int step, int square, vec *v) {
+    int first = 0;
+    if (step == 2) { /* two taps of one pair of loads */
+        const vec low = FN(pin)(FN(load)(x)), high = FN(pin)(FN(load)(x + LANES));
+        v[0] = FN(even_lanes)(low, high);
+        v[1] = FN(odd_lanes)(low, high);
+        first = 2;
+    }
+    FNN_UNROLL
+    for (int k = first; k < square; k++) v[k] = FN(load_strided)(x + k, 0, step, step, 1);
+}
+
+/* The same for `square` rows, w apart, of square windows. */
 FNN_INLINE void FN(load_taps)(const real *x, ptrdiff_t w, int step, int square, vec v[9]) {
     FNN_UNROLL
-    for (int r = 0; r < square; r++, x += w) {
-        int first = 0;
-        if (step == 2) { /* two taps of one pair of loads */
-            const vec low = FN(pin)(FN(load)(x)), high = FN(pin)(FN(load)(x + LANES));
-            v[r * square] = FN(even_lanes)(low, high);
-            v[r * square + 1] = FN(odd_lanes)(low, high);
-            first = 2;
-        }
-        FNN_UNROLL
-        for (int k = first; k < square; k++)
-            v[r * square + k] = FN(load_strided)(x + k, 0, step, step, 1);
-    }
+    for (int r = 0; r < square; r++) FN(load_taps_of_row)(x + r * w, step, square, v + r * square);
 }
 
 /* How many elements from the first tap on load_taps reads. */
@@ -81,12 +83,13 @@ FNN_INLINE ptrdiff_t FN(taps_reach)(ptrdiff_t w, int step, int square) {
     return (square - 1) * w + beyond + step * LANES;
 }
 
-/* The first row of outputs whose [q0, q1) would have load_taps read behind the array, of which
- * `readable` elements lie from the plane's start on. */
-FNN_INLINE ptrdiff_t FN(safe_rows)(const fnn_pool_shape *s, ptrdiff_t readable, ptrdiff_t q0,
-                                   ptrdiff_t q1, int step, int square) {
+/* The first row of outputs, at most `rows`, whose [q0, q1) would have load_taps read behind the
+ * array, of which `readable` elements lie from the plane's start on. */
+FNN_INLINE ptrdiff_t FN(safe_rows)(const fnn_pool_shape *s, ptrdiff_t readable, ptrdiff_t rows,
+                                   ptrdiff_t q0, ptrdiff_t q1, int step, int square) {
     const ptrdiff_t last = q0 * step + (fnn_round_up(q1 - q0, LANES) - LANES) * step - s->pad_w;
     const ptrdiff_t room = readable - last - FN(taps_reach)(s->w, step, square) + s->pad_h * s->w;
+    if ((rows - 1) * s->stride_h * s->w <= room) return rows;
     return room < 0 ? 0 : room / (s->stride_h * s->w) + 1;
 }
 
@@ -96,6 +99,9 @@ FNN_INLINE real FN(exact_inverse)(real divisor) {
     const ptrdiff_t whole = divisor >= 1 && divisor <= 65536 ? (ptrdiff_t)divisor : 0;
     return whole && (real)whole == divisor && (whole & (whole - 1)) == 0 ? inverse : 0;
 }
+
+/* v divided: by multiplying where that is the same. */
+FNN_INLINE vec FN(divided)(vec v, vec by, real inverse) { return inverse != 0 ? v * by : v / by; }
 
 /* Windows from which one output is done along its rows instead of tap by tap. */
 enum { FN(WIDE_WINDOW) = 8 };
