@@ -62,8 +62,78 @@ FNN_INLINE vec FN(row_exponentials)(ptrdiff_t n, const real *x, vec shift, real 
     return FN(sum_everywhere)(FN(rounded)(total));
 }
 
-/* The same for `count` (a literal) rows of n <= LANES elements: every lane of high[i] is the
- * largest of row i, that of sum[i] the sum of the exponentials e[i]. */
+#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+/* One step of fold_rows: the groups of 2 w lanes of a, then those of b, each folded to w. */
+FNN_INLINE vec FN(fold_groups)(vec a, vec b, int w, int maximal) {
+    FN(lane_int) at[LANES];
+    ivec low;
+    FNN_UNROLL
+    for (int i = 0; i < LANES; i++) at[i] = i / w * 2 * w + i % w;
+    __builtin_memcpy(&low, at, sizeof low);
+    const vec u = FN(pick)(a, b, low), v = FN(pick)(a, b, low + w);
+    return maximal ? FN(maximum)(u, v) : u + v;
+}
+#endif
+
+/* Folds `count` (a literal) rows of a vector each, as fold_each does. Eight rows of 16 lanes take
+ * two shuffles each instead of four when they go into one vector: row i into its lanes 2i, 2i + 1. */
+FNN_INLINE void FN(fold_rows)(vec *v, int count, int maximal) {
+#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+    if (count == 8) {
+        FNN_UNROLL
+        for (int i = 0; i < 4; i++) v[i] = FN(fold_groups)(v[2 * i], v[2 * i + 1], 8, maximal);
+        FNN_UNROLL
+        for (int i = 0; i < 2; i++) v[i] = FN(fold_groups)(v[2 * i], v[2 * i + 1], 4, maximal);
+        v[0] = FN(fold_groups)(v[0], v[1], 2, maximal);
+        const vec other = (vec)_mm512_shuffle_epi32((__m512i)v[0], _MM_PERM_CDAB);
+        v[0] = maximal ? FN(maximum)(v[0], other) : v[0] + other;
+        return;
+    }
+#endif
+    FN(fold_each)(v, count, maximal);
+}
+
+/* Every lane: what fold_rows made of row i (a literal). */
+FNN_INLINE vec FN(of_row)(const vec *v, int count, int i) {
+#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+    if (count == 8) return FN(pick)(v[0], v[0], (ivec){0} + 2 * i);
+#endif
+    (void)count;
+    return v[i];
+}
+
+/* What fold_rows made of the rows, to p. */
+FNN_INLINE void FN(store_rows)(real *p, const vec *v, int count) {
+#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+    if (count == 8) {
+        FN(store_m)(p, FN(even_lanes)(v[0], v[0]), FN(mask)(8));
+        return;
+    }
+#endif
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) p[i] = v[i][0];
+}
+
+/* Makes divisors of the sums that fold_rows made: where a division of a whole vector is dear, one of
+ * all rows' sums, or of a single number. */
+FNN_INLINE void FN(prepare_sums)(vec *v, int count) {
+#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+    v[0] = count == 8 ? FN(splat)(1) / v[0] : FN(splat)(1 / v[0][0]);
+#else
+    (void)v, (void)count;
+#endif
+}
+
+FNN_INLINE vec FN(over_sum)(vec e, const vec *v, int count, int i) {
+#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+    return e * FN(of_row)(v, count, i);
+#else
+    return e / FN(of_row)(v, count, i);
+#endif
+}
+
+/* The same for `count` (a literal) rows of n <= LANES elements: their exponentials e[i]; high and sum
+ * are as fold_rows leaves the largest of each and the sums of the exponentials. */
 FNN_INLINE void FN(short_rows)(int count, ptrdiff_t n, const real *x, vec *high, vec *e, vec *sum) {
     const vmask tail = FN(mask)(n);
     const ivec live = FN(lanes_below)(n);
@@ -71,13 +141,13 @@ FNN_INLINE void FN(short_rows)(int count, ptrdiff_t n, const real *x, vec *high,
     FNN_UNROLL
     for (int i = 0; i < count; i++)
         high[i] = e[i] = FN(select)(live, FN(load_m)(x + i * n, tail), least);
-    FN(fold_each)(high, count, 1);
+    FN(fold_rows)(high, count, 1);
     FNN_UNROLL
-    for (int i = 0; i < count; i++) e[i] -= high[i];
+    for (int i = 0; i < count; i++) e[i] -= FN(of_row)(high, count, i);
     FN(exp_each)(e, count);
     FNN_UNROLL
     for (int i = 0; i < count; i++) sum[i] = e[i];
-    FN(fold_each)(sum, count, 0);
+    FN(fold_rows)(sum, count, 0);
 }
 
 /* Rows whose maxima, sums and logarithms are taken together: neither has to wait for the one
@@ -104,8 +174,10 @@ FNN_INLINE void FN(softmax_short)(int count, ptrdiff_t n, const real *x, real *y
     const vmask tail = FN(mask)(n);
     vec high[FN(SHORT_ROWS)], e[FN(SHORT_ROWS)], sum[FN(SHORT_ROWS)];
     FN(short_rows)(count, n, x, high, e, sum);
+    FN(prepare_sums)(sum, count);
     FNN_UNROLL
-    for (int i = 0; i < count; i++) FN(store_m)(y + i * n, e[i] / sum[i], tail);
+    for (int i = 0; i < count; i++)
+        FN(store_m)(y + i * n, FN(over_sum)(e[i], sum, count, i), tail);
 }
 
 static FNN_NOINLINE void FN(softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
@@ -143,11 +215,8 @@ FNN_INLINE void FN(short_statistics)(int count, ptrdiff_t n, const real *x, real
                                      real *sum) {
     vec high[FN(SHORT_ROWS)], e[FN(SHORT_ROWS)], all[FN(SHORT_ROWS)];
     FN(short_rows)(count, n, x, high, e, all);
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) {
-        most[i] = high[i][0];
-        sum[i] = all[i][0];
-    }
+    FN(store_rows)(most, high, count);
+    FN(store_rows)(sum, all, count);
 }
 
 /* The same for any number of any rows, best no more than row_block. */

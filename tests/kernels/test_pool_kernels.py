@@ -90,3 +90,45 @@ def test_first_of_equals_and_last_nan(isa, dtype):
     want = np.arange(0, 48, 3)
     want[1] = 2 * 48 + 4
     assert index.ravel().tolist() == want.tolist()
+
+
+@pytest.mark.parametrize("height", [2, 5, 8])
+@pytest.mark.parametrize("width", [2, 3, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17])
+def test_short_rows(width, height, isa, dtype):
+    """Maps whose rows go several a vector, across planes; here and there a NaN."""
+    rng = np.random.default_rng(width)
+    case = PoolCase((7, 5, height, width), (2, 2), (2, 2))
+    x = np.round(rng.standard_normal(case.x), 1).astype(dtype)
+    arguments = (*how(case), case.dilation, case.out_size)
+    for place in (None, 0, x.size // 2, x.size - 1):
+        if place is not None:
+            x.reshape(-1)[place] = np.nan
+        best, index = reference.max_pool2d(x, *arguments)
+        got, got_index = native.max_pool2d(x, *arguments)
+        assert_exact(got, best, "maximum")
+        assert_exact(got_index, index, "position")
+    grad = rng.standard_normal(best.shape).astype(dtype)
+    dx = native.max_pool2d_backward(grad, index, case.x[2:])
+    want = reference.max_pool2d_backward(*in_float64(grad), index, case.x[2:])
+    assert_exact(dx, want.astype(dtype), "gradient")
+
+
+@pytest.mark.parametrize("size", [(7, 25), (12, 56), (9, 65), (8, 30)])
+@pytest.mark.parametrize("where", ["anywhere", "in the windows", "nowhere"])
+def test_maxima_of_overlapping_windows_go_where_the_indices_say(where, size, isa, dtype):
+    """The sizes look like 3x3 windows of stride 2; the indices need not."""
+    rng = np.random.default_rng(0)
+    height, width = size
+    out = ((height - 3) // 2 + 1, (width - 3) // 2 + 1)
+    grad = rng.standard_normal((3, 1, *out)).astype(dtype)
+    corner = 2 * width * np.arange(out[0])[:, None] + 2 * np.arange(out[1])
+    index = corner + rng.integers(0, 3, grad.shape) + width * rng.integers(0, 3, grad.shape)
+    if where != "in the windows":  # the second plane only, and only its end
+        index[1, 0, -1, -1] = 0 if where == "anywhere" else -1
+    want = np.zeros((3, height * width), dtype)
+    for plane, at, g in zip(want, index.reshape(3, -1), grad.reshape(3, -1), strict=True):
+        for i, v in zip(at, g, strict=True):
+            if i >= 0:
+                plane[i] += v
+    dx = native.max_pool2d_backward(grad, index.astype(np.int32), size)
+    assert_exact(dx.reshape(want.shape), want, "gradient")
