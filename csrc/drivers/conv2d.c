@@ -6,6 +6,7 @@
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d.h"
+#include "drivers/conv2d_flat.h"
 #include "drivers/conv2d_phases.h"
 #include "drivers/conv2d_sizes.h"
 
@@ -127,6 +128,19 @@ static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const
                                 (dilated ? PHASES_COPY * copied : 0) <= DOUBT * rows;
 }
 
+/* F(4, 4) along rows saves half of the products of seven taps, and loses lanes neither at the ends of
+ * rows nor by strides; its transforms and turning cost as much for any number of channels. */
+static int prefers_flat(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    const fnn_table_f32 *kernels = &ctx->kernels->f32;
+    if (ctx->precision == FNN_STRICT || !kernels->winograd_flat_input) return 0;
+    if (!fnn_conv2d_flat_can(s, pass)) return 0;
+    const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, 0);
+    const double rows = fnn_conv2d_rows_cycles(s, pass, &sizes);
+    const double direct = fnn_conv2d_direct_cycles(s, pass, sizes.lanes);
+    return fnn_conv2d_flat_cycles(s, pass, sizes.lanes, kernels->conv2d_registers) <=
+           (rows > 0 && rows < direct ? rows : direct);
+}
+
 /* Many channels: the algorithm that is expected to take least; FNN_AUTO where im2col cannot read
  * rows of pixels. */
 static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
@@ -183,6 +197,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
         return (choice){FNN_DIRECT, "groups of few channels: windows in place, or groups side by side"};
     if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(ctx, s, &f, pass))
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
+    if (!is_f64 && prefers_flat(ctx, s, pass))
+        return (choice){FNN_WINOGRAD, "window of one row: fewer multiplications than the sum has"};
     const choice deep = choose_deep(ctx, s, pass, is_f64);
     if (deep.algorithm != FNN_AUTO) return deep;
     if (prefers_batch(s, pass, lanes, element))

@@ -6,71 +6,12 @@
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d_batch.h"
-
-/* Register tiles of each kind of ISA, in the order of kernels/conv2d_tiles.h: conv2d_pixels if taps
- * is 1, else conv2d_pixel_runs. */
-typedef struct pixel_tile {
-    int outs, taps, pixels;
-} pixel_tile;
-#define X(O, P) {O, 1, P},
-static const pixel_tile pixels_16[] = {FNN_CONV2D_PIXELS_16(X)};
-static const pixel_tile pixels_32[] = {FNN_CONV2D_PIXELS_32(X)};
-#undef X
-#define X(T, P) {1, T, P},
-static const pixel_tile runs_16[] = {FNN_CONV2D_PIXEL_RUNS_16(X)};
-static const pixel_tile runs_32[] = {FNN_CONV2D_PIXEL_RUNS_32(X)};
-#undef X
-#define LIST(tiles) {tiles, (int)(sizeof(tiles) / sizeof *(tiles))}
-static const struct {
-    const pixel_tile *tiles;
-    int count;
-} tile_lists[2][2] = {{LIST(pixels_16), LIST(runs_16)}, {LIST(pixels_32), LIST(runs_32)}};
-#undef LIST
+#include "drivers/conv2d_pixels.h"
 
 enum {
     BATCH_BYTES = 512 * 1024, /* source and result of a band that stay in the L2 cache */
-    GRAIN = 200000,           /* multiply-adds worth a task */
-    TILE_COST = 40            /* of a call, in half cycles */
+    GRAIN = 200000            /* multiply-adds worth a task */
 };
-
-/* What a row of one class asks for: output channels, pixels, input channels by taps, and taps that
- * stand as far apart as pixels do (1 if they do not). */
-typedef struct pixel_need {
-    ptrdiff_t outs, width, terms, run;
-} pixel_need;
-
-typedef struct pixel_choice {
-    int number; /* in its list */
-    pixel_tile size;
-} pixel_choice;
-
-/* Half cycles for a row: two multiply-adds or two loads a cycle, four cycles of latency;
- * PTRDIFF_MAX if the tile is too large. */
-static ptrdiff_t pixel_cost(const pixel_tile *t, const pixel_need *need) {
-    if (t->outs > need->outs || t->pixels > need->width) return PTRDIFF_MAX;
-    if (t->taps > 1 && t->taps != need->run) return PTRDIFF_MAX;
-    const ptrdiff_t products = (ptrdiff_t)t->outs * t->taps * t->pixels;
-    const ptrdiff_t loads = t->outs * t->taps + t->pixels + t->taps - 1;
-    const ptrdiff_t step = fnn_max(fnn_max(products, loads), 8) + 1;
-    return fnn_ceil_div(need->outs, t->outs) * fnn_ceil_div(need->width, t->pixels) *
-           (need->terms / t->taps * step + 2 * t->outs * t->pixels + TILE_COST);
-}
-
-static pixel_choice choose_pixels(int registers, const pixel_need *need) {
-    pixel_choice best = {0};
-    ptrdiff_t least = PTRDIFF_MAX;
-    for (int kind = 0; kind < 2; kind++) {
-        for (int i = 0; i < tile_lists[registers == 32][kind].count; i++) {
-            const pixel_tile *tile = &tile_lists[registers == 32][kind].tiles[i];
-            const ptrdiff_t cost = pixel_cost(tile, need);
-            if (cost < least) {
-                least = cost;
-                best = (pixel_choice){i, *tile};
-            }
-        }
-    }
-    return best;
-}
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"

@@ -112,3 +112,13 @@ void FN(fnn_conv2d_winograd_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_
 void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                            const real *dy, const real *x, real *dw, real *db,
                                            void *workspace);
+
+/* `winograd` for windows of one row; for the passes and shapes that fnn_conv2d_flat_can does. */
+size_t FN(fnn_conv2d_flat_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                     fnn_conv2d_pass pass);
+void FN(fnn_conv2d_flat_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                  fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
+void FN(fnn_conv2d_flat_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                 const real *w, const real *bias, real *y, void *workspace);
+void FN(fnn_conv2d_flat_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       const real *dy, const real *w, real *dx, void *workspace);

@@ -46,12 +46,23 @@ static const FN(method) FN(phases) = {
     FN(fnn_conv2d_phases_backward_data), FN(fnn_conv2d_phases_backward_weight),
     FN(fnn_conv2d_phases_describe)};
 
+#if FNN_REAL_IS_F32
+/* `winograd` for windows of one row: no gradient of the weights. */
+static const FN(method) FN(flat) = {.workspace = FN(fnn_conv2d_flat_workspace),
+                                    .forward = FN(fnn_conv2d_flat_forward),
+                                    .backward_data = FN(fnn_conv2d_flat_backward_data),
+                                    .describe = FN(fnn_conv2d_flat_describe)};
+#endif
+
 /* NULL if the forced algorithm cannot do the shape. */
 static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          fnn_conv2d_pass pass) {
     const fnn_algorithm choice = fnn_conv2d_choice(ctx, shape, pass, !FNN_REAL_IS_F32);
     if (choice == FNN_DIRECT && fnn_conv2d_depthwise_suits(ctx, shape, pass, !FNN_REAL_IS_F32))
         return &FN(depthwise);
+#if FNN_REAL_IS_F32
+    if (choice == FNN_WINOGRAD && shape->r == 1) return &FN(flat);
+#endif
     if (choice == FNN_WINOGRAD && shape->dilation_h > 1) return &FN(phases);
     return choice == FNN_AUTO ? NULL : &FN(methods)[choice];
 }

@@ -18,6 +18,15 @@
 #include "kernels/winograd_tmpl.c"
 #include "kernels/winograd_weights_tmpl.c"
 #include "kernels/winograd_product_tmpl.c"
+#if FNN_VBYTES >= 32 && FNN_REAL_IS_F32
+#include "kernels/winograd_flat_tmpl.c"
+#elif FNN_REAL_IS_F32
+#define winograd_flat_input_f32 NULL
+#define winograd_flat_output_f32 NULL
+#else
+#define winograd_flat_input_f64 NULL
+#define winograd_flat_output_f64 NULL
+#endif
 #include "kernels/reduce_tmpl.c"
 #include "kernels/pool_tmpl.c"
 #include "kernels/pool_bundle_tmpl.h"

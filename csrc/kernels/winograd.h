@@ -68,3 +68,21 @@ typedef void FN(winograd_four_fn)(int i, ptrdiff_t channels, const real *taps, c
 typedef void FN(winograd_sixteen_fn)(const real *w, ptrdiff_t w_out, ptrdiff_t w_in, int turned,
                                      real *u, const real *v, ptrdiff_t v_position, int add, real *m,
                                      ptrdiff_t m_position, const real *ahead, ptrdiff_t ahead_row);
+
+/* Windows of one row, by F(4, 4) along it: four results from seven inputs d and four taps g with seven
+ * products instead of 16, y = A^T [ (G g) . (B^T d) ], at +-A, +-B, +-C and infinity. Every element of x,
+ * v, m and y is a vector, of LANES rows. Both are NULL for vectors shorter than 32 bytes and for float64. */
+#define FNN_FLAT_A 0.25
+#define FNN_FLAT_B 0.9
+#define FNN_FLAT_C 1.75
+
+/* v[c*v_channel + p*v_position + t*LANES] = (B^T d)[p], d[i] = x[c*x_channel + (4*t + i)*x_step], for
+ * c < channels, t < tiles, p < 7. */
+typedef void FN(winograd_flat_input_fn)(ptrdiff_t channels, ptrdiff_t x_channel, ptrdiff_t tiles,
+                                        const real *x, ptrdiff_t x_step, real *v,
+                                        ptrdiff_t v_channel, ptrdiff_t v_position);
+
+/* y[(o*tiles + t)*4*LANES + j*LANES] = bias[o] + (A^T M)[j], M[p] = m[p*m_position + (o*tiles + t)*LANES],
+ * for o < outs, t < tiles, j < 4. bias may be NULL. */
+typedef void FN(winograd_flat_output_fn)(ptrdiff_t outs, ptrdiff_t tiles, const real *m,
+                                         ptrdiff_t m_position, const real *bias, real *y);

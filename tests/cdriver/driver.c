@@ -60,7 +60,8 @@ static const wish wishes[] = {{FNN_AUTO, FNN_FAST, 1, ""},
                               {FNN_IM2COL, FNN_FAST, 1, ", im2col"},
                               {FNN_BATCH, FNN_FAST, 1, ", batch"},
                               {FNN_WINOGRAD, FNN_FAST, 4, ", winograd"},
-                              {FNN_WINOGRAD, FNN_STRICT, 1.5, ", strict winograd"}};
+                              {FNN_WINOGRAD, FNN_STRICT, 1.5, ", strict winograd"},
+                              {FNN_AUTO, FNN_FAST, 4, ", as chosen"}};
 
 /* One case on one instruction set. */
 typedef struct trial {

@@ -13,6 +13,7 @@ import cases as windows
 import cases_pointwise as pointwise
 import cases_products as products
 import numpy as np
+from cases_flat import FLAT
 from compare import TRANSCENDENTAL, eps, largest
 
 from fastnn.backends.reference import backend as reference
@@ -305,6 +306,7 @@ def large(dtype):
     yield conv2d(windows.Conv2dCase((2, 3, 61, 67), 40, padding=(1,) * 4), dtype)  # sums of dy
     yield conv2d(windows.Conv2dCase((5, 150, 7, 7), 70, (1, 1)), dtype)  # images joined, forward
     yield conv2d(windows.Conv2dCase((5, 70, 7, 7), 150, (1, 1)), dtype)  # and backward-data
+    yield conv2d(FLAT[1], dtype)  # rows side by side
     case = windows.PoolCase((17, 19, 29, 31), (3, 3), (2, 2), (1, 1))
     yield pool(case, dtype, True)
     yield pool(case, dtype, False)

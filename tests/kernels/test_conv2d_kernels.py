@@ -6,8 +6,10 @@ import math
 import numpy as np
 import pytest
 from cases import CONV2D, Conv2dCase
+from cases_flat import FLAT
 from compare import PLAIN, WINOGRAD, assert_products, in_float64, poison, same_bits
 
+from fastnn.backends import _native
 from fastnn.backends import native as native_module
 from fastnn.backends.reference import backend as reference
 
@@ -89,6 +91,19 @@ def test_chosen_algorithm(case, dtype):
     allowed = WINOGRAD["fast"] if dtype == np.float32 else PLAIN
     check_forward(case, dtype, rounding=allowed)
     check_backward(case, dtype, rounding=allowed)
+
+
+@pytest.mark.parametrize("case", FLAT, ids=str)
+def test_windows_of_one_row(case, isa):
+    """Fewer multiplications where that is allowed, which no forced algorithm does."""
+    for which in ("forward", "input") if case.stride == (1, 1) else ("forward",):
+        how = (case.x, case.weight, *case.how, which, "float32", "auto")
+        fast, strict = (_native.conv2d_plan(*how, each)["algorithm"] for each in ("fast", "strict"))
+        assert (fast == "winograd") == (isa in ("avx2", "avx512"))
+        assert strict != "winograd"
+    check_forward(case, np.float32, rounding=WINOGRAD["fast"])
+    check_forward(case, np.float32, precision="strict")
+    check_backward(case, np.float32, rounding=WINOGRAD["fast"])
 
 
 @pytest.mark.parametrize(("c", "k"), [(16, 8), (17, 11), (16, 16), (33, 13), (40, 24), (33, 47)])

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from cases import CONV2D
+from cases_flat import FLAT
 from cases_products import GEMM, LINEAR
 from kernel_calls import SMALL, calls
 
@@ -32,6 +33,7 @@ EVERYTHING = (True, True, True)
 #: float64 has only runs; with 16 registers four tiles of Winograd's, and sixteen, go the way of
 #: more.
 WINDOWS = ("window", "spread", "window_weight", "short", "short_weight", "few", "few_spread")
+TRANSFORMS = ("product", "depth", "flat_input", "flat_output")
 NEVER_CHOSEN = {("scalar", "conv2d_dot3"), ("scalar", "conv2d_lanes")}
 NEVER_CHOSEN |= {
     (isa, f"conv2d_{name}")
@@ -42,9 +44,9 @@ NEVER_CHOSEN |= {(isa, "gemm_squares") for isa in ("scalar", "sse2", "avx2", "ne
 NEVER_CHOSEN |= {(isa, "winograd_four") for isa in ("scalar", "sse2", "avx2")}
 NEVER_CHOSEN |= {(isa, "winograd_sixteen") for isa in ("scalar", "sse2", "avx2", "neon")}
 NEVER_CHOSEN |= {
-    (isa, f"winograd_{name}") for isa in ("scalar", "sse2", "neon") for name in ("product", "depth")
+    (isa, f"winograd_{name}") for isa in ("scalar", "sse2", "neon") for name in TRANSFORMS
 }
-FLOAT32_ONLY = {f"winograd_{name}" for name in ("product", "depth", "sixteen")}
+FLOAT32_ONLY = {f"winograd_{name}" for name in (*TRANSFORMS, "sixteen")}
 FLOAT32_ONLY |= {f"conv2d_{name}" for name in WINDOWS}
 
 
@@ -78,6 +80,8 @@ def compared(dtype) -> Iterator[Callable[[], object]]:
     yield from products(dtype)
     for algorithm in ALGORITHMS:
         yield from convolutions(dtype, algorithm)
+    x, weight, bias, _ = FLAT[0].arrays(dtype)
+    yield lambda: native.conv2d(x, weight, bias, *FLAT[0].how)
     yield lambda: _native.fma_work(1, dtype == "float64")
     for stream in ("read", "write", "copy"):
         yield lambda s=stream: _native.stream_work(s, np.ones(1024, dtype), 1)

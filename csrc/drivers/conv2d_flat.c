@@ -1,0 +1,60 @@
+/* Windows of one row by F(4, 4): forward and backward-data, and what they are expected to take. */
+#include <stdint.h>
+#include <string.h>
+
+#include "base/common.h"
+#include "base/fpstate.h"
+#include "kernels/kernels.h"
+
+#include "drivers/conv2d_flat.h"
+#include "drivers/conv2d_pixels.h"
+
+enum {
+    GRAIN = 200000,          /* multiply-adds worth a second thread */
+    FAR_BYTES = 1 << 20,     /* maps beyond are fetched ahead: half of L2 */
+    LEAST_CHANNELS = 8       /* on either side: both transforms pass over them */
+};
+
+/* Cycles for each of what the plan counts, on the scale of conv2d_rivals.c: fitted to the times over the
+ * problems that README.md names. */
+typedef struct factors {
+    double product, turn, transform, channel, weight;
+} factors;
+static const factors fitted[2] = {{1.0, 1.07, 0, 0, 8.8}, {1.13, 0.45, 28, 26, 8.5}};
+
+int fnn_conv2d_flat_can(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    if (s->r != 1 || s->s < FNN_FLAT_M || pass == FNN_BACKWARD_WEIGHT) return 0;
+    if (fnn_min(s->c, s->k) < LEAST_CHANNELS * s->groups) return 0;
+    if (s->n < 1 || s->p < 1 || s->q < 1 || s->w < 1) return 0;
+    if (s->pad_top != 0 || (s->p - 1) * s->stride_h >= s->h) return 0;
+    if (pass == FNN_BACKWARD_DATA && (s->stride_h > 1 || s->stride_w > 1 || s->p != s->h)) return 0;
+    const fnn_conv2d_shape seen = fnn_flat_shape(s, pass);
+    return seen.pad_left >= 0 && fnn_conv2d_picked(&seen).shape.dilation_w == 1;
+}
+
+double fnn_conv2d_flat_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass, ptrdiff_t lanes,
+                              int registers) {
+    const fnn_conv2d_shape seen = fnn_flat_shape(shape, pass), *s = &seen;
+    const fnn_flat_plan plan = fnn_flat_lay(s, lanes);
+    const ptrdiff_t outs = fnn_min(plan.out, FNN_FLAT_OUTS);
+    const pixel_need need = {.outs = outs, .width = plan.tiles, .terms = plan.in * plan.chunks,
+                             .run = 1};
+    const pixel_choice tile = choose_pixels(registers, &need);
+    const double products = 0.5 * FNN_FLAT_POSITIONS * (double)fnn_ceil_div(plan.out, outs) *
+                            (double)pixel_cost(&tile.size, &need);
+    const double turned = (double)(lanes * (plan.in * plan.pick.shape.w + plan.out * s->q));
+    const double transformed = (double)(plan.in * plan.slots + plan.out * plan.tiles);
+    const double weights = (double)(s->k * plan.in * plan.chunks);
+    const factors *f = &fitted[registers == 32];
+    return (double)(plan.blocks * s->groups) *
+               (f->product * products + f->turn * turned + f->transform * transformed +
+                f->channel * (double)(plan.in + plan.out)) +
+           f->weight * weights;
+}
+
+#include "base/real_f32.h"
+#include "drivers/common_tmpl.h"
+#include "drivers/conv2d_finish_tmpl.h"
+#include "drivers/conv2d_planes_tmpl.h"
+#include "drivers/conv2d_flat_tmpl.c"
+#include "base/real_end.h"

@@ -1,0 +1,70 @@
+/* Forward, and backward-data without stride, where windows are one row high, by F(4, 4) along rows (kernels/winograd.h).
+ *
+ * Only columns that some tap reads are taken; they are split by phase of column (column mod stride),
+ * and the taps of a phase into chunks of four. Chunk i of result tile t reads input tile t + i, so that an
+ * input tile is transformed once for all chunks. */
+#ifndef FNN_DRIVERS_CONV2D_FLAT_H
+#define FNN_DRIVERS_CONV2D_FLAT_H
+
+#include "drivers/conv2d.h"
+
+enum {
+    FNN_FLAT_M = 4,         /* results and taps of a tile */
+    FNN_FLAT_POSITIONS = 7, /* products of a tile */
+    FNN_FLAT_OUTS = 8,      /* output channels at a time */
+    FNN_FLAT_CHANNELS = 4,  /* input channels turned at a time: L1 */
+    FNN_FLAT_LANES = 16     /* most rows side by side */
+};
+
+typedef struct fnn_flat_plan {
+    fnn_conv2d_pick pick;
+    ptrdiff_t in, out;       /* channels of a group */
+    ptrdiff_t rows, blocks;  /* of the results of all images; of LANES of them */
+    ptrdiff_t stride, tiles; /* phases; tiles of a row */
+    ptrdiff_t chunks, slots; /* of all phases: of taps; input tiles of a channel's row */
+    ptrdiff_t pitch;         /* columns of a turned row, its zeros counted */
+} fnn_flat_plan;
+
+/* Chunks of the taps of a phase. */
+FNN_INLINE ptrdiff_t fnn_flat_chunks(const fnn_flat_plan *plan, ptrdiff_t phase) {
+    const ptrdiff_t taps = fnn_ceil_div(plan->pick.shape.s - phase, plan->stride);
+    return fnn_ceil_div(fnn_max(taps, 0), FNN_FLAT_M);
+}
+
+FNN_INLINE fnn_flat_plan fnn_flat_lay(const fnn_conv2d_shape *s, ptrdiff_t lanes) {
+    fnn_flat_plan plan = {.pick = fnn_conv2d_picked(s), .in = s->c / s->groups,
+                          .out = s->k / s->groups, .rows = s->n * s->p,
+                          .blocks = fnn_ceil_div(s->n * s->p, lanes),
+                          .tiles = fnn_ceil_div(s->q, FNN_FLAT_M)};
+    const fnn_conv2d_shape *picked = &plan.pick.shape;
+    plan.stride = picked->stride_w;
+    plan.pitch = picked->pad_left + picked->w;
+    for (ptrdiff_t phase = 0; phase < plan.stride; phase++) {
+        const ptrdiff_t chunks = fnn_flat_chunks(&plan, phase);
+        if (chunks == 0) continue;
+        const ptrdiff_t slots = plan.tiles + chunks - 1;
+        plan.chunks += chunks, plan.slots += slots;
+        plan.pitch = fnn_max(plan.pitch, plan.stride * (FNN_FLAT_M * slots + 3));
+    }
+    return plan;
+}
+
+/* A pass as a forward one: backward-data is the same with the window turned. */
+FNN_INLINE fnn_conv2d_shape fnn_flat_shape(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    fnn_conv2d_shape seen = *s;
+    if (pass == FNN_FORWARD) return seen;
+    seen.c = s->k, seen.k = s->c;
+    seen.h = s->p, seen.w = s->q, seen.p = s->h, seen.q = s->w;
+    seen.pad_left = (s->s - 1) * s->dilation_w - s->pad_left;
+    seen.pad_right = (s->s - 1) * s->dilation_w - s->pad_right;
+    return seen;
+}
+
+/* Whether it is possible: rows of taps inside of the source, neighbours once columns are picked. */
+int fnn_conv2d_flat_can(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass);
+
+/* Cycles that it is expected to take. */
+double fnn_conv2d_flat_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass, ptrdiff_t lanes,
+                              int registers);
+
+#endif
