@@ -15,6 +15,25 @@ enum {
     LEAST_CHANNELS = 8       /* on either side: both transforms pass over them */
 };
 
+static FNN_NOINLINE fnn_flat_plan fnn_flat_lay(const fnn_conv2d_shape *s,
+                                               ptrdiff_t lanes) {
+    fnn_flat_plan plan = {.pick = fnn_conv2d_picked(s), .in = s->c / s->groups,
+                          .out = s->k / s->groups, .rows = s->n * s->p,
+                          .blocks = fnn_ceil_div(s->n * s->p, lanes),
+                          .tiles = fnn_ceil_div(s->q, FNN_FLAT_M)};
+    const fnn_conv2d_shape *picked = &plan.pick.shape;
+    plan.stride = picked->stride_w;
+    plan.pitch = picked->pad_left + picked->w;
+    for (ptrdiff_t phase = 0; phase < plan.stride; phase++) {
+        const ptrdiff_t chunks = fnn_flat_chunks(&plan, phase);
+        if (chunks == 0) continue;
+        const ptrdiff_t slots = plan.tiles + chunks - 1;
+        plan.chunks += chunks, plan.slots += slots;
+        plan.pitch = fnn_max(plan.pitch, plan.stride * (FNN_FLAT_M * slots + 3));
+    }
+    return plan;
+}
+
 /* Cycles for each of what the plan counts, on the scale of conv2d_rivals.c: fitted to the times over the
  * problems that README.md names. */
 typedef struct factors {

@@ -31,24 +31,6 @@ FNN_INLINE ptrdiff_t fnn_flat_chunks(const fnn_flat_plan *plan, ptrdiff_t phase)
     return fnn_ceil_div(fnn_max(taps, 0), FNN_FLAT_M);
 }
 
-FNN_INLINE fnn_flat_plan fnn_flat_lay(const fnn_conv2d_shape *s, ptrdiff_t lanes) {
-    fnn_flat_plan plan = {.pick = fnn_conv2d_picked(s), .in = s->c / s->groups,
-                          .out = s->k / s->groups, .rows = s->n * s->p,
-                          .blocks = fnn_ceil_div(s->n * s->p, lanes),
-                          .tiles = fnn_ceil_div(s->q, FNN_FLAT_M)};
-    const fnn_conv2d_shape *picked = &plan.pick.shape;
-    plan.stride = picked->stride_w;
-    plan.pitch = picked->pad_left + picked->w;
-    for (ptrdiff_t phase = 0; phase < plan.stride; phase++) {
-        const ptrdiff_t chunks = fnn_flat_chunks(&plan, phase);
-        if (chunks == 0) continue;
-        const ptrdiff_t slots = plan.tiles + chunks - 1;
-        plan.chunks += chunks, plan.slots += slots;
-        plan.pitch = fnn_max(plan.pitch, plan.stride * (FNN_FLAT_M * slots + 3));
-    }
-    return plan;
-}
-
 /* A pass as a forward one: backward-data is the same with the window turned. */
 FNN_INLINE fnn_conv2d_shape fnn_flat_shape(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     fnn_conv2d_shape seen = *s;

@@ -28,8 +28,8 @@ typedef struct FN(flat_job) {
     size_t u_bytes, tap_bytes, v_bytes, m_bytes, result_bytes, picked_bytes, worker_bytes;
 } FN(flat_job);
 
-static FN(flat_job) FN(prepare_flat)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
-                                     const fnn_flat_plan *plan) {
+static FNN_NOINLINE FN(flat_job) FN(prepare_flat)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
+                                                  const fnn_flat_plan *plan) {
     FN(flat_job) job = {.plan = plan, .shape = s, .kernels = FN(table)(ctx)};
     const ptrdiff_t lanes = job.kernels->lanes, outs = fnn_min(plan->out, FNN_FLAT_OUTS);
     const pixel_need need = {.outs = outs, .width = plan->tiles, .terms = plan->in * plan->chunks,
@@ -67,7 +67,7 @@ FNN_INLINE void FN(flat_weights)(const real g[FNN_FLAT_M], real *u, ptrdiff_t ap
     u[6 * apart] = g[3];
 }
 
-static void FN(flat_all_weights)(const FN(flat_job) *job) {
+static FNN_NOINLINE void FN(flat_all_weights)(const FN(flat_job) *job) {
     const fnn_flat_plan *plan = job->plan;
     const ptrdiff_t taps = job->shape->s, apart = plan->out * plan->in * plan->chunks;
     for (ptrdiff_t group = 0; group < job->shape->groups; group++) {
@@ -267,7 +267,8 @@ size_t FN(fnn_conv2d_flat_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape 
 }
 
 /* The job has its strides of weights, its arrays and its finishing. */
-static void FN(flat_run)(const fnn_ctx *ctx, FN(flat_job) *job, char *workspace) {
+static FNN_NOINLINE void FN(flat_run)(const fnn_ctx *ctx, FN(flat_job) *job,
+                                      char *workspace) {
     const fnn_flat_plan *plan = job->plan;
     const fnn_conv2d_shape *s = job->shape;
     job->u = (real *)workspace;
