@@ -29,6 +29,10 @@ def conv2d_pair(name: str, value: int | Sequence[int]) -> Pair:
     TypeError
         If a value is not an integer.
     """
+    if type(value) is int:  # small convolutions would notice what follows
+        return value, value
+    if type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int:
+        return value
     pair = _as_pair(f"conv2d: {name}", value)
     if pair is None:
         raise RuntimeError(

@@ -212,6 +212,8 @@ def _sides(
 
 
 def _pair(name: str, value: int | Sequence[int]) -> Pair:
+    if type(value) is int:
+        return value, value
     if type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int:
         return value
     return window.conv2d_pair(name, value)
