@@ -34,6 +34,7 @@ typedef struct features {
     int cached;              /* and the result does not exceed the last cache */
     int many_taps;           /* of which `direct` reads runs, and columns would be copied */
     int wide;                /* tiles of 32 registers: the product keeps its speed on few columns */
+    int split_deep;          /* with 16 registers: weights where columns repay a stride's phases */
 } features;
 
 /* An algorithm, and the rule that led to it. */
@@ -68,6 +69,7 @@ static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_
         if (f->pointwise) return fnn_min(c, k) >= 2 * lanes ? pointwise : NULL;
         if (f->short_sum) return k >= 16 * lanes ? few_in : NULL;
         if (f->many_taps && images >= 8) return NULL;
+        if (f->split_deep) return strided;
         return f->narrow && c * k >= lanes * lanes &&
                        (pixels >= 128 || images == 1 || c * k >= 64 * lanes * lanes)
                    ? narrow : NULL;
@@ -190,7 +192,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
                         .cached = s->r * s->s * pixels * element > COLUMN_BYTES &&
                                   s->n * s->k * pixels * element <= BATCH_MAPS,
                         .many_taps = wide && s->r * s->s >= (split ? 49 : 25),
-                        .wide = wide};
+                        .wide = wide,
+                        .split_deep = !wide && split && fnn_min(s->c, s->k) >= 64 * s->groups};
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
     if (fnn_conv2d_depthwise_suits(ctx, s, pass, is_f64))
