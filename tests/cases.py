@@ -237,6 +237,15 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((2, 20, 8, 7), 20, (2, 6), (3, 1), dilation=(3, 1), groups=20),
         C((2, 21, 7, 7), 21, (5, 5), (2, 2), groups=21),
         C((1, 18, 9, 11), 18, (3, 8), (2, 3), dilation=(3, 1), groups=18, bias=False),
+        C((3, 23, 9, 8), 23, (4, 4), (4, 3), groups=23),
+        C((1, 18, 8, 7), 18, (3, 3), (3, 3), dilation=(2, 1), groups=18, bias=False),
+        # planes in L1, one at a time, and two whose strides and dilations leave every second column
+        *(C((1, 4, h, w), 4, (k, 7 - k // 2), padding=(3, 2, 2, 1), groups=4)
+          for k in (5, 7) for h, w in ((9, 13), (14, 18), (23, 33), (33, 70))),
+        *(C((2, 4, h, w), 4, (k, k), (2, 2), (k - 1, k - 2, k - 1, k), (2, 2), 4)
+          for k in (3, 5, 7) for h, w in ((16, 16), (23, 35), (45, 40))),
+        C((2, 6, 18, 38), 6, (3, 4), (1, 2), (0, 1, 1, 0), (1, 2), 6, bias=False),
+        C((1, 2, 60, 38), 2, (7, 1), (2, 2), (5, 9, 0, 0), (2, 3), 2),
         # strips down small planes
         C((2, 3, 20, 28), 3, padding=SAME3, groups=3),
         C((1, 3, 24, 13), 3, (5, 5), padding=(4, 4, 0, 2), groups=3),

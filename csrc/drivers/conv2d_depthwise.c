@@ -8,6 +8,7 @@
 #include "kernels/kernels.h"
 
 #include "drivers/conv2d_few.h"
+#include "drivers/conv2d_near.h"
 
 enum {
     GRAIN = 200000,           /* multiply-adds worth a task */
@@ -135,7 +136,7 @@ static double short_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
 }
 
 /* How a pass goes: by windows in place, by lanes of groups, by multiplying planes, or not here. */
-typedef enum way { WAY_NONE, WAY_WINDOW, WAY_LANES, WAY_SCALE, WAY_SHORT, WAY_FEW } way;
+typedef enum way { WAY_NONE, WAY_WINDOW, WAY_LANES, WAY_SCALE, WAY_SHORT, WAY_FEW, WAY_NEAR } way;
 
 static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                       int is_f64) {
@@ -151,6 +152,12 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
         if (cycles < lane_cycles(s, pass, vector) &&
             (!window || cycles < window_cycles(s, pass, vector)))
             return WAY_SHORT;
+    }
+    if (fnn_conv2d_near_can(ctx, s, pass, is_f64)) {
+        const double cycles = fnn_conv2d_near_cycles(ctx, s, pass);
+        if (cycles < lane_cycles(s, pass, vector) &&
+            (!window || cycles < window_cycles(s, pass, vector)))
+            return WAY_NEAR;
     }
     if (prefers_lanes(s, pass, vector, window)) return WAY_LANES;
     return window ? WAY_WINDOW : WAY_NONE;

@@ -182,6 +182,12 @@ void FN(fnn_conv2d_depthwise_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape
         FN(fnn_conv2d_few_forward)(ctx, shape, x, w, bias, y);
         return;
     }
+#if FNN_REAL_IS_F32
+    if (way == WAY_NEAR) {
+        FN(fnn_conv2d_near_forward)(ctx, shape, x, w, bias, y, workspace);
+        return;
+    }
+#endif
     if (way == WAY_LANES) {
         FN(fnn_conv2d_lanes_forward)(ctx, shape, x, w, bias, y, workspace);
         return;
@@ -202,6 +208,12 @@ void FN(fnn_conv2d_depthwise_backward_data)(const fnn_ctx *ctx, const fnn_conv2d
         FN(fnn_conv2d_few_backward_data)(ctx, shape, dy, w, dx);
         return;
     }
+#if FNN_REAL_IS_F32
+    if (way == WAY_NEAR) {
+        FN(fnn_conv2d_near_backward_data)(ctx, shape, dy, w, dx, workspace);
+        return;
+    }
+#endif
     if (way == WAY_LANES) {
         FN(fnn_conv2d_lanes_backward_data)(ctx, shape, dy, w, dx, workspace);
         return;
@@ -266,6 +278,9 @@ size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_s
     const way way = choose_way(ctx, shape, pass, !FNN_REAL_IS_F32);
     if (way == WAY_SCALE || way == WAY_FEW) return 0;
     if (way == WAY_LANES) return FN(fnn_conv2d_lanes_workspace)(ctx, shape, pass);
+#if FNN_REAL_IS_F32
+    if (way == WAY_NEAR) return FN(fnn_conv2d_near_workspace)(ctx, shape, pass);
+#endif
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
     if (pass == FNN_BACKWARD_WEIGHT)
         return FN(bias_bytes)(1, shape->k, FN(table)(ctx)->lanes) +
@@ -302,8 +317,9 @@ void FN(fnn_conv2d_depthwise_describe)(const fnn_ctx *ctx, const fnn_conv2d_shap
         FN(fnn_conv2d_lanes_describe)(ctx, shape, pass, to);
         return;
     }
-    if (way == WAY_SCALE || way == WAY_FEW) {
-        to->kernel = way == WAY_SCALE              ? "conv2d_scale"
+    if (way == WAY_SCALE || way == WAY_FEW || way == WAY_NEAR) {
+        to->kernel = way == WAY_SCALE            ? "conv2d_scale"
+                     : way == WAY_NEAR          ? "conv2d_near"
                      : pass == FNN_BACKWARD_DATA ? "conv2d_few_spread"
                                                  : "conv2d_few";
         fnn_conv2d_note(to, "channels", shape->c);

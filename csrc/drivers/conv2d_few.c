@@ -8,6 +8,7 @@
 
 enum {
     GRAIN_PIXELS = 32768, /* of the planes that are read or written, worth a task */
+    MOST_POSITIONS = 64,  /* of a window's rows and the gaps between them, with vectors of 64 bytes */
     MOST_VECTORS = 8,     /* of taps of a plane forward, .. */
     MOST_TERMS = 12       /* .. and terms of one backward, up to which this way was seen to win */
 };
@@ -27,8 +28,9 @@ int fnn_conv2d_few_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv
         (s->q - 1) * s->stride_w + s->s > s->w)
         return 0;
     if (pass == FNN_FORWARD && !one_run(s)) /* a run for each row */
-        return !is_f64 && k->f32.conv2d_few != NULL && lanes == 8 && s->p == 2 && s->q == 2 &&
-               s->s <= lanes;
+        return !is_f64 && k->f32.conv2d_few != NULL && s->p == 2 && s->q == 2 &&
+               (lanes == 8 ? s->s <= lanes
+                           : (s->r - 1) * s->dilation_h * s->w + s->s <= MOST_POSITIONS);
     if (pass == FNN_FORWARD)
         return (is_f64 ? k->f64.conv2d_few != NULL : k->f32.conv2d_few != NULL) &&
                places * fnn_ceil_div(s->r * s->s, lanes) <= MOST_VECTORS;

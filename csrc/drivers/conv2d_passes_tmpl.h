@@ -36,6 +36,14 @@ size_t FN(fnn_conv2d_lanes_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape
                                       fnn_conv2d_pass pass);
 void FN(fnn_conv2d_lanes_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                    fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
+/* drivers/conv2d_near.h, of float32 alone */
+size_t FN(fnn_conv2d_near_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                     fnn_conv2d_pass pass);
+void FN(fnn_conv2d_near_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                 const real *w, const real *bias, real *y, void *workspace);
+void FN(fnn_conv2d_near_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       const real *dy, const real *w, real *dx, void *workspace);
+
 /* drivers/conv2d_few.h, without a workspace */
 void FN(fnn_conv2d_few_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                 const real *w, const real *bias, real *y);

@@ -1,8 +1,14 @@
 /* Windows of one run of taps that have few places on a plane: lanes are taps, and LANES sums are
  * folded together. Contract in kernels/conv2d_window.h. */
-#if FNN_VBYTES == 32
-enum { FN(few_ahead) = 2048 / sizeof(real) }; /* elements */
+enum { FN(few_ahead) = 2048 / sizeof(real) }; /* elements: planes lie side by side */
 
+FNN_INLINE void FN(few_fetch)(const real *x) {
+    FNN_UNROLL
+    for (int l = 0; l < 3; l++)
+        __builtin_prefetch(x + FN(few_ahead) + l * (ptrdiff_t)(FNN_LINE / sizeof(real)));
+}
+
+#if FNN_VBYTES == 32
 /* At 2x2 places, runs of at most LANES taps: the sums of two planes are folded together. */
 static FNN_NOINLINE void FN(conv2d_few_squares)(const fnn_conv2d_few *a, ptrdiff_t planes,
                                                 const real *x, const real *w, const real *bias,
@@ -18,9 +24,7 @@ static FNN_NOINLINE void FN(conv2d_few_squares)(const fnn_conv2d_few *a, ptrdiff
         for (int i = 0; i < LANES; i += 4) {
             if (i >= 4 * some) break;
             const real *from = x, *const end = w + a->taps;
-            FNN_UNROLL
-            for (int l = 0; l < 3; l++) /* planes lie side by side */
-                __builtin_prefetch(x + FN(few_ahead) + l * (ptrdiff_t)(FNN_LINE / sizeof(real)));
+            FN(few_fetch)(x);
             for (; w < end; w += cols, from += a->tap_row) {
                 const vec by = FN(load_m)(w, part);
                 const real *const below = from + down;
@@ -35,16 +39,60 @@ static FNN_NOINLINE void FN(conv2d_few_squares)(const fnn_conv2d_few *a, ptrdiff
         for (ptrdiff_t i = 0; i < (bias ? 4 * some : 0); i++) y[i] += bias[j + i / 4];
     }
 }
+#elif FNN_VBYTES == 64
+/* At 2x2 places: all rows of a window at once, with gaps between them, which masks leave out; the
+ * sums of four planes are folded together. */
+static FNN_NOINLINE void FN(conv2d_few_squares)(const fnn_conv2d_few *a, ptrdiff_t planes,
+                                                const real *x, const real *w, const real *bias,
+                                                real *y) {
+    enum { MOST = 4 }; /* vectors of a plane that has such a window */
+    vmask inside[MOST];
+    ptrdiff_t at[MOST + 1] = {0}, vectors = 0, t = 0;
+    const ptrdiff_t cols = a->tap_cols, right = a->col_step, down = a->row_step;
+    for (; vectors < MOST && at[vectors] < a->taps; vectors++) {
+        unsigned bits = 0;
+        at[vectors + 1] = at[vectors];
+        for (int l = 0; l < LANES; l++, t++) {
+            if (t % a->tap_row >= cols || at[vectors + 1] == a->taps) continue;
+            bits |= 1u << l;
+            at[vectors + 1]++;
+        }
+        inside[vectors] = (vmask)bits;
+    }
+    for (ptrdiff_t j = 0; j < planes; j += 4, y += LANES) {
+        vec sums[LANES];
+        const ptrdiff_t some = fnn_min(planes - j, 4);
+        FNN_UNROLL
+        for (int i = 0; i < LANES; i++) sums[i] = FN(zero)();
+        FNN_UNROLL
+        for (int i = 0; i < LANES; i += 4) {
+            if (i >= 4 * some) break;
+            const real *from = x;
+            FN(few_fetch)(x);
+            for (ptrdiff_t v = 0; v < vectors; v++, from += LANES) {
+                const vmask part = inside[v];
+                const vec by = FN(load_spread)(w + at[v], part);
+                const real *const below = from + down;
+                sums[i] = FN(fma)(by, FN(load_m)(from, part), sums[i]);
+                sums[i + 1] = FN(fma)(by, FN(load_m)(from + right, part), sums[i + 1]);
+                sums[i + 2] = FN(fma)(by, FN(load_m)(below, part), sums[i + 2]);
+                sums[i + 3] = FN(fma)(by, FN(load_m)(below + right, part), sums[i + 3]);
+            }
+            x += a->plane;
+            w += a->taps;
+        }
+        FN(store_m)(y, FN(sum_each)(sums, LANES), FN(mask)(4 * some));
+        for (ptrdiff_t i = 0; i < (bias ? 4 * some : 0); i++) y[i] += bias[j + i / 4];
+    }
+}
 #endif
 
 static FNN_NOINLINE void FN(conv2d_few)(const fnn_conv2d_few *a, ptrdiff_t planes, const real *x,
                                         const real *w, const real *bias, real *y) {
-#if FNN_VBYTES == 32
     if (a->tap_cols < a->taps) {
         FN(conv2d_few_squares)(a, planes, x, w, bias, y);
         return;
     }
-#endif
     vec sums[LANES];
     int held = 0;
     const ptrdiff_t count = a->rows * a->cols, whole = a->taps / LANES * LANES;

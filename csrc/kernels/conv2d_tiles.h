@@ -12,6 +12,7 @@
  *   conv2d_pixels X(output channels, pixels), a pixel being a vector of images
  *   conv2d_pixel_runs X(neighbouring taps, pixels), of one output channel
  *   conv2d_lanes  X(pixels), a pixel being a vector of groups
+ *   conv2d_near   X(rows of taps, rows)
  *   conv2d_rows3  X(rows, vectors of pixels per row), of one output channel
  *   conv2d_dot    X(output channels, rows of weights)
  *   conv2d_outer  X(vectors of output channels, rows of weights)
@@ -38,6 +39,8 @@
 #define FNN_CONV2D_LINES_32(X) X(1) X(2) X(3) X(4) X(5) X(7) X(8) X(11) X(14)
 #define FNN_CONV2D_LINES_1(X) X(1) /* without vectors nothing is gained */
 #define FNN_CONV2D_LINES_16(X) X(1) X(2) X(3) X(4) X(5) X(7) X(8) X(11)
+#define FNN_CONV2D_NEAR_32(X) X(3, 8) X(5, 14) X(5, 8) X(7, 14) X(7, 8)
+#define FNN_CONV2D_NEAR_16(X) X(3, 8) X(5, 8) X(7, 8)
 #define FNN_CONV2D_ROWS3_32(X) X(14, 1) X(7, 1) X(8, 2) X(5, 4)
 #define FNN_CONV2D_ROWS3_16(X) X(8, 1) X(4, 2) X(2, 4)
 #define FNN_CONV2D_DOTS_32(X) X(1, 9) X(1, 5) X(2, 9) X(3, 9) X(4, 6)
@@ -137,6 +140,20 @@ typedef struct fnn_conv2d_few {
     const ptrdiff_t *start;
     const fnn_conv2d_term *term;
 } fnn_conv2d_few;
+
+/* Windows of height x width taps over one plane, or every second pixel of two; see conv2d_near. */
+typedef struct fnn_conv2d_near {
+    ptrdiff_t planes, rows, cols, row_step, plane; /* pixels; elements between rows and planes */
+    ptrdiff_t top, left, pitch;                    /* zeros above and before; pixels of a row */
+    ptrdiff_t height, width, out_rows, out_cols, out_plane;
+    ptrdiff_t tile_rows;
+    int tile;
+    /* for each column of taps of a tile so many lines of what `ahead` tells are fetched, endlessly,
+     * and so many from `to` on for writing */
+    ptrdiff_t fetch, fetch_to;
+    fnn_conv2d_ahead ahead;
+    const char *to;
+} fnn_conv2d_near;
 
 /* Neighbouring taps that stand x_step apart, like the pixels that they are summed for: the first
  * one's source, relative to its line's, its weight, and how many there are. */

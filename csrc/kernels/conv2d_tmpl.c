@@ -27,6 +27,7 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #include "kernels/conv2d_spread_tmpl.c"
 #include "kernels/conv2d_window_weight_tmpl.c"
 #include "kernels/conv2d_few_tmpl.c"
+#include "kernels/conv2d_near_tmpl.c"
 #include "kernels/conv2d_short_tmpl.c"
 #elif FNN_REAL_IS_F32
 #define conv2d_window_f32 NULL
@@ -35,6 +36,7 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #define conv2d_short_f32 NULL
 #define conv2d_short_weight_f32 NULL
 #define conv2d_few_f32 NULL
+#define conv2d_near_f32 NULL
 #define conv2d_few_spread_f32 NULL
 #else
 #define conv2d_window_f64 NULL
@@ -43,6 +45,7 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #define conv2d_short_f64 NULL
 #define conv2d_short_weight_f64 NULL
 #define conv2d_few_f64 NULL
+#define conv2d_near_f64 NULL
 #define conv2d_few_spread_f64 NULL
 #endif
 

@@ -41,7 +41,7 @@ typedef void FN(conv2d_window_weight_fn)(const fnn_conv2d_window *window, ptrdif
  * and a stride of 1, on planes of 4 <= out_cols <= 8, or more where width is 1, left is 0 and
  * in_cols is out_cols: tap (r, s) reads row p - top + r*row_step, column q - left + s*col_step. There is one
  * channel and at most FNN_CONV2D_SHORT_TAPS taps. Only tables of float32, AVX2 and AVX-512,
- * hold this and the next three kernels. */
+ * hold this and the next four kernels. */
 typedef FN(conv2d_window_fn) FN(conv2d_short_fn);
 
 /* Its gradient for `planes` planes of x and dy that lie side by side, as vectors of partial sums
@@ -57,9 +57,24 @@ typedef void FN(conv2d_short_weight_fn)(const fnn_conv2d_window *window, ptrdiff
  *   y[(j*rows + p)*cols + q] = bias[j] + sum over t < taps of
  *       w[j*taps + t] * x[j*plane + p*row_step + q*col_step + t / tap_cols * tap_row + t % tap_cols]
  *
- * There is one run, but for AVX2, 2x2 places and at most LANES taps of a run. bias may be NULL. */
+ * There is one run, but at 2x2 places: there AVX2 takes runs of at most LANES taps, AVX-512 any
+ * with at most 64 elements from the first tap to the last. bias may be NULL. */
 typedef void FN(conv2d_few_fn)(const fnn_conv2d_few *few, ptrdiff_t planes, const real *x,
                                const real *w, const real *bias, real *y);
+
+/* Windows of stride 1 over one plane or, with a stride and a dilation of 2, over two. x is the first
+ * pixel that is read of the first one; for j < planes:
+ *
+ *   y[j*out_plane + p*out_cols + q] = w[j] + sum over taps r, s of w[2 + (r*width + s)*2 + j] *
+ *       x[j*plane + (p - top + r)*row_step + (q - left + s)*planes]
+ *
+ * without the taps outside of rows x cols pixels; of one plane both numbers of w are the same. `rows`
+ * is memory for out_rows + height - 1 rows of `pitch` pixels of all planes, of which those outside
+ * are zeros. tile_rows are those of tile number `tile`, at most out_rows, and height is its taps;
+ * of two planes cols and out_cols are at least LANES / 2, of one plane pitch is LANES + width - 1.
+ * Elements between the pixels of two planes are read, too. */
+typedef void FN(conv2d_near_fn)(fnn_conv2d_near *near, const real *x, const real *w, real *rows,
+                                real *y);
 
 /* The adjoint of any windows, for 4 <= out_cols <= 8: row h, column v of plane j of dx is the sum
  * over the row's terms with lo <= v < hi of dy[j*rows*cols + term.dy] * w[j*taps + term.w + v]. */

@@ -33,6 +33,11 @@ FNN_INLINE vec_f32 insert_quarter_f32(vec_f32 v, int i, const float *p) {
     (void)i; /* there are two */
     return _mm256_insertf128_ps(v, _mm_loadu_ps(p), 1);
 }
+/* the lower and the upper half of a vector */
+FNN_INLINE void store_low_f32(float *p, vec_f32 v) { _mm_storeu_ps(p, _mm256_castps256_ps128(v)); }
+FNN_INLINE void store_high_f32(float *p, vec_f32 v) {
+    _mm_storeu_ps(p, _mm256_extractf128_ps(v, 1));
+}
 FNN_INLINE float sum_f32(vec_f32 v) { return sum_lanes_f32(v); }
 
 typedef __m256i vmask_f64;

@@ -16,6 +16,10 @@
 typedef __mmask16 vmask_f32;
 FNN_INLINE vmask_f32 mask_f32(ptrdiff_t n) { return (vmask_f32)((1u << n) - 1); }
 FNN_INLINE vec_f32 load_m_f32(const float *p, vmask_f32 m) { return _mm512_maskz_loadu_ps(m, p); }
+/* p[0], p[1], .. in the lanes of the mask, one after the other */
+FNN_INLINE vec_f32 load_spread_f32(const float *p, vmask_f32 m) {
+    return _mm512_maskz_expandloadu_ps(m, p);
+}
 FNN_INLINE void store_m_f32(float *p, vec_f32 v, vmask_f32 m) { _mm512_mask_storeu_ps(p, m, v); }
 typedef vmask_f32 vspan_f32;
 FNN_INLINE vspan_f32 span_f32(ptrdiff_t lo, ptrdiff_t hi) {
@@ -38,6 +42,14 @@ FNN_INLINE vec_f32 insert_quarter_f32(vec_f32 v, int i, const float *p) {
     return _mm512_mask_broadcast_f32x4(v, (vmask_f32)(0xf << 4 * i), _mm_loadu_ps(p));
 }
 FNN_INLINE float sum_f32(vec_f32 v) { return _mm512_reduce_add_ps(v); }
+
+/* the lower and the upper half of a vector */
+FNN_INLINE void store_low_f32(float *p, vec_f32 v) {
+    _mm256_storeu_ps(p, _mm512_castps512_ps256(v));
+}
+FNN_INLINE void store_high_f32(float *p, vec_f32 v) {
+    _mm256_storeu_ps(p, _mm512_extractf32x8_ps(v, 1));
+}
 
 /* Half vectors, for what has no more than eight lanes. */
 typedef float eight_f32 __attribute__((vector_size(32)));

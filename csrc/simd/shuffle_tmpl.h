@@ -13,6 +13,8 @@
 #define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
 #define ZIP_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define ZIP_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define ALTERNATE 0, 17, 2, 19, 4, 21, 6, 23, 8, 25, 10, 27, 12, 29, 14, 31
+#define PART_PAIRS 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15
 #define PRECEDE 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
 #define FLIPPED(b)                                                                              \
     0 ^ b, 1 ^ b, 2 ^ b, 3 ^ b, 4 ^ b, 5 ^ b, 6 ^ b, 7 ^ b, 8 ^ b, 9 ^ b, 10 ^ b, 11 ^ b, 12 ^ b, \
@@ -22,6 +24,8 @@
 #define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15
 #define ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
 #define ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#define ALTERNATE 0, 9, 2, 11, 4, 13, 6, 15
+#define PART_PAIRS 0, 2, 4, 6, 1, 3, 5, 7
 #define PRECEDE 7, 8, 9, 10, 11, 12, 13, 14
 #define FLIPPED(b) 0 ^ b, 1 ^ b, 2 ^ b, 3 ^ b, 4 ^ b, 5 ^ b, 6 ^ b, 7 ^ b
 #elif LANE_COUNT == 4
@@ -79,6 +83,14 @@ FNN_INLINE void FN(interleave)(vec a, vec b, vec *low, vec *high) {
     *high = SHUFFLE2(a, b, ZIP_HIGH);
 #endif
 }
+
+#if FNN_VBYTES >= 32 && FNN_REAL_IS_F32
+/* Even lanes of a, odd ones of b. */
+FNN_INLINE vec FN(alternate)(vec a, vec b) { return SHUFFLE2(a, b, ALTERNATE); }
+
+/* Even lanes, then odd ones. */
+FNN_INLINE vec FN(part_pairs)(vec v) { return SHUFFLE2(v, v, PART_PAIRS); }
+#endif
 
 /* The last lane of a and all of b but its last. */
 FNN_INLINE vec FN(precede)(vec a, vec b) {
@@ -152,6 +164,8 @@ FNN_INLINE ivec FN(lanes_below)(ptrdiff_t n) { return FN(lane_numbers)(1) < (FN(
 #undef ODD_LANES
 #undef ZIP_LOW
 #undef ZIP_HIGH
+#undef ALTERNATE
+#undef PART_PAIRS
 #undef PRECEDE
 #undef FLIPPED
 #undef SHUFFLE2

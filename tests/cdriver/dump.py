@@ -296,6 +296,8 @@ def large(dtype):
     depthwise = replace(case, x=(4, 24, 29, 31), k=24, groups=24)
     yield conv2d(depthwise, dtype)
     yield conv2d(replace(depthwise, kernel=(7, 7)), dtype)
+    near = replace(depthwise, x=(4, 24, 58, 59), kernel=(5, 5), stride=(2, 2), dilation=(2, 2))
+    yield conv2d(near, dtype)  # pairs of planes in L1
     yield conv2d(
         replace(depthwise, x=(2, 40, 60, 61), k=40, kernel=(1, 1), padding=(0,) * 4, groups=40),
         dtype,
