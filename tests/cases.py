@@ -240,10 +240,16 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((3, 23, 9, 8), 23, (4, 4), (4, 3), groups=23),
         C((1, 18, 8, 7), 18, (3, 3), (3, 3), dilation=(2, 1), groups=18, bias=False),
         # planes in L1, one at a time, and two whose strides and dilations leave every second column
-        *(C((1, 4, h, w), 4, (k, 7 - k // 2), padding=(3, 2, 2, 1), groups=4)
-          for k in (5, 7) for h, w in ((9, 13), (14, 18), (23, 33), (33, 70))),
-        *(C((2, 4, h, w), 4, (k, k), (2, 2), (k - 1, k - 2, k - 1, k), (2, 2), 4)
-          for k in (3, 5, 7) for h, w in ((16, 16), (23, 35), (45, 40))),
+        *(
+            C((1, 4, h, w), 4, (k, 7 - k // 2), padding=(3, 2, 2, 1), groups=4)
+            for k in (5, 7)
+            for h, w in ((9, 13), (14, 18), (23, 33), (33, 70))
+        ),
+        *(
+            C((2, 4, h, w), 4, (k, k), (2, 2), (k - 1, k - 2, k - 1, k), (2, 2), 4)
+            for k in (3, 5, 7)
+            for h, w in ((16, 16), (23, 35), (45, 40))
+        ),
         C((2, 6, 18, 38), 6, (3, 4), (1, 2), (0, 1, 1, 0), (1, 2), 6, bias=False),
         C((1, 2, 60, 38), 2, (7, 1), (2, 2), (5, 9, 0, 0), (2, 3), 2),
         # strips down small planes

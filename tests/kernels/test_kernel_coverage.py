@@ -32,7 +32,16 @@ EVERYTHING = (True, True, True)
 #: bytes hold no kernels of windows, of runs of taps or of Winograd's products, and of these
 #: float64 has only runs; with 16 registers four tiles of Winograd's, and sixteen, go the way of
 #: more.
-WINDOWS = ("window", "spread", "window_weight", "short", "short_weight", "few", "few_spread", "near")
+WINDOWS = (
+    "window",
+    "spread",
+    "window_weight",
+    "short",
+    "short_weight",
+    "few",
+    "few_spread",
+    "near",
+)
 TRANSFORMS = ("product", "depth", "flat_input", "flat_output")
 NEVER_CHOSEN = {("scalar", "conv2d_dot3"), ("scalar", "conv2d_lanes")}
 NEVER_CHOSEN |= {
