@@ -81,7 +81,9 @@ static FNN_NOINLINE ptrdiff_t FN(avg_short)(const fnn_pool_shape *s, ptrdiff_t p
         for (; left > 0; left -= b.outputs, from += b.step) {
             vec v[4];
             FN(bundle_taps)(&b, 1, from, v);
-            const vec sum = FN(divided)(((v[0] + v[1]) + v[2]) + v[3], by, inverse);
+            /* a sum starts from 0: -0 becomes 0 */
+            const vec all = (((FN(zero)() + v[0]) + v[1]) + v[2]) + v[3];
+            const vec sum = FN(divided)(all, by, inverse);
             FN(store_m)(y, sum, FN(mask)(fnn_min(b.outputs, left)));
             y += fnn_min(b.outputs, left);
         }

@@ -113,6 +113,24 @@ def test_short_rows(width, height, isa, dtype):
     assert_exact(dx, want.astype(dtype), "gradient")
 
 
+@pytest.mark.parametrize("height", [2, 5, 8])
+@pytest.mark.parametrize("width", [2, 3, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17])
+def test_averages_of_short_rows(width, height, isa, dtype):
+    """The same maps; a sum starts from 0, so that no average of zeros is -0, wherever it is."""
+    rng = np.random.default_rng(width)
+    case = PoolCase((7, 5, height, width), (2, 2), (2, 2))
+    x = np.round(rng.standard_normal(case.x), 1).astype(dtype)
+    x[::2] = -0.0
+    y = native.avg_pool2d(x, *how(case), case.out_size, True, None)
+    want = reference.avg_pool2d(*in_float64(x), *how(case), case.out_size, True, None)
+    np.testing.assert_allclose(y, want, rtol=1e-5, atol=1e-6)
+    assert not np.signbit(y[::2]).any()
+    grad = np.round(rng.standard_normal(y.shape), 1).astype(dtype)
+    dx = native.avg_pool2d_backward(grad, case.x[2:], *how(case), True, None)
+    want = reference.avg_pool2d_backward(*in_float64(grad), case.x[2:], *how(case), True, None)
+    assert_exact(dx, want.astype(dtype), "gradient")
+
+
 @pytest.mark.parametrize("size", [(7, 25), (12, 56), (9, 65), (8, 30)])
 @pytest.mark.parametrize("where", ["anywhere", "in the windows", "nowhere"])
 def test_maxima_of_overlapping_windows_go_where_the_indices_say(where, size, isa, dtype):
