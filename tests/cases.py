@@ -238,6 +238,7 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((2, 21, 7, 7), 21, (5, 5), (2, 2), groups=21),
         C((1, 18, 9, 11), 18, (3, 8), (2, 3), dilation=(3, 1), groups=18, bias=False),
         C((3, 23, 9, 8), 23, (4, 4), (4, 3), groups=23),
+        C((1, 19, 9, 9), 19, (7, 7), (2, 2), groups=19),
         C((1, 18, 8, 7), 18, (3, 3), (3, 3), dilation=(2, 1), groups=18, bias=False),
         # planes in L1, one at a time, and two whose strides and dilations leave every second column
         *(

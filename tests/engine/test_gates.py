@@ -192,6 +192,30 @@ def test_joined_layers_are_the_same_to_the_bit():
         )
 
 
+@pytest.mark.parametrize("watch", ["hook", "retain_grad", "autograd.grad"])
+@pytest.mark.parametrize("flattened", [False, True])
+def test_who_looks_at_a_linear_layers_gradient_sees_it_whole(watch, flattened):
+    """At the ReLU's result, or at a flattened view of it on the way to the layer."""
+    x, w = tensors((2, 3, 4), (5, 12))
+    y = x.relu()
+    view = y.flatten(1)
+    target = view if flattened else y
+    z = F.linear(view, w).sum()
+    whole = np.tile(w.detach().numpy().sum(0), (2, 1)).reshape(target.shape)
+    seen = []
+    if watch == "autograd.grad":
+        seen.append(torch.autograd.grad(z, target)[0].numpy())
+    elif watch == "hook":
+        target.register_hook(lambda g: seen.append(g.numpy().copy()))
+        z.backward()
+    else:
+        target.retain_grad()
+        z.backward()
+        seen.append(target.grad.numpy())
+    np.testing.assert_allclose(seen[0], whole, rtol=1e-6)
+    assert ((x.detach().numpy() <= 0) & (whole.reshape(x.shape) != 0)).any()
+
+
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_joined_linear_layer_is_the_same_to_the_bit(bias):
     torch.manual_seed(0)
