@@ -1,4 +1,5 @@
 /* Windows of one row by F(4, 4): forward and backward-data, and what they are expected to take. */
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -12,11 +13,11 @@
 enum {
     GRAIN = 200000,          /* multiply-adds worth a second thread */
     FAR_BYTES = 1 << 20,     /* maps beyond are fetched ahead: half of L2 */
+    MOST_V = 1 << 20,        /* bytes: V is read again for every FNN_FLAT_OUTS channels, out of L2 */
     LEAST_CHANNELS = 8       /* on either side: both transforms pass over them */
 };
 
-static FNN_NOINLINE fnn_flat_plan fnn_flat_lay(const fnn_conv2d_shape *s,
-                                               ptrdiff_t lanes) {
+static FNN_NOINLINE fnn_flat_plan fnn_flat_lay(const fnn_conv2d_shape *s, ptrdiff_t lanes) {
     fnn_flat_plan plan = {.pick = fnn_conv2d_picked(s), .in = s->c / s->groups,
                           .out = s->k / s->groups, .rows = s->n * s->p,
                           .blocks = fnn_ceil_div(s->n * s->p, lanes),
@@ -55,6 +56,9 @@ double fnn_conv2d_flat_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pas
                               int registers) {
     const fnn_conv2d_shape seen = fnn_flat_shape(shape, pass), *s = &seen;
     const fnn_flat_plan plan = fnn_flat_lay(s, lanes);
+    const double v_bytes =
+        (double)(FNN_FLAT_POSITIONS * lanes) * (double)(plan.in * plan.slots) * sizeof(float);
+    if (v_bytes > MOST_V) return HUGE_VAL;
     const ptrdiff_t outs = fnn_min(plan.out, FNN_FLAT_OUTS);
     const pixel_need need = {.outs = outs, .width = plan.tiles, .terms = plan.in * plan.chunks,
                              .run = 1};

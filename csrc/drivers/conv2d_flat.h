@@ -1,4 +1,5 @@
-/* Forward, and backward-data without stride, where windows are one row high, by F(4, 4) along rows (kernels/winograd.h).
+/* Forward, and backward-data without stride, where windows are one row high, by F(4, 4) along rows
+ * (kernels/winograd.h).
  *
  * Only columns that some tap reads are taken; they are split by phase of column (column mod stride),
  * and the taps of a phase into chunks of four. Chunk i of result tile t reads input tile t + i, so that an
@@ -45,7 +46,7 @@ FNN_INLINE fnn_conv2d_shape fnn_flat_shape(const fnn_conv2d_shape *s, fnn_conv2d
 /* Whether it is possible: rows of taps inside of the source, neighbours once columns are picked. */
 int fnn_conv2d_flat_can(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass);
 
-/* Cycles that it is expected to take. */
+/* Cycles that it is expected to take; infinitely many where V would not fit L2. */
 double fnn_conv2d_flat_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass, ptrdiff_t lanes,
                               int registers);
 

@@ -14,8 +14,9 @@ from .module import Module
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
 
-# The layers that a ReLU behind them is computed with.
+# The layers that a ReLU behind them is computed with, and what they do unless somebody replaced it.
 _JOINED = (Conv2d, Linear)
+_FORWARDS: dict[type, Any] = {layer: layer.forward for layer in (*_JOINED, ReLU)}
 
 
 def _position(module: Module, index: SupportsIndex) -> str:
@@ -34,8 +35,13 @@ def _position(module: Module, index: SupportsIndex) -> str:
 
 
 def _plain(module: Module) -> bool:
-    """Whether calling ``module`` runs its class's forward and nothing else."""
-    return not module._hooked and "forward" not in module.__dict__
+    """Whether calling ``module``, a layer of ``_FORWARDS``, runs that forward and nothing else."""
+    layer = type(module)
+    return (
+        not module._hooked
+        and "forward" not in module.__dict__
+        and layer.forward is _FORWARDS[layer]
+    )
 
 
 def _children(module: Module) -> list[Any]:

@@ -260,3 +260,15 @@ def test_layers_with_something_of_their_own_are_called():
     relu.forward = lambda input: input * 0
     assert (nn.Sequential(conv, relu)(x).detach().numpy() == 0).all()
     assert same_bits(nn.Sequential(conv)(x).detach().numpy(), conv(x).detach().numpy())
+
+
+@pytest.mark.parametrize("replaced", [nn.Linear, nn.ReLU])
+def test_layers_whose_class_was_patched_are_called(replaced, monkeypatch):
+    net = nn.Sequential(nn.Linear(5, 7), nn.ReLU())
+    (x,) = tensors((3, 5))
+    own = replaced.forward
+    monkeypatch.setattr(replaced, "forward", lambda self, input: own(self, input) + 2)
+    y = net(x)
+    assert same_bits(y.detach().numpy(), net[1](net[0](x)).detach().numpy())
+    monkeypatch.undo()
+    assert not same_bits(y.detach().numpy(), net(x).detach().numpy())
