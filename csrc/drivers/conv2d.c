@@ -21,6 +21,11 @@ enum {
 /* Cycles to copy an element to its phase or back, where it is no longer in the caches. */
 static const double PHASES_COPY = 1.8;
 
+/* Cycles that `direct` and packed columns take more for an element of the maps where a stride
+ * splits columns, which they copy apart or weave together, and `batch` where it turns what a stride
+ * passes over. Fitted with 16 registers; with 32 they make the choice no better. */
+static const double SPLIT_COPY = 0.7, STRIDED_TURN = 0.2;
+
 /* What other algorithms must promise against im2col's rows, whose estimate is the surest. */
 static const double DOUBT = 1.1;
 
@@ -34,7 +39,7 @@ typedef struct features {
     int cached;              /* and the result does not exceed the last cache */
     int many_taps;           /* of which `direct` reads runs, and columns would be copied */
     int wide;                /* tiles of 32 registers: the product keeps its speed on few columns */
-    int split_deep;          /* with 16 registers: weights where columns repay a stride's phases */
+    int split;               /* 16 registers, and a stride that puts columns into phases */
 } features;
 
 /* An algorithm, and the rule that led to it. */
@@ -69,7 +74,7 @@ static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_
         if (f->pointwise) return fnn_min(c, k) >= 2 * lanes ? pointwise : NULL;
         if (f->short_sum) return k >= 16 * lanes ? few_in : NULL;
         if (f->many_taps && images >= 8) return NULL;
-        if (f->split_deep) return strided;
+        if (f->split && c >= 16 && k >= 24 && c * k >= 512) return strided;
         return f->narrow && c * k >= lanes * lanes &&
                        (pixels >= 128 || images == 1 || c * k >= 64 * lanes * lanes)
                    ? narrow : NULL;
@@ -98,6 +103,16 @@ static int prefers_batch(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdif
     if (pass == FNN_BACKWARD_DATA && c == 1) return 1;
     if (pass == FNN_BACKWARD_WEIGHT) return s->q < whole || (whole <= 2 * lanes && weights <= 640);
     return s->q < whole && whole <= 2 * lanes;
+}
+
+/* Weights where a stride splits columns, with 16 registers of 32 bytes: columns of many channels,
+ * or `direct` where its tile is two vectors of channels, cost less than images side by side. */
+static int split_unlike_batch(const features *f, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                              ptrdiff_t element) {
+    if (pass != FNN_BACKWARD_WEIGHT || !f->split || f->lanes * element != 32) return 0;
+    if (f->c >= 16 && f->c * f->k >= 1024) return 1;
+    if (f->lanes != 8 || s->q < 24) return 0;
+    return (f->k == 16 && f->c >= 6) || (f->k > 16 && s->s == 1);
 }
 
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must
@@ -145,20 +160,24 @@ static int prefers_flat(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2
 
 /* Many channels: the algorithm that is expected to take least; FNN_AUTO where im2col cannot read
  * rows of pixels. */
-static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
-                          int is_f64) {
+static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const features *f,
+                          fnn_conv2d_pass pass, int is_f64) {
     const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, is_f64);
     const double rows = fnn_conv2d_rows_cycles(s, pass, &sizes);
     if (rows == 0) return (choice){FNN_AUTO, NULL};
     const double columns = fnn_conv2d_columns_cycles(s, pass, sizes.lanes);
-    const double direct = fnn_conv2d_direct_cycles(s, pass, sizes.lanes);
+    const double maps = (double)(s->c * s->h * s->w + s->k * s->p * s->q);
+    const ptrdiff_t turned = fnn_round_up(s->n, sizes.lanes);
+    const double copied = f->split && s->s > 1 ? SPLIT_COPY * maps * (double)s->n : 0;
+    const double direct = fnn_conv2d_direct_cycles(s, pass, sizes.lanes) + copied;
     const double batch = sizes.lanes > 1 && s->r * s->s > 1
-                             ? fnn_conv2d_batch_cycles(s, pass, sizes.lanes, sizes.element)
+                             ? fnn_conv2d_batch_cycles(s, pass, sizes.lanes, sizes.element) +
+                                   (f->split ? STRIDED_TURN * maps * (double)turned : 0)
                              : direct;
     const double others = batch < direct ? batch : direct;
     if (rows <= columns && rows <= DOUBT * others)
         return (choice){FNN_IM2COL, "rows of pixels and panels of channels that fill register tiles"};
-    if (columns < rows && columns <= others)
+    if (columns < rows && columns + copied <= others)
         return (choice){FNN_IM2COL, "columns of pixels that repay packing"};
     if (batch < direct)
         return (choice){FNN_BATCH, "images side by side: few weights for each pixel"};
@@ -193,7 +212,7 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
                                   s->n * s->k * pixels * element <= BATCH_MAPS,
                         .many_taps = wide && s->r * s->s >= (split ? 49 : 25),
                         .wide = wide,
-                        .split_deep = !wide && split && fnn_min(s->c, s->k) >= 64 * s->groups};
+                        .split = !wide && split};
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
     if (fnn_conv2d_depthwise_suits(ctx, s, pass, is_f64))
@@ -202,9 +221,9 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
     if (!is_f64 && prefers_flat(ctx, s, pass))
         return (choice){FNN_WINOGRAD, "window of one row: fewer multiplications than the sum has"};
-    const choice deep = choose_deep(ctx, s, pass, is_f64);
+    const choice deep = choose_deep(ctx, s, &f, pass, is_f64);
     if (deep.algorithm != FNN_AUTO) return deep;
-    if (prefers_batch(s, pass, lanes, element))
+    if (prefers_batch(s, pass, lanes, element) && !split_unlike_batch(&f, s, pass, element))
         return (choice){FNN_BATCH, "images side by side: short rows and few channels fill vectors"};
     const char *const columns = why_columns(&f, pass, pixels, s->n);
     if (columns) return (choice){FNN_IM2COL, columns};
