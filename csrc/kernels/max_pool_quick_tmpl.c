@@ -118,12 +118,21 @@ FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdif
     if (indexed) row.index = window->index + p0 * outputs + q;
     vec sum = FN(zero)();
     if (square == 3) {
-        for (; n > 0; n -= LANES) {
-            sum += FN(quick_column)(row, p1 - p0, outputs, fnn_min(n, LANES), step, indexed);
-            row.x += step * LANES;
-            row.corner += step * LANES;
-            row.y += LANES;
-            if (indexed) row.index += LANES;
+        /* rows of windows share rows of x only if they overlap downwards as they do sideways */
+        const ptrdiff_t rows = s->stride_h == step ? p1 - p0 : 1;
+        for (ptrdiff_t p = p0; p < p1; p += rows) {
+            FN(quick_windows) column = row;
+            for (ptrdiff_t left = n; left > 0; left -= LANES) {
+                sum += FN(quick_column)(column, rows, outputs, fnn_min(left, LANES), step, indexed);
+                column.x += step * LANES;
+                column.corner += step * LANES;
+                column.y += LANES;
+                if (indexed) column.index += LANES;
+            }
+            row.x += down;
+            row.corner += (FN(lane_int))down;
+            row.y += outputs;
+            if (indexed) row.index += outputs;
         }
         return FN(all_finite)(sum);
     }
@@ -154,7 +163,7 @@ QUICK(quick_dense_3x3, 1, 3)
 FNN_INLINE int FN(quick_kind)(const fnn_pool_shape *s) {
     if (s->r != s->s || s->dilation_h != 1 || s->dilation_w != 1) return 0;
     if (s->r == 2 && s->stride_w == 2) return FN(QUICK_2X2);
-    if (s->r != 3 || s->stride_h != s->stride_w) return 0;
+    if (s->r != 3) return 0;
     return s->stride_w == 2 ? FN(QUICK_3X3) : s->stride_w == 1 ? FN(QUICK_DENSE_3X3) : 0;
 }
 

@@ -62,15 +62,15 @@ FNN_INLINE ptrdiff_t FN(spread_bundle)(FN(short_job) *job, int maxima, ptrdiff_t
     return met;
 }
 
-/* `rows` rows of windows; how many windows were met, or fewer if it is plain at once that not all
- * are. */
-FNN_INLINE ptrdiff_t FN(spread_short)(const FN(short_job) *of, int maxima, ptrdiff_t rows) {
+/* `rows` rows of windows of maxima; how many windows were met, or fewer if it is plain at once that
+ * not all are. */
+FNN_INLINE ptrdiff_t FN(spread_short)(const FN(short_job) *of, ptrdiff_t rows) {
     FN(short_job) job = *of;
     ptrdiff_t met = 0, seen = 0;
     for (ptrdiff_t n; rows > 0 && met == seen; rows -= n) {
         n = fnn_min(rows, job.bundle.rows);
-        met += FN(spread_bundle)(&job, maxima, n);
-        if (maxima) seen += n * job.bundle.q;
+        met += FN(spread_bundle)(&job, 1, n);
+        seen += n * job.bundle.q;
     }
     return met;
 }
@@ -81,7 +81,16 @@ static FNN_NOINLINE int FN(spread_short_maxima)(const fnn_pool_shape *s, ptrdiff
     FN(short_job) job = {.dy = dy, .index = index, .dx = dx};
     if (!FN(fills_short)(s)) return 0;
     FN(plan_short)(s, &job);
-    return FN(spread_short)(&job, 1, planes * s->p) == planes * s->p * s->q;
+    return FN(spread_short)(&job, planes * s->p) == planes * s->p * s->q;
+}
+
+/* `rows` rows of windows of averages, `at_once` (a literal) at once; how many are left. */
+FNN_INLINE ptrdiff_t FN(spread_means_by)(FN(short_job) *at, int at_once, ptrdiff_t rows) {
+    FN(short_job) job = *at;
+    for (; rows >= at_once; rows -= at_once) FN(spread_bundle)(&job, 0, at_once);
+    at->dy = job.dy;
+    at->dx = job.dx;
+    return rows;
 }
 
 static FNN_NOINLINE int FN(spread_short_means)(const fnn_pool_shape *s, ptrdiff_t planes,
@@ -90,7 +99,14 @@ static FNN_NOINLINE int FN(spread_short_means)(const fnn_pool_shape *s, ptrdiff_
     if (s->r != 2 || s->stride_w != 2 || !FN(fills_short)(s)) return 0;
     job.by = FN(splat)(job.inverse != 0 ? job.inverse : divisor);
     FN(plan_short)(s, &job);
-    FN(spread_short)(&job, 0, planes * s->p);
+    ptrdiff_t rows = planes * s->p;
+    if (job.bundle.rows == 4)
+        rows = FN(spread_means_by)(&job, 4, rows);
+    else if (job.bundle.rows == 3)
+        rows = FN(spread_means_by)(&job, 3, rows);
+    else
+        rows = FN(spread_means_by)(&job, 2, rows);
+    FN(spread_means_by)(&job, 1, rows);
     return 1;
 }
 #endif
