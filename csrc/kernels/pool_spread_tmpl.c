@@ -24,6 +24,7 @@ typedef struct FN(spread_job) {
     real *dx;
     real divisor, inverse; /* of averages; the inverse is 0 unless it is exact */
     ptrdiff_t met;         /* windows whose elements have been met */
+    ptrdiff_t ahead;       /* elements of dx to the place that is fetched, or 0 */
 } FN(spread_job);
 
 /* Whether `count` windows of stride 2, of 2 or 3 elements, are inside a line of `size` and leave at
@@ -102,9 +103,25 @@ FNN_INLINE void FN(store_in_turn)(real *to, ptrdiff_t n, vec a, vec b) {
     if (n > LANES) FN(store_m)(to + LANES, high, FN(mask)(n - LANES));
 }
 
+/* Columns of a plane, one under the other, are no stream to a processor: the next plane's lines are
+ * fetched where dx is more than a second cache holds and planes are less than a first one. */
+FNN_INLINE ptrdiff_t FN(fetched_ahead)(const fnn_pool_shape *s) {
+    const ptrdiff_t bytes = s->h * s->w * (ptrdiff_t)sizeof(real);
+    return bytes <= 32768 && s->planes * bytes > 1 << 20 ? s->h * s->w : 0;
+}
+
+FNN_INLINE void FN(fetch_two_rows)(const real *dx, ptrdiff_t w) {
+    FNN_UNROLL
+    for (int row = 0; row < 2; row++)
+        FNN_UNROLL
+        for (int at = 0; at < 2 * FNN_VBYTES; at += FNN_LINE)
+            __builtin_prefetch((const char *)(dx + row * w) + at, 1);
+}
+
 /* Two rows of dx, or what there is of them: LANES columns j of windows. */
-FNN_INLINE void FN(store_two_rows)(real *dx, ptrdiff_t w, ptrdiff_t columns, int both,
-                                   const vec row[4]) {
+FNN_INLINE void FN(store_two_rows)(real *dx, ptrdiff_t ahead, ptrdiff_t w, ptrdiff_t columns,
+                                   int both, const vec row[4]) {
+    if (ahead) FN(fetch_two_rows)(dx + ahead, w);
     FN(store_in_turn)(dx, columns, row[0], row[1]);
     if (both) FN(store_in_turn)(dx + w, columns, row[2], row[3]);
 }
@@ -123,7 +140,7 @@ FNN_INLINE void FN(spread_mean_column)(const FN(spread_job) *job, int square, pt
             if (square == 3) left = FN(precede)(left, here);
         }
         const vec row[4] = {((above_left + above) + left) + here, above + here, left + here, here};
-        FN(store_two_rows)(dx, s->w, s->w - 2 * j, 2 * p + 1 < s->h, row);
+        FN(store_two_rows)(dx, job->ahead, s->w, s->w - 2 * j, 2 * p + 1 < s->h, row);
         if (square == 2) continue;
         above = here;
         above_left = left;
@@ -147,7 +164,7 @@ FNN_INLINE int FN(spread_max_column)(FN(spread_job) *job, int square, ptrdiff_t 
             met = FN(collect)(square, &here, none, row, row + 1, met);
             met = FN(collect)(square, &here, down, row + 2, row + 3, met);
         }
-        FN(store_two_rows)(dx, w, w - 2 * j, 2 * p + 1 < s->h, row);
+        FN(store_two_rows)(dx, job->ahead, w, w - 2 * j, 2 * p + 1 < s->h, row);
         if (p == square - 2 && FN(total)(met) < n - 1) return 0;
     }
     job->met += FN(total)(met);
@@ -177,7 +194,8 @@ FNN_INLINE int FN(gathers)(const fnn_pool_shape *s, int square) {
 /* Guesses from the sizes that the windows are 2x2 or 3x3; the indices tell: 0. */
 static FNN_NOINLINE int FN(spread_maxima)(const fnn_pool_shape *s, int square, const real *dy,
                                           const int32_t *index, real *dx) {
-    FN(spread_job) job = {.shape = s, .dy = dy, .index = index, .dx = dx};
+    FN(spread_job) job = {.shape = s, .dy = dy, .index = index, .dx = dx,
+                          .ahead = FN(fetched_ahead)(s)};
     if (!FN(gathers)(s, square)) return 0;
     if (square == 2) return FN(spread_plane)(&job, 2);
     return FNN_VBYTES == 64 && LANES > 11 ? FN(spread_plane)(&job, 3) : 0;
@@ -186,7 +204,8 @@ static FNN_NOINLINE int FN(spread_maxima)(const fnn_pool_shape *s, int square, c
 static FNN_NOINLINE void FN(spread_means)(const fnn_pool_shape *s, ptrdiff_t planes, real divisor,
                                           const real *dy, real *dx) {
     FN(spread_job) job = {.shape = s, .dy = dy, .dx = dx, .divisor = divisor,
-                          .inverse = FN(exact_inverse)(divisor)};
+                          .inverse = FN(exact_inverse)(divisor),
+                          .ahead = FN(fetched_ahead)(s)};
     for (; planes > 0; planes--, job.dy += s->p * s->q, job.dx += s->h * s->w) {
         if (s->r == 2)
             FN(spread_plane)(&job, 2);
