@@ -25,22 +25,41 @@ enum {
     FN(SHORT_ROWS) = SOFTMAX_LOCKSTEP
 };
 
-/* sum[k % 2] += exp(x[k] - shift) for the vectors k < count (a literal), each also stored to y
- * unless y is NULL (a literal). */
-FNN_INLINE void FN(some_exponentials)(int count, const real *x, vec shift, real *y, vec sum[2]) {
+/* What goes along with the exponentials of a row, whose chains leave room: the row before is scaled
+ * and the largest of the row after is looked for. */
+typedef struct FN(beside) {
+    real *before;
+    vec factor;
+    const real *after;
+    vec most[2]; /* the largest of both together is the row's */
+} FN(beside);
+
+/* The same for one vector of them. */
+FNN_INLINE void FN(scale_and_compare)(FN(beside) *b, ptrdiff_t j, int k) {
+    b->most[k] = FN(maximum)(b->most[k], FN(load)(b->after + j));
+    FN(store)(b->before + j, FN(load)(b->before + j) * b->factor);
+}
+
+/* sum[k % 2] += exp(x[j + k * LANES ...] - shift) for the vectors k < count (a literal), each also
+ * stored to y unless y is NULL (a literal); b, unless NULL (a literal), takes the same ones. */
+FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec shift, real *y,
+                                      vec sum[2], FN(beside) *b) {
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
-    for (int k = 0; k < count; k++) e[k] = FN(load)(x + k * LANES) - shift;
+    for (int k = 0; k < count; k++) e[k] = FN(load)(x + j + k * LANES) - shift;
     FN(exp_each)(e, count);
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
-        if (y) FN(store)(y + k * LANES, e[k]);
+        if (b) FN(scale_and_compare)(b, j + k * LANES, k % 2);
+        if (y) FN(store)(y + j + k * LANES, e[k]);
         sum[k % 2] += e[k];
     }
 }
 
-/* Every lane: sum of exp(x[j] - shift), each also stored to y unless y is NULL (a literal). */
-FNN_INLINE vec FN(row_exponentials)(ptrdiff_t n, const real *x, vec shift, real *y) {
+/* Every lane: sum of exp(x[j] - shift), each also stored to y unless y is NULL (a literal); b or NULL
+ * as above. */
+FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, real *y,
+                                       FN(beside) *b) {
     const ptrdiff_t group = FN(ROW_GROUP) * LANES;
     FN(exact_sum) total = {FN(zero)(), FN(zero)()};
     ptrdiff_t j = 0;
@@ -48,18 +67,27 @@ FNN_INLINE vec FN(row_exponentials)(ptrdiff_t n, const real *x, vec shift, real 
         const ptrdiff_t end = fnn_min(n, j + 2 * FN(SUM_STEPS) * LANES);
         vec sum[2] = {FN(zero)(), FN(zero)()};
         for (; j + group <= end; j += group)
-            FN(some_exponentials)(FN(ROW_GROUP), x + j, shift, y ? y + j : NULL, sum);
-        for (; j + LANES <= end; j += LANES)
-            FN(some_exponentials)(1, x + j, shift, y ? y + j : NULL, sum);
+            FN(some_exponentials)(FN(ROW_GROUP), j, x, shift, y, sum, b);
+        for (; j + LANES <= end; j += LANES) FN(some_exponentials)(1, j, x, shift, y, sum, b);
         FN(add_exactly)(&total, sum[0] + sum[1]);
     }
     if (j < n) {
         const vmask tail = FN(mask)(n - j);
+        const ivec live = FN(lanes_below)(n - j);
         const vec a = FN(exp_bounded)(FN(load_m)(x + j, tail) - shift);
+        if (b) {
+            const vec v = FN(load_m)(b->after + j, tail);
+            b->most[1] = FN(maximum)(b->most[1], FN(select)(live, v, b->most[1]));
+            FN(store_m)(b->before + j, FN(load_m)(b->before + j, tail) * b->factor, tail);
+        }
         if (y) FN(store_m)(y + j, a, tail);
-        FN(add_exactly)(&total, FN(select)(FN(lanes_below)(n - j), a, FN(zero)()));
+        FN(add_exactly)(&total, FN(select)(live, a, FN(zero)()));
     }
     return FN(sum_everywhere)(FN(rounded)(total));
+}
+
+FNN_INLINE vec FN(row_exponentials)(ptrdiff_t n, const real *x, vec shift, real *y) {
+    return FN(exponentials_beside)(n, x, shift, y, NULL);
 }
 
 #if FNN_VBYTES == 64 && FNN_REAL_IS_F32
@@ -180,8 +208,23 @@ FNN_INLINE void FN(softmax_short)(int count, ptrdiff_t n, const real *x, real *y
         FN(store_m)(y + i * n, FN(over_sum)(e[i], sum, count, i), tail);
 }
 
+/* Long rows of which three fit the first cache: exponentials of one, beside them the factor of the
+ * one before and the maximum of the next. */
+FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
+    vec high = FN(row_largest)(n, x);
+    FN(beside) b = {.before = y, .factor = FN(splat)(1)}; /* row 0, before it is anything, is as good */
+    for (; rows > 0; rows--, x += n, y += n) {
+        b.after = rows > 1 ? x + n : x;
+        b.most[0] = b.most[1] = FN(splat)((real)-INFINITY);
+        const vec sum = FN(exponentials_beside)(n, x, high, y, &b);
+        high = FN(largest)(FN(maximum)(b.most[0], b.most[1]));
+        b.before = y;
+        b.factor = FN(splat)(1) / sum;
+    }
+    FN(row_scale)(n, b.factor, b.before);
+}
+
 static FNN_NOINLINE void FN(softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
-    real factor[FN(LOG_ROWS)]; /* the maximum, then one over the sum */
     ptrdiff_t i = 0;
     if (n == 0) return;
     if (n <= LANES) {
@@ -190,22 +233,13 @@ static FNN_NOINLINE void FN(softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const rea
         for (; i < rows; i++) FN(softmax_short)(1, n, x + i * n, y + i * n);
         return;
     }
-    if (n < 16 * LANES) { /* the processor's queues hold a row and the start of the next */
-        for (; i < rows; i++, x += n, y += n) {
-            const vec sum = FN(row_exponentials)(n, x, FN(row_largest)(n, x), y);
-            FN(row_scale)(n, FN(splat)(1) / sum, y);
-        }
+    if (rows > 1 && n <= 12288 / (ptrdiff_t)sizeof(real)) {
+        FN(softmax_beside)(rows, n, x, y);
         return;
     }
-    const ptrdiff_t block = FN(row_block)(n);
-    for (; rows > 0; rows -= block, x += block * n, y += block * n) {
-        const ptrdiff_t m = fnn_min(rows, block);
-        for (i = 0; i < m; i++) factor[i] = FN(row_largest)(n, x + i * n)[0];
-        for (i = 0; i < m; i++) {
-            const vec high = FN(splat)(factor[i]);
-            factor[i] = 1 / FN(row_exponentials)(n, x + i * n, high, y + i * n)[0];
-        }
-        for (i = 0; i < m; i++) FN(row_scale)(n, FN(splat)(factor[i]), y + i * n);
+    for (; i < rows; i++, x += n, y += n) {
+        const vec sum = FN(row_exponentials)(n, x, FN(row_largest)(n, x), y);
+        FN(row_scale)(n, FN(splat)(1) / sum, y);
     }
 }
 
