@@ -60,7 +60,7 @@ UNARY(exp_rest, expv)
 UNARY(log, logv)
 UNARY(tanh, tanhv)
 UNARY(sigmoid, sigmoidv)
-UNARY(relu, reluv)
+UNARY(relu_rest, reluv)
 
 #undef UNARY
 
@@ -77,6 +77,28 @@ static void FN(exp)(ptrdiff_t n, const real *x, real *y) {
         for (int v = 0; v < GROUP; v++) FN(store)(y + i + v * LANES, e[v]);
     }
     FN(exp_rest)(n - i, x + i, y + i);
+}
+
+/* Vectors of plain streams that are loaded before any of them is stored (in L1 1.5x), and how far
+ * ahead lines that will be written are asked for (in L2 1.06x). */
+enum { FN(STREAM_GROUP) = 4, FN(STREAM_AHEAD) = 1024 / sizeof(real) };
+
+FNN_INLINE void FN(store_stream)(real *y, const vec *v) {
+    for (int at = 0; at < FN(STREAM_GROUP) * FNN_VBYTES; at += FNN_LINE)
+        __builtin_prefetch((const char *)(y + FN(STREAM_AHEAD)) + at, 1);
+    FNN_UNROLL
+    for (int i = 0; i < FN(STREAM_GROUP); i++) FN(store)(y + i * LANES, v[i]);
+}
+
+static void FN(relu)(ptrdiff_t n, const real *x, real *y) {
+    ptrdiff_t i = 0;
+    for (; i + FN(STREAM_GROUP) * LANES <= n; i += FN(STREAM_GROUP) * LANES) {
+        vec v[FN(STREAM_GROUP)];
+        FNN_UNROLL
+        for (int k = 0; k < FN(STREAM_GROUP); k++) v[k] = FN(reluv)(FN(load)(x + i + k * LANES));
+        FN(store_stream)(y + i, v);
+    }
+    FN(relu_rest)(n - i, x + i, y + i);
 }
 
 FNN_INLINE vec FN(tanhv_backward)(vec dy, vec y) { return dy * (FN(splat)(1) - y * y); }
@@ -100,6 +122,18 @@ FNN_INLINE vec FN(reluv_backward)(vec dy, vec y) {
 
 UNARY_BACKWARD(tanh_backward, tanhv_backward)
 UNARY_BACKWARD(sigmoid_backward, sigmoidv_backward)
-UNARY_BACKWARD(relu_backward, reluv_backward)
+UNARY_BACKWARD(relu_backward_rest, reluv_backward)
 
 #undef UNARY_BACKWARD
+
+static void FN(relu_backward)(ptrdiff_t n, const real *dy, const real *y, real *dx) {
+    ptrdiff_t i = 0;
+    for (; i + FN(STREAM_GROUP) * LANES <= n; i += FN(STREAM_GROUP) * LANES) {
+        vec v[FN(STREAM_GROUP)];
+        FNN_UNROLL
+        for (int k = 0; k < FN(STREAM_GROUP); k++)
+            v[k] = FN(reluv_backward)(FN(load)(dy + i + k * LANES), FN(load)(y + i + k * LANES));
+        FN(store_stream)(dx + i, v);
+    }
+    FN(relu_backward_rest)(n - i, dy + i, y + i, dx + i);
+}
