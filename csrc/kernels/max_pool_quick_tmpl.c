@@ -104,9 +104,59 @@ FNN_INLINE vec FN(quick_column)(FN(quick_windows) windows, ptrdiff_t rows, ptrdi
     return sum;
 }
 
+#if FNN_BUNDLES
+/* The largest of a row of three taps of two vectors of windows side by side, and where they are;
+ * third taps are moved out of the first ones, so the second vector's last is none. Adds the taps to
+ * the sum. */
+FNN_INLINE vec FN(largest_of_two)(const real *x, const ivec here[2], vec most[2], ivec at[2],
+                                  vec sum) {
+    vec v[2][3];
+    FNN_UNROLL
+    for (int k = 0; k < 2; k++) FN(load_taps_of_row)(x + 2 * k * LANES, 2, 2, v[k]);
+    FNN_UNROLL
+    for (int k = 0; k < 2; k++) {
+        v[k][2] = (vec)_mm512_alignr_epi32((__m512i)v[1][0], (__m512i)v[k][0], 1);
+        most[k] = FN(largest_of_row)(v[k], here[k], 1, &at[k]);
+        sum += (v[k][0] + v[k][1]) + v[k][2];
+    }
+    return sum;
+}
+
+/* quick_column of stride 2 with positions, for LANES < n < 2 * LANES: half of the loads. */
+FNN_INLINE vec FN(quick_pair)(FN(quick_windows) windows, ptrdiff_t rows, ptrdiff_t outputs,
+                              ptrdiff_t n) {
+    vec most[3][2];
+    ivec at[3][2], here[2] = {windows.corner, windows.corner + 2 * LANES};
+    const ivec down = (ivec){0} + (FN(lane_int))windows.w;
+    vec sum = FN(largest_of_two)(windows.x, here, most[2], at[2], FN(zero)());
+    for (; rows > 0; rows--) {
+        FNN_UNROLL
+        for (int k = 0; k < 2; k++) most[0][k] = most[2][k], at[0][k] = at[2][k];
+        FNN_UNROLL
+        for (int r = 1; r < 3; r++) {
+            windows.x += windows.w;
+            FNN_UNROLL
+            for (int k = 0; k < 2; k++) here[k] += down;
+            sum = FN(largest_of_two)(windows.x, here, most[r], at[r], sum);
+        }
+        FNN_UNROLL
+        for (int k = 0; k < 2; k++) {
+            const vec upper = FN(maximum)(most[1][k], most[0][k]);
+            ivec where = FN(iwhere)(FN(above)(most[1][k], most[0][k]), at[1][k], at[0][k]);
+            where = FN(iwhere)(FN(above)(most[2][k], upper), at[2][k], where);
+            FN(store_outputs)(windows.y + k * LANES, windows.index + k * LANES,
+                              FN(maximum)(most[2][k], upper), where, k ? n - LANES : LANES);
+        }
+        windows.y += outputs;
+        windows.index += outputs;
+    }
+    return sum;
+}
+#endif
+
 /* n outputs from column q on of the rows [p0, p1), all windows inside the plane (and what lies
  * behind them inside the array), and their positions if they are `indexed`; 0 if they are not to
- * be trusted. 3x3 windows move down by `step` too. */
+ * be trusted. */
 FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdiff_t p1, ptrdiff_t q,
                               ptrdiff_t n, int step, int square, int indexed) {
     const fnn_pool_shape *s = window->shape;
@@ -117,6 +167,10 @@ FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdif
                              window->y + p0 * outputs + q, NULL};
     if (indexed) row.index = window->index + p0 * outputs + q;
     vec sum = FN(zero)();
+#if FNN_BUNDLES
+    if (square == 3 && step == 2 && indexed && s->stride_h == 2 && n > LANES && n < 2 * LANES)
+        return FN(all_finite)(FN(quick_pair)(row, p1 - p0, outputs, n));
+#endif
     if (square == 3) {
         /* rows of windows share rows of x only if they overlap downwards as they do sideways */
         const ptrdiff_t rows = s->stride_h == step ? p1 - p0 : 1;

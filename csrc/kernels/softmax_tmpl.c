@@ -56,8 +56,8 @@ FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec
     }
 }
 
-/* Every lane: sum of exp(x[j] - shift), each also stored to y unless y is NULL (a literal); b or NULL
- * as above. */
+/* Every lane: sum of exp(x[j] - shift), each also stored to y unless y is NULL (a literal); b or
+ * NULL as above. */
 FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, real *y,
                                        FN(beside) *b) {
     const ptrdiff_t group = FN(ROW_GROUP) * LANES;
@@ -208,11 +208,12 @@ FNN_INLINE void FN(softmax_short)(int count, ptrdiff_t n, const real *x, real *y
         FN(store_m)(y + i * n, FN(over_sum)(e[i], sum, count, i), tail);
 }
 
-/* Long rows of which three fit the first cache: exponentials of one, beside them the factor of the
+/* Long rows of which four fit a first cache: exponentials of one, beside them the factor of the
  * one before and the maximum of the next. */
 FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
     vec high = FN(row_largest)(n, x);
-    FN(beside) b = {.before = y, .factor = FN(splat)(1)}; /* row 0, before it is anything, is as good */
+    /* for want of a row before the first, whatever is there is multiplied by one */
+    FN(beside) b = {.before = y, .factor = FN(splat)(1)};
     for (; rows > 0; rows--, x += n, y += n) {
         b.after = rows > 1 ? x + n : x;
         b.most[0] = b.most[1] = FN(splat)((real)-INFINITY);
