@@ -79,9 +79,14 @@ static void FN(exp)(ptrdiff_t n, const real *x, real *y) {
     FN(exp_rest)(n - i, x + i, y + i);
 }
 
-/* Vectors of plain streams that are loaded before any of them is stored (in L1 1.5x), and how far
- * ahead lines that will be written are asked for (in L2 1.06x). */
-enum { FN(STREAM_GROUP) = 4, FN(STREAM_AHEAD) = 1024 / sizeof(real) };
+/* Vectors of plain streams that are loaded before any of them is stored (in L1 1.5x), how far
+ * ahead lines that will be written are asked for (in L2 1.06x), and whether vectors are wide enough
+ * for that to be worth its code. */
+enum {
+    FN(STREAM_GROUP) = 4,
+    FN(STREAM_AHEAD) = 1024 / sizeof(real),
+    FN(STREAMS) = FNN_VBYTES >= 32
+};
 
 FNN_INLINE void FN(store_stream)(real *y, const vec *v) {
     for (int at = 0; at < FN(STREAM_GROUP) * FNN_VBYTES; at += FNN_LINE)
@@ -92,7 +97,7 @@ FNN_INLINE void FN(store_stream)(real *y, const vec *v) {
 
 static void FN(relu)(ptrdiff_t n, const real *x, real *y) {
     ptrdiff_t i = 0;
-    for (; i + FN(STREAM_GROUP) * LANES <= n; i += FN(STREAM_GROUP) * LANES) {
+    for (; FN(STREAMS) && i + FN(STREAM_GROUP) * LANES <= n; i += FN(STREAM_GROUP) * LANES) {
         vec v[FN(STREAM_GROUP)];
         FNN_UNROLL
         for (int k = 0; k < FN(STREAM_GROUP); k++) v[k] = FN(reluv)(FN(load)(x + i + k * LANES));
@@ -128,7 +133,7 @@ UNARY_BACKWARD(relu_backward_rest, reluv_backward)
 
 static void FN(relu_backward)(ptrdiff_t n, const real *dy, const real *y, real *dx) {
     ptrdiff_t i = 0;
-    for (; i + FN(STREAM_GROUP) * LANES <= n; i += FN(STREAM_GROUP) * LANES) {
+    for (; FN(STREAMS) && i + FN(STREAM_GROUP) * LANES <= n; i += FN(STREAM_GROUP) * LANES) {
         vec v[FN(STREAM_GROUP)];
         FNN_UNROLL
         for (int k = 0; k < FN(STREAM_GROUP); k++)

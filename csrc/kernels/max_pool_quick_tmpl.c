@@ -115,7 +115,7 @@ FNN_INLINE vec FN(largest_of_two)(const real *x, const ivec here[2], vec most[2]
     for (int k = 0; k < 2; k++) FN(load_taps_of_row)(x + 2 * k * LANES, 2, 2, v[k]);
     FNN_UNROLL
     for (int k = 0; k < 2; k++) {
-        v[k][2] = (vec)_mm512_alignr_epi32((__m512i)v[1][0], (__m512i)v[k][0], 1);
+        v[k][2] = FN(slide)(v[k][0], v[1][0], 1);
         most[k] = FN(largest_of_row)(v[k], here[k], 1, &at[k]);
         sum += (v[k][0] + v[k][1]) + v[k][2];
     }

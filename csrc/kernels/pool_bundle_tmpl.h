@@ -35,7 +35,7 @@ FNN_INLINE int FN(is_short)(const fnn_pool_shape *s) {
 
 /* v less `turn` where it is not below that; v < 2 turn. */
 FNN_INLINE ivec FN(wrapped)(ivec v, ivec turn) {
-    return (ivec)_mm512_min_epu32((__m512i)v, (__m512i)(v - turn));
+    return FN(least_unsigned)(v, v - turn);
 }
 
 FNN_INLINE FN(bundle) FN(plan_bundle)(const fnn_pool_shape *s) {

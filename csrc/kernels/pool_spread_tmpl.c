@@ -104,10 +104,11 @@ FNN_INLINE void FN(store_in_turn)(real *to, ptrdiff_t n, vec a, vec b) {
 }
 
 /* Columns of a plane, one under the other, are no stream to a processor: the next plane's lines are
- * fetched where dx is more than a second cache holds and planes are less than a first one. */
+ * fetched where dx is more than a second cache holds and planes are less than a first one (and where
+ * vectors are so short that it is not memory that binds, the code is spared). */
 FNN_INLINE ptrdiff_t FN(fetched_ahead)(const fnn_pool_shape *s) {
     const ptrdiff_t bytes = s->h * s->w * (ptrdiff_t)sizeof(real);
-    return bytes <= 32768 && s->planes * bytes > 1 << 20 ? s->h * s->w : 0;
+    return FNN_VBYTES >= 32 && bytes <= 32768 && s->planes * bytes > 1 << 20 ? s->h * s->w : 0;
 }
 
 FNN_INLINE void FN(fetch_two_rows)(const real *dx, ptrdiff_t w) {

@@ -113,7 +113,7 @@ FNN_INLINE void FN(fold_rows)(vec *v, int count, int maximal) {
         FNN_UNROLL
         for (int i = 0; i < 2; i++) v[i] = FN(fold_groups)(v[2 * i], v[2 * i + 1], 4, maximal);
         v[0] = FN(fold_groups)(v[0], v[1], 2, maximal);
-        const vec other = (vec)_mm512_shuffle_epi32((__m512i)v[0], _MM_PERM_CDAB);
+        const vec other = FN(neighbours)(v[0]);
         v[0] = maximal ? FN(maximum)(v[0], other) : v[0] + other;
         return;
     }

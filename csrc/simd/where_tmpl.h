@@ -42,6 +42,13 @@ FNN_INLINE ptrdiff_t FN(total)(FN(tally_of) t) { return t; }
 FNN_INLINE vec FN(pick)(vec a, vec b, ivec at) {
     return OF_TYPE(permutex2var)(a, (__m512i)at, b);
 }
+#if FNN_REAL_IS_F32
+FNN_INLINE ivec FN(least_unsigned)(ivec a, ivec b) {
+    return (ivec)_mm512_min_epu32((__m512i)a, (__m512i)b);
+}
+/* Lanes 1, 0, 3, 2, ... */
+FNN_INLINE vec FN(neighbours)(vec v) { return _mm512_permute_ps(v, 0xb1); }
+#endif
 /* v with the lanes of m from p. */
 FNN_INLINE vec FN(load_over)(vec v, vmask m, const real *p) { return OF_TYPE(mask_loadu)(v, m, p); }
 #undef OF_TYPE
