@@ -122,6 +122,8 @@ def test_interrupt_ends_it_cleanly(tmp_path, extras):
         stderr=subprocess.PIPE,
         text=True,
         env=env,
+        # a job in a shell's background ignores interrupts, and what it starts inherits that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         for line in process.stdout:
