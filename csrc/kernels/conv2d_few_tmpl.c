@@ -8,6 +8,24 @@ FNN_INLINE void FN(few_fetch)(const real *x) {
         __builtin_prefetch(x + FN(few_ahead) + l * (ptrdiff_t)(FNN_LINE / sizeof(real)));
 }
 
+#if FNN_VBYTES >= 32
+/* Adds weights times what lies under them at each of 2x2 places to these places' sums. */
+FNN_INLINE void FN(add_square)(vec by, const real *from, ptrdiff_t right, ptrdiff_t down, vmask part,
+                               vec *sums) {
+    const real *const below = from + down;
+    sums[0] = FN(fma)(by, FN(load_m)(from, part), sums[0]);
+    sums[1] = FN(fma)(by, FN(load_m)(from + right, part), sums[1]);
+    sums[2] = FN(fma)(by, FN(load_m)(below, part), sums[2]);
+    sums[3] = FN(fma)(by, FN(load_m)(below + right, part), sums[3]);
+}
+
+/* Results of `planes` planes of 2x2 places from LANES sums; bias is the first plane's, or NULL. */
+FNN_INLINE void FN(store_squares)(vec *sums, ptrdiff_t planes, const real *bias, real *y) {
+    FN(store_m)(y, FN(sum_each)(sums, LANES), FN(mask)(4 * planes));
+    for (ptrdiff_t i = 0; i < (bias ? 4 * planes : 0); i++) y[i] += bias[i / 4];
+}
+#endif
+
 #if FNN_VBYTES == 32
 /* At 2x2 places, runs of at most LANES taps: the sums of two planes are folded together. */
 static FNN_NOINLINE void FN(conv2d_few_squares)(const fnn_conv2d_few *a, ptrdiff_t planes,
@@ -27,16 +45,11 @@ static FNN_NOINLINE void FN(conv2d_few_squares)(const fnn_conv2d_few *a, ptrdiff
             FN(few_fetch)(x);
             for (; w < end; w += cols, from += a->tap_row) {
                 const vec by = FN(load_m)(w, part);
-                const real *const below = from + down;
-                sums[i] = FN(fma)(by, FN(load_m)(from, part), sums[i]);
-                sums[i + 1] = FN(fma)(by, FN(load_m)(from + right, part), sums[i + 1]);
-                sums[i + 2] = FN(fma)(by, FN(load_m)(below, part), sums[i + 2]);
-                sums[i + 3] = FN(fma)(by, FN(load_m)(below + right, part), sums[i + 3]);
+                FN(add_square)(by, from, right, down, part, sums + i);
             }
             x += a->plane;
         }
-        FN(store_m)(y, FN(sum_each)(sums, LANES), FN(mask)(4 * some));
-        for (ptrdiff_t i = 0; i < (bias ? 4 * some : 0); i++) y[i] += bias[j + i / 4];
+        FN(store_squares)(sums, some, bias ? bias + j : NULL, y);
     }
 }
 #elif FNN_VBYTES == 64
@@ -72,17 +85,12 @@ static FNN_NOINLINE void FN(conv2d_few_squares)(const fnn_conv2d_few *a, ptrdiff
             for (ptrdiff_t v = 0; v < vectors; v++, from += LANES) {
                 const vmask part = inside[v];
                 const vec by = FN(load_spread)(w + at[v], part);
-                const real *const below = from + down;
-                sums[i] = FN(fma)(by, FN(load_m)(from, part), sums[i]);
-                sums[i + 1] = FN(fma)(by, FN(load_m)(from + right, part), sums[i + 1]);
-                sums[i + 2] = FN(fma)(by, FN(load_m)(below, part), sums[i + 2]);
-                sums[i + 3] = FN(fma)(by, FN(load_m)(below + right, part), sums[i + 3]);
+                FN(add_square)(by, from, right, down, part, sums + i);
             }
             x += a->plane;
             w += a->taps;
         }
-        FN(store_m)(y, FN(sum_each)(sums, LANES), FN(mask)(4 * some));
-        for (ptrdiff_t i = 0; i < (bias ? 4 * some : 0); i++) y[i] += bias[j + i / 4];
+        FN(store_squares)(sums, some, bias ? bias + j : NULL, y);
     }
 }
 #endif
