@@ -183,6 +183,19 @@ FNN_INLINE fnn_conv2d_pick fnn_conv2d_picked(const fnn_conv2d_shape *s) {
     return pick;
 }
 
+/* A pass without stride as a forward one: backward-data is the same with the window turned by half a
+ * turn. */
+FNN_INLINE fnn_conv2d_shape fnn_conv2d_as_forward(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    fnn_conv2d_shape seen = *s;
+    if (pass == FNN_FORWARD) return seen;
+    seen.c = s->k, seen.k = s->c;
+    seen.h = s->p, seen.w = s->q, seen.p = s->h, seen.q = s->w;
+    const ptrdiff_t down = (s->r - 1) * s->dilation_h, right = (s->s - 1) * s->dilation_w;
+    seen.pad_top = down - s->pad_top, seen.pad_bottom = down - s->pad_bottom;
+    seen.pad_left = right - s->pad_left, seen.pad_right = right - s->pad_right;
+    return seen;
+}
+
 /* A 1x1 window on every pixel: the image is the matrix of columns as it stands. */
 FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
     return s->r == 1 && s->s == 1 && s->stride_h == 1 && s->stride_w == 1 && s->p == s->h &&

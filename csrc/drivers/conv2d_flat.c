@@ -48,13 +48,13 @@ int fnn_conv2d_flat_can(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     if (s->n < 1 || s->p < 1 || s->q < 1 || s->w < 1) return 0;
     if (s->pad_top != 0 || (s->p - 1) * s->stride_h >= s->h) return 0;
     if (pass == FNN_BACKWARD_DATA && (s->stride_h > 1 || s->stride_w > 1 || s->p != s->h)) return 0;
-    const fnn_conv2d_shape seen = fnn_flat_shape(s, pass);
+    const fnn_conv2d_shape seen = fnn_conv2d_as_forward(s, pass);
     return seen.pad_left >= 0 && fnn_conv2d_picked(&seen).shape.dilation_w == 1;
 }
 
 double fnn_conv2d_flat_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass, ptrdiff_t lanes,
                               int registers) {
-    const fnn_conv2d_shape seen = fnn_flat_shape(shape, pass), *s = &seen;
+    const fnn_conv2d_shape seen = fnn_conv2d_as_forward(shape, pass), *s = &seen;
     const fnn_flat_plan plan = fnn_flat_lay(s, lanes);
     const double v_bytes =
         (double)(FNN_FLAT_POSITIONS * lanes) * (double)(plan.in * plan.slots) * sizeof(float);

@@ -32,17 +32,6 @@ FNN_INLINE ptrdiff_t fnn_flat_chunks(const fnn_flat_plan *plan, ptrdiff_t phase)
     return fnn_ceil_div(fnn_max(taps, 0), FNN_FLAT_M);
 }
 
-/* A pass as a forward one: backward-data is the same with the window turned. */
-FNN_INLINE fnn_conv2d_shape fnn_flat_shape(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
-    fnn_conv2d_shape seen = *s;
-    if (pass == FNN_FORWARD) return seen;
-    seen.c = s->k, seen.k = s->c;
-    seen.h = s->p, seen.w = s->q, seen.p = s->h, seen.q = s->w;
-    seen.pad_left = (s->s - 1) * s->dilation_w - s->pad_left;
-    seen.pad_right = (s->s - 1) * s->dilation_w - s->pad_right;
-    return seen;
-}
-
 /* Whether it is possible: rows of taps inside of the source, neighbours once columns are picked. */
 int fnn_conv2d_flat_can(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass);
 

@@ -259,7 +259,7 @@ static void FN(flat_task)(void *argument, ptrdiff_t task, int worker) {
 
 size_t FN(fnn_conv2d_flat_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                      fnn_conv2d_pass pass) {
-    const fnn_conv2d_shape seen = fnn_flat_shape(shape, pass);
+    const fnn_conv2d_shape seen = fnn_conv2d_as_forward(shape, pass);
     const fnn_flat_plan plan = fnn_flat_lay(&seen, FN(table)(ctx)->lanes);
     const FN(flat_job) job = FN(prepare_flat)(ctx, &seen, &plan);
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
@@ -296,7 +296,7 @@ void FN(fnn_conv2d_flat_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *sha
 
 void FN(fnn_conv2d_flat_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        const real *dy, const real *w, real *dx, void *workspace) {
-    const fnn_conv2d_shape seen = fnn_flat_shape(shape, FNN_BACKWARD_DATA);
+    const fnn_conv2d_shape seen = fnn_conv2d_as_forward(shape, FNN_BACKWARD_DATA);
     const fnn_flat_plan plan = fnn_flat_lay(&seen, FN(table)(ctx)->lanes);
     FN(flat_job) job = FN(prepare_flat)(ctx, &seen, &plan);
     job.x = dy, job.w = w, job.y = dx;
@@ -308,7 +308,7 @@ void FN(fnn_conv2d_flat_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shap
 
 void FN(fnn_conv2d_flat_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                   fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
-    const fnn_conv2d_shape seen = fnn_flat_shape(shape, pass);
+    const fnn_conv2d_shape seen = fnn_conv2d_as_forward(shape, pass);
     const fnn_flat_plan plan = fnn_flat_lay(&seen, FN(table)(ctx)->lanes);
     const FN(flat_job) job = FN(prepare_flat)(ctx, &seen, &plan);
     to->kernel = "conv2d_pixels";

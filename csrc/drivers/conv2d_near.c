@@ -42,14 +42,8 @@ static int choose_tile(ptrdiff_t registers, ptrdiff_t taps, ptrdiff_t rows, ptrd
     return best;
 }
 
-/* What a pass reads and writes, backward-data with the windows turned by half a turn. */
 static FNN_NOINLINE fnn_conv2d_pick near_pick(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
-    fnn_conv2d_shape seen = *s;
-    if (pass == FNN_BACKWARD_DATA) {
-        seen.h = s->p, seen.w = s->q, seen.p = s->h, seen.q = s->w;
-        seen.pad_top = (s->r - 1) * s->dilation_h - s->pad_top;
-        seen.pad_left = (s->s - 1) * s->dilation_w - s->pad_left;
-    }
+    const fnn_conv2d_shape seen = fnn_conv2d_as_forward(s, pass);
     return fnn_conv2d_picked(&seen);
 }
 

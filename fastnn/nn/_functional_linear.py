@@ -174,10 +174,10 @@ def convolve(
         b = None if bias is None else bias._data
     except AttributeError:
         _refuse("conv2d", input, weight, bias)
-    stride = _pair("stride", stride)
-    dilation = _pair("dilation", dilation)
+    stride = window.conv2d_pair("stride", stride)
+    dilation = window.conv2d_pair("dilation", dilation)
     if not isinstance(padding, str):
-        padding = _pair("padding", padding)
+        padding = window.conv2d_pair("padding", padding)
     bias_shape = None if b is None else b.shape
     sides = _sides(x.shape, w.shape, bias_shape, stride, padding, dilation, groups)
     if x.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
@@ -209,14 +209,6 @@ def _sides(
     batched = (1, *x) if len(x) == 3 else x
     window.conv2d_output(batched, weight, bias, stride, sides, dilation, groups)
     return sides
-
-
-def _pair(name: str, value: int | Sequence[int]) -> Pair:
-    if type(value) is int:
-        return value, value
-    if type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int:
-        return value
-    return window.conv2d_pair(name, value)
 
 
 def _mixed_conv2d(x: Array, weight: Array, bias: Array | None) -> NoReturn:
