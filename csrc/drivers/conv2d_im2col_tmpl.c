@@ -47,13 +47,14 @@ static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_
     const fnn_conv2d_shape *s = plan->shape;
     const ptrdiff_t pixels = s->p * s->q, rows = plan->in * plan->taps;
     fnn_gemm_shape g = {.batch = 1};
-    const ptrdiff_t bytes = s->n * s->c * s->h * s->w * (ptrdiff_t)sizeof(real);
+    ptrdiff_t bytes = s->n * s->c * s->h * s->w * (ptrdiff_t)sizeof(real); /* of all of B */
     switch (pass) {
     case FNN_FORWARD:
         g.m = plan->out, g.n = pixels, g.k = rows;
         g.a_rs = rows, g.a_cs = 1, g.b_rs = pixels, g.b_cs = 1, g.c_rs = pixels;
         break;
     case FNN_BACKWARD_DATA:
+        bytes = s->n * s->k * pixels * (ptrdiff_t)sizeof(real);
         g.m = plan->block * plan->taps, g.n = pixels, g.k = plan->out;
         g.a_rs = 1, g.a_cs = rows, g.b_rs = pixels, g.b_cs = 1, g.c_rs = pixels;
         break;

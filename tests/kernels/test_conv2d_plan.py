@@ -67,6 +67,17 @@ def test_small_maps_share_products(isa, dtype, which):
     assert told["workspace"] < 16e6  # the weights alone are 26 or 52 MB
 
 
+def test_far_maps_are_packed_by_the_pass_that_reads_them(isa, dtype):
+    def workspace(channels, results, which):
+        how = ((1, 1), (0, 0, 0, 0), (1, 1), 1, which, np.dtype(dtype).name)
+        shapes = ((8, channels, 56, 56), (results, channels, 1, 1))
+        return _native.conv2d_plan(*shapes, *how)["workspace"]
+
+    block = 256 * 1024  # less than is packed of the wide map, more than anything else takes
+    assert workspace(256, 64, "forward") > block
+    assert workspace(64, 256, "input") > block
+
+
 def test_nothing_to_compute():
     told = _native.conv2d_plan((0, 3, 8, 8), (4, 3, 3, 3), (1, 1), (0,) * 4, (1, 1), 1, "forward")
     assert told["reason"] == "nothing to compute"
