@@ -7,6 +7,7 @@ enum {
     WEIGHT_BYTES = 512 * 1024, /* of a product's channels, all taps: half of L2 */
     SOURCE_BYTES = 256 * 1024, /* turned source of a band that every panel passes over */
     MOST_SOURCE = 4096 * 1024, /* of a stack of images */
+    FAR = 1024 * 1024,         /* of all maps, beyond which they are waited for where they are picked */
     RESULT_BYTES = 128 * 1024, /* results of a product */
     KEPT_BYTES = 4096 * 1024,  /* weights kept in order for all pixels */
     FIXED = 45,                /* cycles of a tile beside its sum, and of its sums' way to memory */
@@ -111,15 +112,19 @@ static double sums_cost(const fnn_rows_plan *plan, const fnn_conv2d_sizes *tile)
     return (double)lines * line * (double)(plan->cuts * plan->panels * plan->groups * plan->stacks);
 }
 
-/* Of bringing weights in order and of reading what the L2 cache does not hold. */
-static double moves_cost(const fnn_rows_plan *plan, ptrdiff_t element) {
-    const double blocks = (double)(plan->stacks * plan->bands);
+/* Of bringing weights in order and of reading what the L2 cache does not hold: a turned source stays
+ * there, beside a panel's weights and results, if it takes no more than five eighths. */
+static double moves_cost(const fnn_rows_plan *plan, const fnn_conv2d_sizes *tile) {
+    const double blocks = (double)(plan->stacks * plan->bands), size = (double)tile->element;
     const double weights = (double)(plan->groups * plan->in * plan->out * plan->taps);
     const double sources = (double)(plan->groups * plan->source) * blocks;
-    const ptrdiff_t turns = plan->gathers ? plan->cols.skip : 1; /* and picks */
-    const int stays = plan->source * element <= 2 * SOURCE_BYTES;
-    const double bytes = weights * blocks + sources * (double)(stays ? 1 : plan->panels);
-    return weights * (plan->kept ? 1 : blocks) + sources * (double)turns + bytes * (double)element / 16;
+    const ptrdiff_t maps = plan->images * plan->groups * plan->in * plan->tensor_rows *
+                           plan->tensor_columns * tile->element;
+    const ptrdiff_t picks = plan->cols.skip + (plan->cols.skip > 1 && maps > FAR ? 2 : 0);
+    const int stays = plan->source * tile->element <= tile->l2 / 8 * 5;
+    const double bytes = (weights * blocks + sources * (double)(stays ? 1 : plan->panels)) * size;
+    return weights * (plan->kept ? 1 : blocks) +
+           sources * (double)(plan->gathers ? picks : 1) + bytes / 16;
 }
 
 /* A plan for stacks of `side` images, or for bands of one whose source has about `limit` bytes. */
@@ -159,7 +164,7 @@ static void lay_out(fnn_rows_plan *plan, const fnn_conv2d_sizes *tile, ptrdiff_t
     plan->merged = (int)fnn_max(tile->kc / (plan->depth * taps), 1);
     const ptrdiff_t weights = plan->groups * plan->panels * plan->in * plan->taps * plan->nr;
     plan->kept = plan->stacks * plan->bands > 1 && weights * size <= KEPT_BYTES;
-    plan->cycles = 0.84 * (sums_cost(plan, tile) + moves_cost(plan, size)) +
+    plan->cycles = 0.84 * (sums_cost(plan, tile) + moves_cost(plan, tile)) +
                    0.74 * (double)(plan->images * plan->groups * plan->out * rows->out * cols->out);
 }
 
