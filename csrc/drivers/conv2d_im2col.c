@@ -14,6 +14,7 @@ enum {
     FAR = 1 << 20,             /* bytes of all images that no L2 holds from one pass to the next */
     FARTHER = 1 << 30,         /* bytes times rows (128 count) for which order is worth a copy */
     MANY_WEIGHTS = 512 << 10,  /* bytes of them that should not pass once for every image */
+    LEFT_AHEAD = 16,           /* rows between the fetching of an image's row and its left pixels */
     TURNING = 256,             /* pixels of all images that repay turning the weights */
     GRAIN = 200000,            /* multiply-adds worth a task */
     SUMS_GRAIN = 65536         /* elements of dy worth one */

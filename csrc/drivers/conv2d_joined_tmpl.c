@@ -149,6 +149,21 @@ static void FN(place)(const FN(joined_job) *job, ptrdiff_t *at) {
                             : sheets + FN(on_sheet)(p, lanes, j - p->left);
 }
 
+/* Left pixels of one image from the sheets to the ends of rows of dst: lines that the product wrote
+ * long ago, far apart, which no prefetcher of the processor follows. */
+static void FN(move_left)(const FN(joined_job) *job, ptrdiff_t left, real *dst) {
+    const FN(joined_plan) *p = job->plan;
+    const real *from = job->sheets;
+    ptrdiff_t at[FNN_LINE / sizeof(real)];
+    for (ptrdiff_t j = 0; j < p->rest; j++)
+        at[j] = FN(on_sheet)(p, job->kernels->lanes, left + j);
+    for (ptrdiff_t i = 0; i < p->gemm.m; i++, from += p->gemm.c_rs, dst += p->pixels) {
+        __builtin_prefetch(dst + LEFT_AHEAD * p->pixels, 1);
+        __builtin_prefetch(from + at[0] + LEFT_AHEAD * p->gemm.c_rs);
+        for (ptrdiff_t j = 0; j < p->rest; j++) dst[j] = from[at[j]];
+    }
+}
+
 /* Left pixels of one image, or all, from the sheets to their places. */
 static void FN(left_task)(void *argument, ptrdiff_t image, int worker) {
     const FN(joined_job) *job = argument;
@@ -160,11 +175,7 @@ static void FN(left_task)(void *argument, ptrdiff_t image, int worker) {
         job->kernels->gemm_pack(m, p->whole, job->sheets + image * p->whole, p->gemm.c_rs, 1, dst,
                                 p->pixels, p->whole);
     dst += p->whole;
-    for (ptrdiff_t j = 0; j < p->rest; j++) {
-        const real *from =
-            job->sheets + FN(on_sheet)(p, job->kernels->lanes, image * p->rest + j);
-        for (ptrdiff_t i = 0; i < m; i++) dst[i * p->pixels + j] = from[i * p->gemm.c_rs];
-    }
+    FN(move_left)(job, image * p->rest, dst);
     FN(finish)(job->kernels, &job->finishing,
                (FN(region)){m, p->pixels, 1, p->pixels, p->pixels}, image * m * p->pixels);
 }
