@@ -31,6 +31,7 @@ typedef struct plan {
     ptrdiff_t a_whole;       /* row stride of A packed once for all blocks of B and threads; or 0 */
     int a_by_k;              /* packed A is transposed: a row holds one k */
     size_t a_bytes, b_bytes; /* workspace: A or C^T for every worker, B for all or for each */
+    size_t sums_bytes;       /* and the sums of A's rows, if the depth is cut */
 } plan;
 
 enum {
@@ -49,6 +50,7 @@ enum {
     THIN = 4,            /* most thin columns behind others */
     THIN_ROWS = 112,     /* rows of A that L2 keeps from whole vectors to thin columns */
     THIN_MOST = 32,      /* vectors beside which thin columns no longer count */
+    SUMMED = 4,          /* vectors of sums at once: for so few each has the same order of additions */
     PACK_A_ROWS = 56,    /* rows of A that one task packs */
     PACK_GRAIN = 1 << 14 /* elements that are worth packing in parallel */
 };

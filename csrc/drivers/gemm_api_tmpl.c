@@ -4,6 +4,14 @@ FNN_INLINE int FN(empty)(const fnn_gemm_shape *s) {
     return s->m <= 0 || s->n <= 0 || s->batch <= 0;
 }
 
+/* The rows' sums of an A that the product reads in another order. */
+static void FN(all_sums)(const FN(fnn_table) *t, const fnn_gemm_shape *s, const real *a) {
+    const FN(gemm_operands) g = {.m = s->m, .k = s->k, .a = a, .a_rs = s->a_rs, .a_ks = s->a_cs};
+    const fnn_fpstate state = fnn_fp_flush();
+    FN(row_sums)(t, &g, s->sums);
+    fnn_fp_set(state);
+}
+
 /* The whole product by one call of the kernel: see is_one_call. */
 static void FN(one_call)(const FN(fnn_table) *t, const fnn_gemm_shape *s, const real *a,
                          const real *b, const real *bias, real *c) {
@@ -15,6 +23,7 @@ static void FN(one_call)(const FN(fnn_table) *t, const fnn_gemm_shape *s, const 
                                  .bias_row = s->bias == FNN_BIAS_PER_ROW ? bias : NULL,
                                  .accumulate = s->accumulate, .relu = s->relu};
     const fnn_fpstate state = fnn_fp_flush();
+    if (s->sums) FN(row_sums)(t, &g, s->sums);
     t->gemm_block(&g);
     fnn_fp_set(state);
 }
@@ -36,8 +45,11 @@ fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const r
     way how;
     int exchanged;
     FN(job) job;
-    if (FN(empty)(shape)) return FNN_OK;
     job.table = FN(table)(ctx);
+    if (FN(empty)(shape)) {
+        if (shape->sums) FN(all_sums)(job.table, shape, a);
+        return FNN_OK;
+    }
     if (FN(is_one_call)(shape, job.table)) {
         FN(one_call)(job.table, shape, a, b, bias, c);
         if (shape->gate) FN(gate)(job.table, shape, c, c, shape->m, shape->n);
@@ -53,6 +65,15 @@ fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const r
     job.c_at = NULL;
     job.workspace = workspace ? workspace : (void *)&job; /* untouched if there is none */
     FN(make_plan)(ctx, job.shape, how, &job.plan);
+    job.sums = NULL;
+    if (shape->sums) {
+        const plan *p = &job.plan;
+        if (!job.shape->sums || p->a_whole)
+            FN(all_sums)(job.table, shape, a);
+        else
+            job.sums = p->sums_bytes ? (real *)(job.workspace + FN(plan_bytes)(ctx, p) - p->sums_bytes)
+                                     : shape->sums;
+    }
     FN(run)(&job);
     return FNN_OK;
 }

@@ -69,13 +69,15 @@ FNN_INLINE int FN(is_one_call)(const fnn_gemm_shape *s, const FN(fnn_table) *t) 
            FN(way_of)(s, t) == IN_PLACE;
 }
 
-/* The same product with the operands' places exchanged: rows of the result are columns. */
+/* The same product with the operands' places exchanged: rows of the result are columns. It sums no
+ * rows. */
 FNN_INLINE void FN(exchange)(fnn_gemm_shape *s) {
     const fnn_gemm_shape o = *s;
     s->m = o.n, s->n = o.m;
     s->a_rs = o.b_cs, s->a_cs = o.b_rs, s->a_bs = o.b_bs;
     s->b_rs = o.a_cs, s->b_cs = o.a_rs, s->b_bs = o.a_bs;
     if (o.bias) s->bias = o.bias == FNN_BIAS_PER_ROW ? FNN_BIAS_PER_COLUMN : FNN_BIAS_PER_ROW;
+    s->sums = NULL;
 }
 
 /* Brings a shape into the form the rest works on and says how; *exchanged if a and b change
@@ -216,6 +218,9 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     p->thin_bytes =
         p->thin && s->a_cs == 1 ? fnn_lines((size_t)(p->thin * p->thin_pitch * size)) : 0;
     p->b_bytes += p->thin_bytes;
+    p->sums_bytes = s->sums && p->kc < s->k
+                        ? fnn_lines((size_t)(fnn_ceil_div(s->k, p->kc) * s->m * size))
+                        : 0;
     p->n_cut = p->nc;
     if (ctx->threads > 1 && work >= 4 * GRAIN && !p->by_matrix)
         FN(cut)(ctx, s, how == PACKED ? p->kc : s->k, p);
@@ -247,5 +252,6 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
 
 FNN_INLINE size_t FN(plan_bytes)(const fnn_ctx *ctx, const plan *p) {
     const size_t workers = (size_t)fnn_max(1, ctx->threads);
-    return p->b_bytes * (p->by_matrix || p->b_each ? workers : 1) + p->a_bytes * (p->a_whole ? 1 : workers);
+    return p->sums_bytes + p->b_bytes * (p->by_matrix || p->b_each ? workers : 1) +
+           p->a_bytes * (p->a_whole ? 1 : workers);
 }

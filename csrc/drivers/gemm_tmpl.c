@@ -9,6 +9,7 @@ typedef struct FN(job) {
     const void *source;
     real *c;
     const ptrdiff_t *c_at; /* of a virtual B's product: see drivers/gemm.h */
+    real *sums; /* of A's rows, [block of depth][m]; or NULL */
     char *workspace;
     plan plan;
 } FN(job);
@@ -25,6 +26,7 @@ typedef struct FN(piece) {
     real *thin_b;         /* each of them in one line, if A's rows are */
     char *packed_a;       /* of worker 0, or of all */
     char *has_b;          /* of each worker, if each packs its own */
+    real *sums;           /* of A's rows; NULL behind the first columns */
 } FN(piece);
 
 static void FN(pack_panels)(const FN(fnn_table) *t, const real *b, ptrdiff_t b_rs, ptrdiff_t b_cs,
@@ -34,6 +36,16 @@ static void FN(pack_panels)(const FN(fnn_table) *t, const real *b, ptrdiff_t b_r
         for (ptrdiff_t j = 0; j < nc; j += nr)
             t->gemm_pack(fnn_min(most, kc - k), fnn_min(nr, nc - j), b + k * b_rs + j * b_cs, b_rs,
                          b_cs, panels + j * kc + k * nr, nr, nr);
+}
+
+/* Sums of A's rows, in an order that does not depend on where a task begins. */
+static void FN(row_sums)(const FN(fnn_table) *t, const FN(gemm_operands) *g, real *sums) {
+    const ptrdiff_t most = SUMMED * t->lanes;
+    if (g->a_ks == 1)
+        t->sum_rows(g->m, g->k, g->a, g->a_rs, sums);
+    else
+        for (ptrdiff_t i = 0; i < g->m; i += most)
+            t->sum_columns(g->k, fnn_min(most, g->m - i), g->a + i, g->a_ks, sums + i);
 }
 
 FNN_INLINE FN(gemm_block_fn) *FN(kernel)(const FN(job) *job) {
@@ -208,6 +220,7 @@ static void FN(cell_task)(void *argument, ptrdiff_t task, int worker) {
     if (g.c_at) g.c_at += j / piece->job->table->lanes;
     if (g.bias_column) g.bias_column += j;
     if (g.bias_row) g.bias_row += i;
+    if (piece->sums && j == 0) FN(row_sums)(piece->job->table, &g, piece->sums + i);
     FN(multiply)(piece, &g, (real *)(piece->packed_a + (size_t)worker * p->a_bytes),
                  j + g.n == piece->g.n);
 }
@@ -215,9 +228,10 @@ static void FN(cell_task)(void *argument, ptrdiff_t task, int worker) {
 /* Runs the kernels over a piece whose B is ready, in tasks. */
 static void FN(run_piece)(FN(piece) *piece, int threads) {
     const plan *p = &piece->job->plan;
-    if (piece->g.m <= p->m_cut && piece->g.n <= p->n_cut)
+    if (piece->g.m <= p->m_cut && piece->g.n <= p->n_cut) {
+        if (piece->sums) FN(row_sums)(piece->job->table, &piece->g, piece->sums);
         FN(multiply)(piece, &piece->g, (real *)piece->packed_a, 1);
-    else
+    } else
         fnn_parallel(threads,
                      fnn_ceil_div(piece->g.m, p->m_cut) * fnn_ceil_div(piece->g.n, p->n_cut),
                      FN(cell_task), piece);
@@ -255,6 +269,7 @@ static void FN(run_tail)(FN(piece) *piece, int threads) {
     FN(piece) tail = *piece;
     tail.g.n = g->n - whole;
     tail.g.c += whole;
+    if (whole) tail.sums = NULL;
     if (tail.g.bias_column) tail.g.bias_column += whole;
     FN(pack_panels)(t, g->b + whole, g->b_ks, 1, g->k, tail.g.n, piece->panels);
     tail.g.b = piece->panels;
@@ -281,6 +296,7 @@ static void FN(block)(FN(piece) *piece, ptrdiff_t index, ptrdiff_t i, int thread
     g->bias_column = s->bias == FNN_BIAS_PER_COLUMN && last ? job->bias + j : NULL;
     g->bias_row = s->bias == FNN_BIAS_PER_ROW && last ? job->bias + i : NULL;
     piece->b = job->pack ? NULL : job->b + index * s->b_bs + k * s->b_rs + j * s->b_cs;
+    piece->sums = job->sums && j == 0 ? job->sums + k / fnn_max(1, p->kc) * s->m : NULL;
     FN(prepare_b)(piece, threads);
     piece->thin = j + g->n == s->n ? p->thin : 0;
     if (piece->thin && g->a_ks == 1) {
@@ -362,5 +378,8 @@ static void FN(run)(FN(job) *job) {
     else
         for (ptrdiff_t i = 0; i < job->shape->batch; i++)
             FN(matrix)(job, i, threads, job->workspace);
+    if (job->plan.sums_bytes && job->sums)
+        job->table->sum_columns(fnn_ceil_div(job->shape->k, job->plan.kc), job->shape->m, job->sums,
+                                job->shape->m, job->shape->sums);
     fnn_fp_set(state);
 }

@@ -71,6 +71,7 @@ cdef extern from "fastnn.h" nogil:
         fnn_bias bias
         int relu, b_packed, b_far
         const void *gate
+        void *sums
     size_t fnn_gemm_workspace_f32(const fnn_ctx *, const fnn_gemm_shape *)
     size_t fnn_gemm_workspace_f64(const fnn_ctx *, const fnn_gemm_shape *)
     fnn_status fnn_gemm_f32(const fnn_ctx *, const fnn_gemm_shape *, const float *a,

@@ -33,16 +33,16 @@ cdef int run_gemm(fnn_ctx ctx, fnn_gemm_shape *shape, int typenum, const char *a
 cdef cnp.ndarray multiply(cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs, cnp.ndarray b,
                           ptrdiff_t b_rs, ptrdiff_t b_cs, Py_ssize_t m, Py_ssize_t n,
                           Py_ssize_t k, object bias, int typenum, bint relu=False,
-                          object gate=None):
+                          object gate=None, void *sums=NULL):
     """op(a) op(b) + bias for two matrices given by strides."""
     return multiply_by(context(), a, a_rs, a_cs, cnp.PyArray_BYTES(b), b_rs, b_cs, False, m, n, k,
-                       bias, typenum, relu, gate)
+                       bias, typenum, relu, gate, sums)
 
 
 cdef cnp.ndarray multiply_by(fnn_ctx ctx, cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs,
                              const char *b, ptrdiff_t b_rs, ptrdiff_t b_cs, bint b_packed,
                              Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, object bias, int typenum,
-                             bint relu, object gate):
+                             bint relu, object gate, void *sums=NULL):
     """The same for a right side in memory, which may be packed."""
     cdef fnn_gemm_shape shape
     cdef cnp.npy_intp dims[2]
@@ -57,6 +57,7 @@ cdef cnp.ndarray multiply_by(fnn_ctx ctx, cnp.ndarray a, ptrdiff_t a_rs, ptrdiff
     shape.accumulate = shape.b_far = 0
     shape.relu, shape.b_packed = relu, b_packed
     shape.gate = NULL
+    shape.sums = sums
     if gate is not None:
         opening = gate_like(gate, c, typenum)
         shape.gate = cnp.PyArray_DATA(opening)
@@ -149,7 +150,7 @@ cdef matmul_batched(a, b, int typenum):
     shape.b_bs = cnp.PyArray_STRIDE(y, ndim - 3) // item
     shape.c_rs, shape.c_bs = shape.n, shape.m * shape.n
     shape.accumulate = shape.relu = shape.b_packed = shape.b_far = 0
-    shape.gate = NULL
+    shape.gate = shape.sums = NULL
     shape.bias = FNN_NO_BIAS
     cdef char *out = cnp.PyArray_BYTES(c)
     cdef Py_ssize_t a_offset, b_offset
@@ -199,6 +200,7 @@ def linear_backward(grad, x, weight, needs, gate=None):
     """See :meth:`fastnn.backends.interface.Backend.linear_backward`."""
     cdef int typenum = float_type(grad)
     cdef cnp.ndarray g, a, w
+    cdef void *sums = NULL
     cdef ptrdiff_t g_rs, g_cs, rs, cs
     cdef Py_ssize_t m, n
     dx = dw = db = None
@@ -220,8 +222,12 @@ def linear_backward(grad, x, weight, needs, gate=None):
         if cnp.PyArray_DIM(a, 0) != m:
             inner_mismatch(grad.T, x)
         set_strides(a, &rs, &cs)
-        dw = multiply(g, g_cs, g_rs, a, rs, cs, n, cnp.PyArray_DIM(a, 1), m, None, typenum)
-    if needs[2]:
+        if needs[2]:
+            db = new_array(1, cnp.PyArray_DIMS(g) + 1, typenum, <size_t>cnp.PyArray_ITEMSIZE(g))
+            sums = cnp.PyArray_DATA(<cnp.ndarray>db)
+        dw = multiply(g, g_cs, g_rs, a, rs, cs, n, cnp.PyArray_DIM(a, 1), m, None, typenum, False,
+                      None, sums)
+    elif needs[2]:
         db = sum_axis(dense(g, typenum), 1, m, n, 1.0, typenum, 1, cnp.PyArray_DIMS(g) + 1)
     return dx, dw, db
 
