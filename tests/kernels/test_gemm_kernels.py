@@ -7,6 +7,7 @@ import pytest
 from cases_products import GEMM, LINEAR
 from compare import assert_products, in_float64, poison, same_bits
 
+import fastnn
 from fastnn import runtime
 from fastnn.backends import native as native_module
 from fastnn.backends.reference import backend as reference
@@ -106,6 +107,33 @@ def test_linear_with_a_relu_before_or_behind_it(case, isa, dtype):
     assert same_bits(joined, apart)
     with pytest.raises(ValueError, match="gate has shape"):
         native.linear_backward(grad, x, weight, needs, np.ones(x.size + 1, dtype))
+
+
+@pytest.mark.parametrize(
+    "rows, outputs, inputs",
+    [(64, 300, 784), (3000, 70, 90), (64, 10, 1), (64, 1, 10), (0, 4, 3)],
+)
+def test_gradient_of_the_bias_beside_that_of_the_weight(rows, outputs, inputs, isa, dtype):
+    """The same bits for any number of threads and whatever else is asked for, in either order."""
+    rng = np.random.default_rng(11)
+    x, weight, grad = (
+        rng.standard_normal(shape).astype(dtype)
+        for shape in ((rows, inputs), (outputs, inputs), (rows, outputs))
+    )
+    before = fastnn.get_num_threads()
+    try:
+        for dy in (grad, np.asfortranarray(grad)):
+            fastnn.set_num_threads(1)
+            want = native.linear_backward(dy, x, weight, (False, True, True))
+            exact = grad.sum(0, dtype=np.float64)
+            assert_products(want[2], exact, rows, grad, np.ones(1))
+            for threads in (2, 3, 7):
+                fastnn.set_num_threads(threads)
+                got = native.linear_backward(dy, x, weight, (True, True, True))
+                assert same_bits(got[1], want[1])
+                assert same_bits(got[2], want[2])
+    finally:
+        fastnn.set_num_threads(before)
 
 
 def test_linear_backward_gives_what_is_needed(isa, dtype):
