@@ -110,7 +110,7 @@ def test_linear_with_a_relu_before_or_behind_it(case, isa, dtype):
 
 
 @pytest.mark.parametrize(
-    "rows, outputs, inputs",
+    ("rows", "outputs", "inputs"),
     [(64, 300, 784), (3000, 70, 90), (64, 10, 1), (64, 1, 10), (0, 4, 3)],
 )
 def test_gradient_of_the_bias_beside_that_of_the_weight(rows, outputs, inputs, isa, dtype):
