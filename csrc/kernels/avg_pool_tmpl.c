@@ -55,8 +55,61 @@ FNN_INLINE void FN(avg_squares)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t
     }
 }
 
+#if FNN_BUNDLES
+/* The taps of a row of 3x3 windows of `count` (a literal) vectors side by side, the last not full: third
+ * taps are moved out of first ones. */
+FNN_INLINE void FN(three_taps)(int count, const real *x, vec v[2][3]) {
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) FN(load_taps_of_row)(x + 2 * k * LANES, 2, 2, v[k]);
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) v[k][2] = FN(slide)(v[k][0], v[count - 1][0], 1);
+}
+
+/* `rows` rows of n outputs of 3x3 windows from x on, as many vectors as that; each row of x that two rows
+ * of windows share is loaded once. */
+FNN_INLINE void FN(avg_threes)(int count, const real *x, ptrdiff_t w, ptrdiff_t rows, ptrdiff_t n,
+                               ptrdiff_t outputs, real divisor, real *y) {
+    const real inverse = FN(exact_inverse)(divisor);
+    const vec by = FN(splat)(inverse != 0 ? inverse : divisor);
+    const vmask tail = FN(mask)(n - (count - 1) * LANES);
+    vec v[3][2][3];
+    FN(three_taps)(count, x, v[2]);
+    for (; rows > 0; rows--, y += outputs) {
+        FNN_UNROLL
+        for (int i = 0; i < 3 * count; i++) v[0][i / 3][i % 3] = v[2][i / 3][i % 3];
+        FNN_UNROLL
+        for (int r = 1; r < 3; r++) FN(three_taps)(count, x += w, v[r]);
+        FNN_UNROLL
+        for (int k = 0; k < count; k++) {
+            vec sum = FN(zero)();
+            FNN_UNROLL
+            for (int i = 0; i < 9; i++) sum += v[i / 3][k][i % 3];
+            sum = FN(divided)(sum, by, inverse);
+            FN(store_m)(y + k * LANES, sum, k < count - 1 ? (vmask)-1 : tail);
+        }
+    }
+}
+
+/* The same for the outputs that avg_squares takes, if they are those; else 0. */
+FNN_INLINE int FN(avg_narrow)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1, ptrdiff_t q0,
+                              ptrdiff_t n, const real *x, real *y) {
+    const real divisor = FN(divisor)(s, 3, q0);
+    if (s->r != 3 || s->stride_h != 2 || n >= 2 * LANES || n == LANES) return 0;
+    x += (2 * p0 - s->pad_h) * s->w + 2 * q0 - s->pad_w;
+    y += p0 * s->q + q0;
+    if (n > LANES)
+        FN(avg_threes)(2, x, s->w, p1 - p0, n, s->q, divisor, y);
+    else
+        FN(avg_threes)(1, x, s->w, p1 - p0, n, s->q, divisor, y);
+    return 1;
+}
+#endif
+
 static FNN_NOINLINE void FN(avg_quick_rows)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1,
                                             ptrdiff_t q0, ptrdiff_t q1, const real *x, real *y) {
+#if FNN_BUNDLES
+    if (FN(avg_narrow)(s, p0, p1, q0, q1 - q0, x, y)) return;
+#endif
     if (s->r == 2)
         FN(avg_squares)(s, p0, p1, q0, q1, x, 2, y);
     else
@@ -80,7 +133,10 @@ static FNN_NOINLINE ptrdiff_t FN(avg_short)(const fnn_pool_shape *s, ptrdiff_t p
         ptrdiff_t left = rows * s->q;
         for (; left > 0; left -= b.outputs, from += b.step) {
             vec v[4];
-            FN(bundle_taps)(&b, 1, from, v);
+            if (b.rows > 2)
+                FN(bundle_taps)(&b, 1, from, v);
+            else
+                FN(bundle_taps)(&b, 0, from, v);
             /* a sum starts from 0: -0 becomes 0 */
             const vec all = (((FN(zero)() + v[0]) + v[1]) + v[2]) + v[3];
             const vec sum = FN(divided)(all, by, inverse);
@@ -178,6 +234,14 @@ static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t pla
         y += whole * shape->p * shape->q;
     }
 #endif
+    fnn_pool_shape tall = *shape;
+    if (square == 2 && shape->stride_h == 2 && shape->pad_h == 0 && shape->h == 2 * shape->p &&
+        from == 0 && to == shape->p && planes > 0) { /* planes follow each other as one */
+        tall.h *= planes;
+        to = tall.p *= planes;
+        planes = 1;
+        shape = &tall;
+    }
     if (shape->stride_w == 1)
         FN(avg_planes)(shape, planes, from, to, x, readable, y, 1, 0);
     else if (shape->stride_w == 2)

@@ -105,47 +105,62 @@ FNN_INLINE vec FN(quick_column)(FN(quick_windows) windows, ptrdiff_t rows, ptrdi
 }
 
 #if FNN_BUNDLES
-/* The largest of a row of three taps of two vectors of windows side by side, and where they are;
- * third taps are moved out of the first ones, so the second vector's last is none. Adds the taps to
- * the sum. */
-FNN_INLINE vec FN(largest_of_two)(const real *x, const ivec here[2], vec most[2], ivec at[2],
-                                  vec sum) {
-    vec v[2][3];
-    FNN_UNROLL
-    for (int k = 0; k < 2; k++) FN(load_taps_of_row)(x + 2 * k * LANES, 2, 2, v[k]);
-    FNN_UNROLL
-    for (int k = 0; k < 2; k++) {
-        v[k][2] = FN(slide)(v[k][0], v[1][0], 1);
-        most[k] = FN(largest_of_row)(v[k], here[k], 1, &at[k]);
-        sum += (v[k][0] + v[k][1]) + v[k][2];
+/* A column of `rows` rows, `down` elements apart, of a vector of 2x2 windows; returns the sum of the taps. */
+FNN_INLINE vec FN(quick_down)(FN(quick_windows) windows, ptrdiff_t rows, ptrdiff_t down,
+                              ptrdiff_t outputs) {
+    vec sum = FN(zero)();
+    const ivec on = (ivec){0} + (FN(lane_int))down;
+    for (; rows > 0; rows--, windows.x += down, windows.corner += on) {
+        sum += FN(quick_vector)(&windows, LANES, 1);
+        windows.y += outputs;
+        windows.index += outputs;
     }
     return sum;
 }
 
-/* quick_column of stride 2 with positions, for LANES < n < 2 * LANES: half of the loads. */
-FNN_INLINE vec FN(quick_pair)(FN(quick_windows) windows, ptrdiff_t rows, ptrdiff_t outputs,
-                              ptrdiff_t n) {
+/* The largest of a row of three taps of `count` (a literal) vectors of windows side by side, and where
+ * they are; third taps are moved out of first ones, so the last vector's last is none. Adds the taps to
+ * the sum, each third one as somebody's first. */
+FNN_INLINE vec FN(largest_of_rows)(int count, const real *x, const ivec here[2], vec most[2],
+                                   ivec at[2], vec sum) {
+    vec v[2][3];
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) FN(load_taps_of_row)(x + 2 * k * LANES, 2, 2, v[k]);
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) {
+        v[k][2] = FN(slide)(v[k][0], v[count - 1][0], 1);
+        most[k] = FN(largest_of_row)(v[k], here[k], 1, &at[k]);
+        sum += v[k][0] + v[k][1];
+    }
+    return sum;
+}
+
+/* quick_column of stride 2 with positions, for n outputs in `count` (a literal) vectors, the last not
+ * full: half of the loads. */
+FNN_INLINE vec FN(quick_rows_of)(int count, FN(quick_windows) windows, ptrdiff_t rows,
+                                 ptrdiff_t outputs, ptrdiff_t n) {
     vec most[3][2];
     ivec at[3][2], here[2] = {windows.corner, windows.corner + 2 * LANES};
     const ivec down = (ivec){0} + (FN(lane_int))windows.w;
-    vec sum = FN(largest_of_two)(windows.x, here, most[2], at[2], FN(zero)());
+    vec sum = FN(largest_of_rows)(count, windows.x, here, most[2], at[2], FN(zero)());
     for (; rows > 0; rows--) {
         FNN_UNROLL
-        for (int k = 0; k < 2; k++) most[0][k] = most[2][k], at[0][k] = at[2][k];
+        for (int k = 0; k < count; k++) most[0][k] = most[2][k], at[0][k] = at[2][k];
         FNN_UNROLL
         for (int r = 1; r < 3; r++) {
             windows.x += windows.w;
             FNN_UNROLL
-            for (int k = 0; k < 2; k++) here[k] += down;
-            sum = FN(largest_of_two)(windows.x, here, most[r], at[r], sum);
+            for (int k = 0; k < count; k++) here[k] += down;
+            sum = FN(largest_of_rows)(count, windows.x, here, most[r], at[r], sum);
         }
         FNN_UNROLL
-        for (int k = 0; k < 2; k++) {
+        for (int k = 0; k < count; k++) {
             const vec upper = FN(maximum)(most[1][k], most[0][k]);
             ivec where = FN(iwhere)(FN(above)(most[1][k], most[0][k]), at[1][k], at[0][k]);
             where = FN(iwhere)(FN(above)(most[2][k], upper), at[2][k], where);
             FN(store_outputs)(windows.y + k * LANES, windows.index + k * LANES,
-                              FN(maximum)(most[2][k], upper), where, k ? n - LANES : LANES);
+                              FN(maximum)(most[2][k], upper), where,
+                              k < count - 1 ? LANES : n - k * LANES);
         }
         windows.y += outputs;
         windows.index += outputs;
@@ -168,8 +183,12 @@ FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdif
     if (indexed) row.index = window->index + p0 * outputs + q;
     vec sum = FN(zero)();
 #if FNN_BUNDLES
-    if (square == 3 && step == 2 && indexed && s->stride_h == 2 && n > LANES && n < 2 * LANES)
-        return FN(all_finite)(FN(quick_pair)(row, p1 - p0, outputs, n));
+    if (square == 3 && step == 2 && indexed && s->stride_h == 2 && n < 2 * LANES && n != LANES) {
+        if (n > LANES) return FN(all_finite)(FN(quick_rows_of)(2, row, p1 - p0, outputs, n));
+        return FN(all_finite)(FN(quick_rows_of)(1, row, p1 - p0, outputs, n));
+    }
+    if (square == 2 && indexed && n == LANES)
+        return FN(all_finite)(FN(quick_down)(row, p1 - p0, down, outputs));
 #endif
     if (square == 3) {
         /* rows of windows share rows of x only if they overlap downwards as they do sideways */
