@@ -63,28 +63,14 @@ FNN_INLINE vec FN(next_means)(const FN(spread_job) *job, ptrdiff_t p, ptrdiff_t 
                        job->inverse);
 }
 
-/* Maxima: takes windows j .. j + n of row p, whose corners are at `to`. */
-FNN_INLINE void FN(next_maxima)(const FN(spread_job) *job, int square, ptrdiff_t p, ptrdiff_t j,
-                                ptrdiff_t n, ivec to, FN(spread_row) *row) {
-    const ptrdiff_t q = p * job->shape->q + j, lo = j == 0, hi = fnn_min(n + 1, LANES);
-    const real *dy = job->dy + q;
-    row->here = FN(load_span)(dy, FN(span)(0, n));
-    row->at = FN(load_index)(job->index + q, 0, n) - to;
-    if (square == 2) return;
-    row->left = FN(load_span)(dy - 1, FN(span)(lo, hi));
-    row->left_at = FN(load_index)(job->index + q - 1, lo, hi) - to;
-}
-
 /* Adds a row of windows to the columns 2j and 2j + 1 of one row of dx: the row `down` elements
- * below the windows' corners. Lanes beyond the windows hold gradients of 0. */
+ * below the windows' corners. Lanes beyond the windows hold gradients of 0. met: the windows whose
+ * maxima are in their first two columns. */
 FNN_INLINE FN(tally_of) FN(collect)(int square, const FN(spread_row) *row, ivec down, vec *even,
                                     vec *odd, FN(tally_of) met) {
     const FN(cond) first = FN(same)(row->at, down), second = FN(same)(row->at, down + 1);
-    if (square == 3) { /* seen from here, the left window's third column is the corner's */
-        const FN(cond) third = FN(same)(row->left_at, down);
-        *even = FN(add_where)(third, *even, row->left);
-        met = FN(tally)(third, met);
-    }
+    if (square == 3) /* seen from here, the left window's third column is the corner's */
+        *even = FN(add_where)(FN(same)(row->left_at, down), *even, row->left);
     *even = FN(add_where)(first, *even, row->here);
     *odd = FN(add_where)(second, *odd, row->here);
     return FN(tally)(first | second, met);
@@ -148,40 +134,89 @@ FNN_INLINE void FN(spread_mean_column)(const FN(spread_job) *job, int square, pt
     }
 }
 
-/* The same of maxima; 0 if it is plain early that an index is outside its window. */
-FNN_INLINE int FN(spread_max_column)(FN(spread_job) *job, int square, ptrdiff_t j) {
+/* The same of maxima of 2x2 windows; 0 if it is plain early that an index is outside its window. */
+FNN_INLINE int FN(spread_max_column)(FN(spread_job) *job, ptrdiff_t j) {
     const fnn_pool_shape *s = job->shape;
     const ptrdiff_t w = s->w, n = fnn_max(0, fnn_min(s->q - j, LANES));
     const ivec none = {0}, down = none + (FN(lane_int))w;
     real *dx = job->dx + 2 * j;
     ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * j);
-    FN(spread_row) here = {.at = none - 1, .left_at = none - 1};
     FN(tally_of) met = {0};
     for (ptrdiff_t p = 0; 2 * p < s->h; p++, dx += 2 * w, to += down + down) {
         vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
-        if (square == 3) met = FN(collect)(3, &here, down + down, row, row + 1, met);
         if (p < s->p) {
-            FN(next_maxima)(job, square, p, j, n, to, &here);
-            met = FN(collect)(square, &here, none, row, row + 1, met);
-            met = FN(collect)(square, &here, down, row + 2, row + 3, met);
+            const ptrdiff_t q = p * s->q + j;
+            const FN(spread_row) here = {.here = FN(load_span)(job->dy + q, FN(span)(0, n)),
+                                         .at = FN(load_index)(job->index + q, 0, n) - to};
+            met = FN(collect)(2, &here, none, row, row + 1, met);
+            met = FN(collect)(2, &here, down, row + 2, row + 3, met);
         }
         FN(store_two_rows)(dx, job->ahead, w, w - 2 * j, 2 * p + 1 < s->h, row);
-        if (p == square - 2 && FN(total)(met) < n - 1) return 0;
+        if (p == 0 && FN(total)(met) < n - 1) return 0;
     }
     job->met += FN(total)(met);
     return 1;
 }
 
+#if FNN_BUNDLES
+/* The largest column that positions of 3x3 windows have in them, lane by lane, with those before: more
+ * than 2 if one is outside. Cheaper than to count the windows that are met. */
+FNN_INLINE ivec FN(widest)(ivec at, ivec down, ivec before) {
+    const ivec upper = FN(least_unsigned)(at, at - down);
+    return FN(most_unsigned)(FN(least_unsigned)(upper, upper - down), before);
+}
+
+/* Maxima of 3x3 windows: takes windows j .. j + n of row p, whose corners are at `to`. */
+FNN_INLINE void FN(next_maxima)(const FN(spread_job) *job, ptrdiff_t p, ptrdiff_t j, ptrdiff_t n,
+                                ivec to, FN(spread_row) *row) {
+    const ptrdiff_t q = p * job->shape->q + j, lo = j == 0, hi = fnn_min(n + 1, LANES);
+    const real *dy = job->dy + q;
+    row->here = FN(load_span)(dy, FN(span)(0, n));
+    /* lanes without a window have one at its corner that gives 0 */
+    row->at = (ivec)FN(keep)((vec)(FN(load_index)(job->index + q, 0, n) - to), FN(span)(0, n));
+    row->left = FN(load_span)(dy - 1, FN(span)(lo, hi));
+    row->left_at = FN(load_index)(job->index + q - 1, lo, hi) - to;
+}
+
+/* The same as spread_max_column, of 3x3 windows. */
+FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, ptrdiff_t j) {
+    const fnn_pool_shape *s = job->shape;
+    const ptrdiff_t w = s->w, n = fnn_max(0, fnn_min(s->q - j, LANES));
+    const ivec none = {0}, down = none + (FN(lane_int))w;
+    real *dx = job->dx + 2 * j;
+    ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * j), most = none;
+    FN(spread_row) here = {.at = none - 1, .left_at = none - 1};
+    for (ptrdiff_t p = 0; 2 * p < s->h; p++, dx += 2 * w, to += down + down) {
+        vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
+        FN(collect)(3, &here, down + down, row, row + 1, 0);
+        if (p < s->p) {
+            FN(next_maxima)(job, p, j, n, to, &here);
+            most = FN(widest)(here.at, down, most);
+            FN(collect)(3, &here, none, row, row + 1, 0);
+            FN(collect)(3, &here, down, row + 2, row + 3, 0);
+        }
+        FN(store_two_rows)(dx, job->ahead, w, w - 2 * j, 2 * p + 1 < s->h, row);
+        if (p == 0 && FN(more_than)(most, 2)) return 0;
+    }
+    return !FN(more_than)(most, 2);
+}
+#endif
+
 /* One plane; 0 if an index of maxima is outside its window: dx is then unspecified. */
 FNN_INLINE int FN(spread_plane)(FN(spread_job) *job, int square) {
-    job->met = square == 2 ? 0 : -1; /* what is left of the first window is found to meet place 0 */
+    job->met = 0;
     for (ptrdiff_t j = 0; 2 * j < job->shape->w; j += LANES) {
         if (!job->index)
             FN(spread_mean_column)(job, square, j);
-        else if (!FN(spread_max_column)(job, square, j))
+#if FNN_BUNDLES
+        else if (square == 3) {
+            if (!FN(spread_max_threes)(job, j)) return 0;
+        }
+#endif
+        else if (!FN(spread_max_column)(job, j))
             return 0;
     }
-    return !job->index || job->met == job->shape->p * job->shape->q;
+    return !job->index || square == 3 || job->met == job->shape->p * job->shape->q;
 }
 
 /* Whether it pays to gather maxima of the sizes that 2x2 or 3x3 windows have: rows that fill little
@@ -189,7 +224,7 @@ FNN_INLINE int FN(spread_plane)(FN(spread_job) *job, int square) {
 FNN_INLINE int FN(gathers)(const fnn_pool_shape *s, int square) {
     if (!FN(steps_by_two)(s->p, s->h, square) || !FN(steps_by_two)(s->q, s->w, square)) return 0;
     if (square == 2) return 2 * s->q > LANES;
-    return FNN_VBYTES == 64 && s->q > 11 * fnn_ceil_div(s->q + 1, LANES);
+    return FNN_BUNDLES && s->q > 11 * fnn_ceil_div(s->q + 1, LANES);
 }
 
 /* Guesses from the sizes that the windows are 2x2 or 3x3; the indices tell: 0. */
@@ -199,7 +234,7 @@ static FNN_NOINLINE int FN(spread_maxima)(const fnn_pool_shape *s, int square, c
                           .ahead = FN(fetched_ahead)(s)};
     if (!FN(gathers)(s, square)) return 0;
     if (square == 2) return FN(spread_plane)(&job, 2);
-    return FNN_VBYTES == 64 && LANES > 11 ? FN(spread_plane)(&job, 3) : 0;
+    return FNN_BUNDLES ? FN(spread_plane)(&job, 3) : 0;
 }
 
 static FNN_NOINLINE void FN(spread_means)(const fnn_pool_shape *s, ptrdiff_t planes, real divisor,

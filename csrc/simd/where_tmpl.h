@@ -46,6 +46,12 @@ FNN_INLINE vec FN(pick)(vec a, vec b, ivec at) {
 FNN_INLINE ivec FN(least_unsigned)(ivec a, ivec b) {
     return (ivec)_mm512_min_epu32((__m512i)a, (__m512i)b);
 }
+FNN_INLINE ivec FN(most_unsigned)(ivec a, ivec b) {
+    return (ivec)_mm512_max_epu32((__m512i)a, (__m512i)b);
+}
+FNN_INLINE FN(cond) FN(more_than)(ivec v, int most) {
+    return _mm512_cmpgt_epu32_mask((__m512i)v, _mm512_set1_epi32(most));
+}
 /* Lanes 1, 0, 3, 2, ... */
 FNN_INLINE vec FN(neighbours)(vec v) { return _mm512_permute_ps(v, 0xb1); }
 #endif
