@@ -29,6 +29,13 @@ static pool_plan plan_pool(const fnn_ctx *ctx, const fnn_pool_shape *shape, int 
     return plan;
 }
 
+/* Whether windows of 2x2 fill all rows of their planes, which then follow each other as one; rows so
+ * short that kernels take several at once are left to them. */
+static int halves_planes(const fnn_pool_shape *s) {
+    return s->r == 2 && s->s == 2 && s->stride_h == 2 && s->pad_h == 0 && s->h == 2 * s->p &&
+           s->dilation_h == 1 && s->q > 8;
+}
+
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
 #include "drivers/pooling_tmpl.c"

@@ -25,7 +25,12 @@ static void FN(pool_task)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t plane = s->h * s->w, readable = (s->planes - first) * plane;
     const real *x = job->in + first * plane;
     real *y = job->out + first * s->p * s->q;
-    if (job->average)
+    if (job->average && plan->row_blocks == 1 && halves_planes(s)) {
+        fnn_pool_shape tall = *s;
+        tall.h *= planes;
+        tall.p *= planes;
+        job->table->avg_pool(&tall, 1, 0, tall.p, x, readable, y);
+    } else if (job->average)
         job->table->avg_pool(s, planes, from, to, x, readable, y);
     else
         job->table->max_pool(s, planes, from, to, x, readable, y,

@@ -234,14 +234,6 @@ static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t pla
         y += whole * shape->p * shape->q;
     }
 #endif
-    fnn_pool_shape tall = *shape;
-    if (square == 2 && shape->stride_h == 2 && shape->pad_h == 0 && shape->h == 2 * shape->p &&
-        from == 0 && to == shape->p && planes > 0) { /* planes follow each other as one */
-        tall.h *= planes;
-        to = tall.p *= planes;
-        planes = 1;
-        shape = &tall;
-    }
     if (shape->stride_w == 1)
         FN(avg_planes)(shape, planes, from, to, x, readable, y, 1, 0);
     else if (shape->stride_w == 2)

@@ -141,13 +141,14 @@ FNN_INLINE int FN(spread_max_column)(FN(spread_job) *job, ptrdiff_t j) {
     const ivec none = {0}, down = none + (FN(lane_int))w;
     real *dx = job->dx + 2 * j;
     ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * j);
+    FN(spread_row) here = {.at = none - 1};
     FN(tally_of) met = {0};
     for (ptrdiff_t p = 0; 2 * p < s->h; p++, dx += 2 * w, to += down + down) {
         vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
         if (p < s->p) {
             const ptrdiff_t q = p * s->q + j;
-            const FN(spread_row) here = {.here = FN(load_span)(job->dy + q, FN(span)(0, n)),
-                                         .at = FN(load_index)(job->index + q, 0, n) - to};
+            here.here = FN(load_span)(job->dy + q, FN(span)(0, n));
+            here.at = FN(load_index)(job->index + q, 0, n) - to;
             met = FN(collect)(2, &here, none, row, row + 1, met);
             met = FN(collect)(2, &here, down, row + 2, row + 3, met);
         }
