@@ -135,6 +135,19 @@ static double short_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     return (double)(s->k / s->groups) * ((double)tiles * (10 + taps) + fold * (double)(s->r * s->s));
 }
 
+/* Whether a group's results are one vector, so that its pixels need not be turned (`broad` of
+ * drivers/conv2d_lanes.h): tiles that are five sixths full, taps side by side on pixels side by side. */
+static int broad_suits(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
+    const int data = pass == FNN_BACKWARD_DATA;
+    const ptrdiff_t in = (data ? s->k : s->c) / s->groups, out = (data ? s->c : s->k) / s->groups;
+    if (vector.bytes != 64 || vector.lanes != 16 || pass == FNN_BACKWARD_WEIGHT) return 0;
+    if (out != vector.lanes || in < 4 || s->r == 1 || s->s == 1 || fnn_conv2d_winograd_can(s))
+        return 0;
+    if (data ? s->stride_w % s->dilation_w : s->stride_w * s->dilation_w > 1) return 0;
+    const ptrdiff_t pixels = data ? s->w / s->stride_w : s->q;
+    return 6 * pixels >= 5 * fnn_round_up(pixels, FNN_CONV2D_BROAD) && pixels >= FNN_CONV2D_BROAD;
+}
+
 /* How a pass goes: by windows in place, by lanes of groups, by multiplying planes, or not here. */
 typedef enum way { WAY_NONE, WAY_WINDOW, WAY_LANES, WAY_SCALE, WAY_SHORT, WAY_FEW, WAY_NEAR } way;
 
@@ -159,7 +172,7 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
             (!window || cycles < window_cycles(s, pass, vector)))
             return WAY_NEAR;
     }
-    if (prefers_lanes(s, pass, vector, window)) return WAY_LANES;
+    if (prefers_lanes(s, pass, vector, window) || broad_suits(s, pass, vector)) return WAY_LANES;
     return window ? WAY_WINDOW : WAY_NONE;
 }
 

@@ -58,7 +58,7 @@ static spacing find_spacing(const fnn_lanes_axis *cols) {
 
 /* Runs of taps by class of row and of column, in the order of the window's rows; start[] is the
  * first run of each class. */
-static void list_runs(const fnn_lanes_planes *planes, ptrdiff_t lanes, fnn_conv2d_tap_run *run,
+static void list_runs(const fnn_lanes_planes *planes, ptrdiff_t lanes, ptrdiff_t pixel, fnn_conv2d_tap_run *run,
                       ptrdiff_t *start) {
     const fnn_lanes_axis *rows = &planes->rows, *cols = &planes->cols;
     const ptrdiff_t apart = find_spacing(cols).apart;
@@ -75,7 +75,7 @@ static void list_runs(const fnn_lanes_planes *planes, ptrdiff_t lanes, fnn_conv2
                     const ptrdiff_t at =
                         fnn_lanes_reach(rows, r) * planes->pitch + fnn_lanes_reach(cols, first);
                     run[count++] = (fnn_conv2d_tap_run){
-                        at * lanes, (r * cols->taps + first) * lanes, taps};
+                        at * pixel, (r * cols->taps + first) * lanes, taps};
                 }
             }
         }
@@ -109,7 +109,7 @@ static ptrdiff_t lines_per_row(const fnn_lanes_axis *cols) {
 }
 
 /* line[v*rows + o] is line v of row o. */
-static void list_lines(const fnn_lanes_planes *planes, ptrdiff_t lanes, int registers,
+static void list_lines(const fnn_lanes_planes *planes, ptrdiff_t lanes, ptrdiff_t pixel, int registers,
                        const ptrdiff_t *start, fnn_conv2d_line *line) {
     const fnn_lanes_axis *rows = &planes->rows, *cols = &planes->cols;
     const ptrdiff_t lines = find_spacing(cols).lines, per_row = fnn_min(lines, cols->out);
@@ -122,7 +122,7 @@ static void list_lines(const fnn_lanes_planes *planes, ptrdiff_t lanes, int regi
             const ptrdiff_t *const class = start + fnn_lanes_class(rows, o) * cols->classes + at;
             const ptrdiff_t width = (class[1] - class[0]) / fnn_max(count.all, 1);
             *line = (fnn_conv2d_line){
-                .x = (fnn_lanes_source(rows, o) * planes->pitch + left) * lanes,
+                .x = (fnn_lanes_source(rows, o) * planes->pitch + left) * pixel,
                 .y = (o * cols->out + v) * lanes, .run = class[0] + count.before * width,
                 .runs = count.inside * width, .pixels = pixels, .tile = tile};
         }

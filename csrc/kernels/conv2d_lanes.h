@@ -8,7 +8,10 @@
  *       x[c*x_channel + l.x - x_from + run[i].x + (j + t)*x_step]
  *
  * for l.run <= i < l.run + l.runs: w starts with the bias. All of them start on a vector. The order of
- * the sum does not depend on the tile, which has at most l.pixels: it moves back for the last ones. */
+ * the sum does not depend on the tile, which has at most l.pixels: it moves back for the last ones.
+ *
+ * With `broad` (vectors of 64 bytes, float32) an element of x is a number, a pixel of one group, for
+ * LANES results; x_step is 1, and a line has FNN_CONV2D_BROAD pixels at least. */
 typedef void FN(conv2d_lanes_fn)(const fnn_conv2d_lines *lines, const real *x, const real *w,
                                  real *y);
 

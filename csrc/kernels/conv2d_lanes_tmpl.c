@@ -4,15 +4,17 @@
  *   tile of P pixels, T taps of a run:       w0 w1 w2  in registers
  *     x   [0] [1] [2] .. [P-1] [P] [P+1]     each loaded once for T pixels of the sums */
 
-/* Pixels to which T taps are added: with one tap a load for each multiply-add would be the limit. */
-FNN_INLINE void FN(conv2d_line_taps)(int size, int taps, ptrdiff_t x_step, ptrdiff_t w_step,
+/* Pixels to which T taps are added: with one tap a load for each multiply-add would be the limit.
+ * `broad`: a pixel is one number, for a vector of results. */
+FNN_INLINE void FN(conv2d_line_taps)(int broad, int size, int taps, ptrdiff_t x_step, ptrdiff_t w_step,
                                      const real *x, const real *w, vec acc[14]) {
-    vec held[3];
+    vec held[5];
     FNN_UNROLL
     for (int t = 0; t < taps; t++) held[t] = FN(pin)(FN(load)(w + t * w_step));
     FNN_UNROLL
     for (int i = 0; i < size + taps - 1; i++, x += x_step) {
-        const vec pixel = taps > 1 ? FN(pin)(FN(load)(x)) : FN(load)(x);
+        vec pixel = broad ? FN(splat)(*x) : FN(load)(x);
+        if (taps > 1) pixel = FN(pin)(pixel);
         FNN_UNROLL
         for (int t = 0; t < taps; t++)
             if (i - t >= 0 && i - t < size)
@@ -20,11 +22,11 @@ FNN_INLINE void FN(conv2d_line_taps)(int size, int taps, ptrdiff_t x_step, ptrdi
     }
 }
 
-FNN_INLINE void FN(conv2d_line_tile)(int size, const fnn_conv2d_lines *a,
+FNN_INLINE void FN(conv2d_line_tile)(int broad, int size, const fnn_conv2d_lines *a,
                                      const fnn_conv2d_line *line, const real *x, const real *w,
                                      real *y) {
     vec acc[14];
-    const ptrdiff_t x_step = a->x_step, w_step = a->w_step, y_step = a->y_step;
+    const ptrdiff_t x_step = broad ? 1 : a->x_step, w_step = a->w_step, y_step = a->y_step;
     const fnn_conv2d_tap_run *const first = a->run + line->run, *const end = first + line->runs;
     FNN_UNROLL
     for (int i = 0; i < size; i++) acc[i] = FN(load)(w);
@@ -33,12 +35,14 @@ FNN_INLINE void FN(conv2d_line_tile)(int size, const fnn_conv2d_lines *a,
         for (const fnn_conv2d_tap_run *run = first; run < end; run++) {
             const real *from = x + run->x, *by = w + run->w;
             ptrdiff_t taps = run->taps;
+            for (; broad && taps >= 5; taps -= 5, from += 5 * x_step, by += 5 * w_step)
+                FN(conv2d_line_taps)(1, size, 5, x_step, w_step, from, by, acc);
             for (; taps >= 3; taps -= 3, from += 3 * x_step, by += 3 * w_step)
-                FN(conv2d_line_taps)(size, 3, x_step, w_step, from, by, acc);
-            for (; taps >= 2; taps -= 2, from += 2 * x_step, by += 2 * w_step)
-                FN(conv2d_line_taps)(size, 2, x_step, w_step, from, by, acc);
+                FN(conv2d_line_taps)(broad, size, 3, x_step, w_step, from, by, acc);
+            for (; !broad && taps >= 2; taps -= 2, from += 2 * x_step, by += 2 * w_step)
+                FN(conv2d_line_taps)(broad, size, 2, x_step, w_step, from, by, acc);
             for (; taps > 0; taps--, from += x_step, by += w_step)
-                FN(conv2d_line_taps)(size, 1, x_step, w_step, from, by, acc);
+                FN(conv2d_line_taps)(broad, size, 1, x_step, w_step, from, by, acc);
         }
     }
     FNN_UNROLL
@@ -52,7 +56,7 @@ static FNN_NOINLINE void FN(conv2d_fetch_lines)(fnn_conv2d_ahead *ahead, ptrdiff
 }
 
 /* The lines from `line` on that ask for tile `number`; returns the first that does not. */
-FNN_INLINE const fnn_conv2d_line *FN(conv2d_line_run)(int size, const fnn_conv2d_lines *a,
+FNN_INLINE const fnn_conv2d_line *FN(conv2d_line_run)(int broad, int size, const fnn_conv2d_lines *a,
                                                       const fnn_conv2d_line *line, const real *x,
                                                       const real *w, real *y) {
     const fnn_conv2d_line *const end = a->line + a->count;
@@ -63,9 +67,9 @@ FNN_INLINE const fnn_conv2d_line *FN(conv2d_line_run)(int size, const fnn_conv2d
         real *to = y + (line->y - a->y_from);
         for (ptrdiff_t j = 0; j < line->pixels; j += size, from += x_tile, to += y_tile) {
             const ptrdiff_t over = j + size - line->pixels;
-            if (a->ahead) FN(conv2d_fetch_lines)(a->ahead, 2 * line->runs);
+            if (!broad && a->ahead) FN(conv2d_fetch_lines)(a->ahead, 2 * line->runs);
             if (over > 0) from -= over * a->x_step, to -= over * a->y_step;
-            FN(conv2d_line_tile)(size, a, line, from, w, to);
+            FN(conv2d_line_tile)(broad, size, a, line, from, w, to);
         }
     }
     return line;
@@ -82,10 +86,18 @@ FNN_INLINE const fnn_conv2d_line *FN(conv2d_line_run)(int size, const fnn_conv2d
     static FNN_NOINLINE const fnn_conv2d_line *FN(conv2d_lanes_##SIZE)(                          \
         const fnn_conv2d_lines *lines, const fnn_conv2d_line *line, const real *x, const real *w, \
         real *y) {                                                                               \
-        return FN(conv2d_line_run)(SIZE, lines, line, x, w, y);                                  \
+        return FN(conv2d_line_run)(0, SIZE, lines, line, x, w, y);                                  \
     }
 CONV_LINES(X)
 #undef X
+
+#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+#define CONV_BROAD
+static FNN_NOINLINE void FN(conv2d_broad)(const fnn_conv2d_lines *lines, const real *x,
+                                          const real *w, real *y) {
+    FN(conv2d_line_run)(1, FNN_CONV2D_BROAD, lines, lines->line, x, w, y);
+}
+#endif
 
 static void FN(conv2d_lanes)(const fnn_conv2d_lines *lines, const real *x, const real *w, real *y) {
     typedef const fnn_conv2d_line *run(const fnn_conv2d_lines *, const fnn_conv2d_line *,
@@ -96,6 +108,13 @@ static void FN(conv2d_lanes)(const fnn_conv2d_lines *lines, const real *x, const
 #undef X
     };
     const fnn_conv2d_line *line = lines->line, *const end = line + lines->count;
+#ifdef CONV_BROAD
+    if (lines->broad) {
+        FN(conv2d_broad)(lines, x, w, y);
+        return;
+    }
+#undef CONV_BROAD
+#endif
     while (line < end) line = tiles[line->tile](lines, line, x, w, y);
 }
 #undef CONV_LINES

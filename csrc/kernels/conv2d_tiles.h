@@ -12,6 +12,7 @@
  *   conv2d_pixels X(output channels, pixels), a pixel being a vector of images
  *   conv2d_pixel_runs X(neighbouring taps, pixels), of one output channel
  *   conv2d_lanes  X(pixels), a pixel being a vector of groups
+ *   conv2d_broad  pixels, each a number for a vector of results
  *   conv2d_near   X(rows of taps, rows)
  *   conv2d_rows3  X(rows, vectors of pixels per row), of one output channel
  *   conv2d_dot    X(output channels, rows of weights)
@@ -37,6 +38,7 @@
 #define FNN_CONV2D_PIXEL_RUNS_32(X) X(3, 16) X(3, 14) X(3, 8) X(5, 16) X(5, 14) X(5, 8)
 #define FNN_CONV2D_PIXEL_RUNS_16(X) X(3, 10) X(3, 8) X(3, 7) X(5, 8) X(5, 7)
 #define FNN_CONV2D_LINES_32(X) X(1) X(2) X(3) X(4) X(5) X(7) X(8) X(11) X(14)
+#define FNN_CONV2D_BROAD 14
 #define FNN_CONV2D_LINES_1(X) X(1) /* without vectors nothing is gained */
 #define FNN_CONV2D_LINES_16(X) X(1) X(2) X(3) X(4) X(5) X(7) X(8) X(11)
 #define FNN_CONV2D_NEAR_32(X) X(3, 8) X(5, 14) X(5, 8) X(7, 14) X(7, 8)
@@ -175,6 +177,7 @@ typedef struct fnn_conv2d_lines {
     const fnn_conv2d_tap_run *run;
     ptrdiff_t x_from, y_from, x_step, y_step, w_step;
     ptrdiff_t channels, x_channel, w_channel;
+    int broad;               /* a pixel of x is one number */
     fnn_conv2d_ahead *ahead; /* as above: four lines for each run of taps of a tile */
 } fnn_conv2d_lines;
 
