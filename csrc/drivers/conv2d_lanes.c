@@ -56,10 +56,11 @@ static spacing find_spacing(const fnn_lanes_axis *cols) {
                      .x_step = cols->backward ? lines : lines * cols->stride};
 }
 
-/* Runs of taps by class of row and of column, in the order of the window's rows; start[] is the
+/* Runs of taps by class of row and of column, in the order of the window's rows; a
+ * pixel of the source is `pixel` elements, one of the result `lanes`; start[] is the
  * first run of each class. */
-static void list_runs(const fnn_lanes_planes *planes, ptrdiff_t lanes, ptrdiff_t pixel, fnn_conv2d_tap_run *run,
-                      ptrdiff_t *start) {
+static void list_runs(const fnn_lanes_planes *planes, ptrdiff_t lanes, ptrdiff_t pixel,
+                      fnn_conv2d_tap_run *run, ptrdiff_t *start) {
     const fnn_lanes_axis *rows = &planes->rows, *cols = &planes->cols;
     const ptrdiff_t apart = find_spacing(cols).apart;
     ptrdiff_t count = 0;
@@ -109,8 +110,8 @@ static ptrdiff_t lines_per_row(const fnn_lanes_axis *cols) {
 }
 
 /* line[v*rows + o] is line v of row o. */
-static void list_lines(const fnn_lanes_planes *planes, ptrdiff_t lanes, ptrdiff_t pixel, int registers,
-                       const ptrdiff_t *start, fnn_conv2d_line *line) {
+static void list_lines(const fnn_lanes_planes *planes, ptrdiff_t lanes, ptrdiff_t pixel,
+                       int registers, const ptrdiff_t *start, fnn_conv2d_line *line) {
     const fnn_lanes_axis *rows = &planes->rows, *cols = &planes->cols;
     const ptrdiff_t lines = find_spacing(cols).lines, per_row = fnn_min(lines, cols->out);
     for (ptrdiff_t v = 0; v < per_row; v++) {

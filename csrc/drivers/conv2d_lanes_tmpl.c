@@ -287,7 +287,8 @@ static void FN(lanes_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
     ptrdiff_t *start = (ptrdiff_t *)((char *)run + plan->run_bytes);
     fnn_conv2d_line *line = (fnn_conv2d_line *)((char *)start + plan->start_bytes);
     list_runs(&plan->planes, job.kernels->lanes, plan->pixel, run, start);
-    list_lines(&plan->planes, job.kernels->lanes, plan->pixel, job.kernels->conv2d_registers, start, line);
+    list_lines(&plan->planes, job.kernels->lanes, plan->pixel, job.kernels->conv2d_registers, start,
+               line);
     job.run = run, job.line = line, job.workers = (char *)line + plan->line_bytes;
     for (ptrdiff_t block = 0; block < plan->blocks; block++) FN(turn_weights)(&job, block);
     fnn_parallel(ctx->threads, plan->tasks, FN(lanes_task), &job);
