@@ -115,6 +115,8 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         *(C((2, 3, 5, 9), k, padding=SAME3) for k in AROUND_ROWS),
         *(C((1, 2, 3, 7), k, (1, 1)) for k in (*AROUND_ROWS, 31, 32, 33)),
         C((3, 35, 50, 53), 19, (1, 1)),  # more images than L2 holds
+        *(C((3, c, 9, w), k, padding=SAME3) for c, k, w in ((3, 3, 32), (4, 4, 64), (2, 6, 48))),
+        C((2, 3, 6, 32), 3, padding=(0, 2, 1, 1)),
         *(C((1, c, 6, 7), 6) for c in (1, 2, 4, 8, 15, 16, 17)),
         *(C((n, 3, 6, 10), 7, padding=SAME3) for n in (2, 3, 5)),
         # kernels

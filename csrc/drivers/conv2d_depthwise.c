@@ -14,7 +14,10 @@ enum {
     GRAIN = 200000,           /* multiply-adds worth a task */
     BLOCK_BYTES = 24 * 1024,  /* rows of a group's source that stay in the L1 cache */
     SCALE_GRAIN = 32768,      /* pixels worth a task where each is multiplied once */
-    FOLD = 16                 /* gradients of windows whose sums are folded together */
+    FOLD = 16,                /* gradients of windows whose sums are folded together */
+    THREE_PAIRS = 18,         /* of channels: sums by threes of results that stay in the L1 cache, .. */
+    THREE_BYTES = 24 * 1024,  /* .. with so much of both maps */
+    THREE_PARTS = 8           /* of the images */
 };
 
 /* Copied planes serve all channels of a group, so the more there are the cheaper is the copy; it is
@@ -149,7 +152,16 @@ static int broad_suits(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width ve
 }
 
 /* How a pass goes: by windows in place, by lanes of groups, by multiplying planes, or not here. */
-typedef enum way { WAY_NONE, WAY_WINDOW, WAY_LANES, WAY_SCALE, WAY_SHORT, WAY_FEW, WAY_NEAR } way;
+typedef enum way { WAY_NONE, WAY_WINDOW, WAY_LANES, WAY_SCALE, WAY_SHORT, WAY_FEW, WAY_NEAR, WAY_THREE } way;
+
+/* The gradient of few windows by threes of results, in rows that fill vectors. */
+static int three_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                       int is_f64) {
+    return !is_f64 && pass == FNN_BACKWARD_WEIGHT && ctx->kernels->f32.conv2d_three_weight &&
+           s->groups == 1 && s->r == 3 && s->s == 3 && s->stride_h == 1 && s->stride_w == 1 &&
+           s->dilation_h == 1 && s->dilation_w == 1 && s->pad_left == 1 && s->q == s->w &&
+           s->q % ctx->kernels->f32.lanes == 0 && s->k % 3 == 0 && s->c * s->k <= THREE_PAIRS;
+}
 
 static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                       int is_f64) {
@@ -160,6 +172,7 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
         fnn_conv2d_is_product(s))
         return WAY_SCALE;
     if (fnn_conv2d_few_suits(ctx, s, pass, is_f64)) return WAY_FEW;
+    if (three_suits(ctx, s, pass, is_f64)) return WAY_THREE;
     if (short_suits(ctx, s, pass, is_f64)) {
         const double cycles = short_cycles(s, pass);
         if (cycles < lane_cycles(s, pass, vector) &&
@@ -194,6 +207,7 @@ FNN_INLINE fnn_conv2d_window conv2d_window(const fnn_conv2d_shape *s) {
 #include "drivers/common_tmpl.h"
 #include "drivers/conv2d_bias_tmpl.h"
 #include "drivers/conv2d_finish_tmpl.h"
+#include "drivers/conv2d_three_weight_tmpl.h"
 #include "drivers/conv2d_depthwise_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"

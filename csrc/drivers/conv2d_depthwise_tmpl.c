@@ -281,6 +281,9 @@ size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_s
 #if FNN_REAL_IS_F32
     if (way == WAY_NEAR) return FN(fnn_conv2d_near_workspace)(ctx, shape, pass);
 #endif
+#if FNN_REAL_IS_F32
+    if (way == WAY_THREE) return FN(three_weight_workspace)(ctx, shape);
+#endif
     const size_t workers = (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
     if (pass == FNN_BACKWARD_WEIGHT)
         return FN(bias_bytes)(1, shape->k, FN(table)(ctx)->lanes) +
@@ -297,6 +300,12 @@ void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv
         FN(fnn_conv2d_lanes_backward_weight)(ctx, shape, dy, x, dw, db, workspace);
         return;
     }
+#if FNN_REAL_IS_F32
+    if (way == WAY_THREE) {
+        FN(three_weight)(ctx, shape, dy, x, dw, db, workspace);
+        return;
+    }
+#endif
     const ptrdiff_t windows = shape->k * (shape->c / shape->groups);
     const ptrdiff_t work = fnn_max(shape->n * shape->p * shape->q * shape->r * shape->s, 1);
     FN(depthwise_weight_job) job = {
@@ -330,6 +339,7 @@ void FN(fnn_conv2d_depthwise_describe)(const fnn_ctx *ctx, const fnn_conv2d_shap
     const FN(depthwise_plan) plan =
         FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA, narrow);
     to->kernel = narrow        ? (weight ? "conv2d_short_weight" : "conv2d_short")
+                 : way == WAY_THREE ? "conv2d_three_weight"
                  : weight      ? "conv2d_window_weight"
                  : plan.spread ? "conv2d_spread"
                                              : "conv2d_window";

@@ -24,6 +24,9 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 /* float64 has lanes of groups for all windows of groups of few channels: 100 KB less. */
 #if FNN_VBYTES >= 32 && FNN_REAL_IS_F32
 #include "kernels/conv2d_window_tmpl.c"
+#if FNN_VBYTES < FNN_LINE
+#define conv2d_three_weight_f32 NULL
+#endif
 #include "kernels/conv2d_spread_tmpl.c"
 #include "kernels/conv2d_window_weight_tmpl.c"
 #include "kernels/conv2d_few_tmpl.c"
@@ -33,6 +36,7 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #define conv2d_window_f32 NULL
 #define conv2d_spread_f32 NULL
 #define conv2d_window_weight_f32 NULL
+#define conv2d_three_weight_f32 NULL
 #define conv2d_short_f32 NULL
 #define conv2d_short_weight_f32 NULL
 #define conv2d_few_f32 NULL
@@ -42,6 +46,7 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #define conv2d_window_f64 NULL
 #define conv2d_spread_f64 NULL
 #define conv2d_window_weight_f64 NULL
+#define conv2d_three_weight_f64 NULL
 #define conv2d_short_f64 NULL
 #define conv2d_short_weight_f64 NULL
 #define conv2d_few_f64 NULL

@@ -37,6 +37,13 @@ typedef void FN(conv2d_window_weight_fn)(const fnn_conv2d_window *window, ptrdif
                                          ptrdiff_t x_image, ptrdiff_t dy_image, const real *x,
                                          const real *dy, real *g);
 
+/* The same for the windows of three planes of dy and `channels` of x, each set side by side, and rows
+ * first .. last of x, added to g[(plane*channels + channel)*9 + tap]. For windows of 3 one pixel
+ * apart, left = 1, in_cols = out_cols whole vectors. Only AVX-512's table of float32 holds this. */
+typedef void FN(conv2d_three_weight_fn)(const fnn_conv2d_window *window, ptrdiff_t channels,
+                                        ptrdiff_t first, ptrdiff_t last, const real *x,
+                                        const real *dy, real *g);
+
 /* The sum of conv2d_window for windows of height x width taps, row_step and col_step pixels apart,
  * and a stride of 1, on planes of 4 <= out_cols <= 8, or more where width is 1, left is 0 and
  * in_cols is out_cols: tap (r, s) reads row p - top + r*row_step, column q - left + s*col_step. There is one

@@ -223,6 +223,8 @@ FNN_INLINE FN(window_height) FN(window_choose)(const FN(window_height) *heights,
 
 #if FNN_VBYTES < FNN_LINE
 #include "kernels/conv2d_roll_tmpl.c"
+#else
+#include "kernels/conv2d_three_tmpl.c"
 #endif
 
 static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
@@ -235,6 +237,13 @@ static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_
         return;
     }
 #endif
+    ptrdiff_t j = 0;
+#if FNN_VBYTES == FNN_LINE
+    j = FN(conv2d_three)(window, walk, first, last, src, w, bias, dst);
+    if (j == walk->planes) return;
+    w += j * walk->w_plane;
+    dst += j * walk->dst_plane;
+#endif
 #define X(SIZE, STRIDE, ROWS) {ROWS, FN(conv2d_window_##SIZE##x##STRIDE##x##ROWS)},
     static const FN(window_height) heights[4][4] = {
         {WINDOW_ROWS_3(X, 1)}, {WINDOW_ROWS_3(X, 2)}, {WINDOW_ROWS_5(X, 1)}, {WINDOW_ROWS_5(X, 2)}};
@@ -244,7 +253,7 @@ static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_
     FN(window_spans) ends[2];
     FN(window_set_spans)(window, 0, &ends[0]);
     FN(window_set_spans)(window, fnn_max(window->out_cols - LANES, 0), &ends[1]);
-    for (ptrdiff_t j = 0; j < walk->planes; j++) {
+    for (; j < walk->planes; j++) {
         const vec start = bias ? FN(splat)(bias[j * walk->bias_plane]) : FN(zero)();
         for (ptrdiff_t row = first; row < last; row += tile.rows)
             tile.run(window, walk, ends, fnn_min(row, last - tile.rows), src, w, start, dst);

@@ -32,6 +32,9 @@ FNN_INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm512_fmad
 FNN_INLINE vec_f32 slide_f32(vec_f32 a, vec_f32 b, int k) {
     return (vec_f32)FNN_SLIDE(a, b, k, 32);
 }
+FNN_INLINE vec_f32 slide_last_f32(vec_f32 a, vec_f32 b) {
+    return (vec_f32)_mm512_alignr_epi32((__m512i)b, (__m512i)a, 15);
+}
 FNN_INLINE vec_f32 maximum_f32(vec_f32 a, vec_f32 b) { return _mm512_max_ps(a, b); }
 FNN_INLINE vec_f32 minimum_f32(vec_f32 a, vec_f32 b) { return _mm512_min_ps(a, b); }
 FNN_INLINE vec_f32 sqrtv_f32(vec_f32 v) { return _mm512_sqrt_ps(v); }

@@ -52,11 +52,12 @@ NEVER_CHOSEN |= {
 NEVER_CHOSEN |= {(isa, "gemm_squares") for isa in ("scalar", "sse2", "avx2", "neon")}
 NEVER_CHOSEN |= {(isa, "winograd_four") for isa in ("scalar", "sse2", "avx2")}
 NEVER_CHOSEN |= {(isa, "winograd_sixteen") for isa in ("scalar", "sse2", "avx2", "neon")}
+NEVER_CHOSEN |= {(isa, "conv2d_three_weight") for isa in ("scalar", "sse2", "avx2", "neon")}
 NEVER_CHOSEN |= {
     (isa, f"winograd_{name}") for isa in ("scalar", "sse2", "neon") for name in TRANSFORMS
 }
 FLOAT32_ONLY = {f"winograd_{name}" for name in (*TRANSFORMS, "sixteen")}
-FLOAT32_ONLY |= {f"conv2d_{name}" for name in WINDOWS}
+FLOAT32_ONLY |= {f"conv2d_{name}" for name in (*WINDOWS, "three_weight")}
 
 
 def convolutions(dtype, algorithm) -> Iterator[Callable[[], object]]:
