@@ -23,7 +23,8 @@ def digits(split: str = "train", *, dtype: dtype | None = None) -> tuple[Tensor,
     They are the 1797 images of the test part of "Optical Recognition of Handwritten Digits" by
     E. Alpaydin and C. Kaynak (1998), UCI Machine Learning Repository,
     https://doi.org/10.24432/C50P49, under the licence CC BY 4.0
-    (https://creativecommons.org/licenses/by/4.0/); see LICENSE-digits.txt beside this file.
+    (https://creativecommons.org/licenses/by/4.0/); see LICENSE-digits.txt among the
+    package's licences.
 
     The split is always the same: 36 images of each digit are for testing, chosen at random
     once and for all, and both parts are in a fixed random order.  The 13 writers occur in
