@@ -53,7 +53,7 @@ FNN_INLINE void FN(some_gradients)(int count, const real *x, const real *weight,
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
     for (int k = 0; k < count; k++) e[k] = FN(load)(x + k * LANES) - shift;
-    FN(exp_differences)(e, count);
+    FN(exp_each)(e, count);
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
         const vec w = weight ? FN(load)(weight + k * LANES) : FN(splat)(1);
@@ -74,7 +74,7 @@ FNN_INLINE void FN(row_gradient)(ptrdiff_t n, const real *x, const real *weight,
         const vmask m = FN(mask)(n - j);
         vec w = FN(splat)(1);
         if (weight) w = FN(load_m)(weight + j, m);
-        vec d = FN(fma)(w, less, FN(exp_difference)(FN(load_m)(x + j, m) - s) * f);
+        vec d = FN(fma)(w, less, FN(exp_bounded)(FN(load_m)(x + j, m) - s) * f);
         /* a load of dx[t] would wait for the masked store */
         if (t >= j) {
             d -= FN(select)(FN(lane_numbers)(1) == (FN(lane_int))(t - j), FN(splat)(hit),

@@ -18,7 +18,7 @@ FNN_INLINE vec FN(column_exponentials)(ptrdiff_t length, ptrdiff_t stride, const
         const ptrdiff_t end = fnn_min(length, i + FN(COLUMN_STEPS));
         vec sum = FN(zero)();
         for (; i < end; i++) {
-            const vec e = FN(exp_difference)(FN(load_m)(x + i * stride, m) - most);
+            const vec e = FN(exp_bounded)(FN(load_m)(x + i * stride, m) - most);
             if (y) FN(store_m)(y + i * stride, e, m);
             sum += e;
         }

@@ -47,7 +47,7 @@ FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
     for (int k = 0; k < count; k++) e[k] = FN(load)(x + j + k * LANES) - shift;
-    FN(exp_differences)(e, count);
+    FN(exp_each)(e, count);
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
         if (b) FN(scale_and_compare)(b, j + k * LANES, k % 2);
@@ -74,7 +74,7 @@ FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, re
     if (j < n) {
         const vmask tail = FN(mask)(n - j);
         const ivec live = FN(lanes_below)(n - j);
-        const vec a = FN(exp_difference)(FN(load_m)(x + j, tail) - shift);
+        const vec a = FN(exp_bounded)(FN(load_m)(x + j, tail) - shift);
         if (b) {
             const vec v = FN(load_m)(b->after + j, tail);
             b->most[1] = FN(maximum)(b->most[1], FN(select)(live, v, b->most[1]));
@@ -172,7 +172,7 @@ FNN_INLINE void FN(short_rows)(int count, ptrdiff_t n, const real *x, vec *high,
     FN(fold_rows)(high, count, 1);
     FNN_UNROLL
     for (int i = 0; i < count; i++) e[i] -= FN(of_row)(high, count, i);
-    FN(exp_differences)(e, count);
+    FN(exp_each)(e, count);
     FNN_UNROLL
     for (int i = 0; i < count; i++) sum[i] = e[i];
     FN(fold_rows)(sum, count, 0);
@@ -323,7 +323,7 @@ FNN_INLINE vec FN(row_dot)(ptrdiff_t n, const real *a, const real *b) {
 /* The gradient of one vector of a row, given the row's sum. */
 FNN_INLINE vec FN(softmax_grad)(vec dy, vec y, vec sum) { return y * (dy - sum); }
 FNN_INLINE vec FN(log_softmax_grad)(vec dy, vec y, vec sum) {
-    return dy - FN(exp_difference)(y) * sum;
+    return dy - FN(exp_bounded)(y) * sum;
 }
 
 #define ROWS_BACKWARD(name, grad, factor)                                                         \

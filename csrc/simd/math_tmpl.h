@@ -140,40 +140,6 @@ FNN_INLINE void FN(exp_each)(vec *x, int count) {
     for (int i = 0; i < count; i++) /* scaled by 2^floor(n) */
         x[i] = _mm512_scalef_ps(FN(fma)(t[i], q[i], t[i]), n[i]);
 }
-
-/* The same where x is a difference, which has been rounded: that weighs more than what is spared here,
- * the lower part of ln(2) and a degree. n goes by thirty-seconds, |r| <= ln(2)/64, and
- * e^r = 1 + r (c + d r) to 2^-24. */
-FNN_INLINE void FN(exp_differences)(vec *x, int count) {
-    const vec roots[2] = {
-        {0x1.000000p+0f, 0x1.059b0ep+0f, 0x1.0b5586p+0f, 0x1.11301ep+0f, 0x1.172b84p+0f,
-         0x1.1d4874p+0f, 0x1.2387a6p+0f, 0x1.29e9e0p+0f, 0x1.306fe0p+0f, 0x1.371a74p+0f,
-         0x1.3dea64p+0f, 0x1.44e086p+0f, 0x1.4bfdaep+0f, 0x1.5342b6p+0f, 0x1.5ab07ep+0f,
-         0x1.6247ecp+0f},
-        {0x1.6a09e6p+0f, 0x1.71f75ep+0f, 0x1.7a1148p+0f, 0x1.82589ap+0f, 0x1.8ace54p+0f,
-         0x1.93737cp+0f, 0x1.9c4918p+0f, 0x1.a5503cp+0f, 0x1.ae89fap+0f, 0x1.b7f770p+0f,
-         0x1.c199bep+0f, 0x1.cb720ep+0f, 0x1.d5818ep+0f, 0x1.dfc974p+0f, 0x1.ea4afap+0f,
-         0x1.f50766p+0f}};
-    const vec rounder = FN(splat)(0x1.8p+18f);
-    const vec c = FN(splat)(0x1.0000f6p+0f), d = FN(splat)(0x1.000098p-1f);
-    vec n[FN(EXP_GROUP)], t[FN(EXP_GROUP)], q[FN(EXP_GROUP)];
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) x[i] = FN(maximum)(FN(splat)(EXP_LOWEST), x[i]);
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) n[i] = FN(fma)(x[i], FN(splat)(LOG2_E), rounder);
-    FNN_UNROLL
-    for (int i = 0; i < count; i++)
-        t[i] = _mm512_permutex2var_ps(roots[0], (__m512i)n[i], roots[1]);
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) n[i] -= rounder;
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) x[i] = FN(fma)(n[i], FN(splat)(-0x1.62e430p-1f), x[i]);
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) q[i] = FN(fma)(x[i], d, c);
-    FNN_UNROLL
-    for (int i = 0; i < count; i++)
-        x[i] = _mm512_scalef_ps(FN(fma)(t[i] * x[i], q[i], t[i]), n[i]);
-}
 #else
 FNN_INLINE void FN(exp_each)(vec *x, int count) {
     const vec rounder = FN(splat)(ROUNDER);
@@ -198,13 +164,7 @@ FNN_INLINE void FN(exp_each)(vec *x, int count) {
     for (int i = 0; i < count; i++)
         x[i] = FN(scale_by_power)(FN(fma)(r[i] * r[i], q[i], r[i]) + FN(splat)(1), n[i]);
 }
-FNN_INLINE void FN(exp_differences)(vec *x, int count) { FN(exp_each)(x, count); }
 #endif
-
-FNN_INLINE vec FN(exp_difference)(vec x) {
-    FN(exp_differences)(&x, 1);
-    return x;
-}
 
 FNN_INLINE vec FN(exp_bounded)(vec x) {
     FN(exp_each)(&x, 1);
