@@ -132,7 +132,7 @@ class BuildExt(build_ext):
 CORE = "fastnn.backends._native"
 # names of static functions are a fiftieth of the wheel
 LINK_ARGS = ["-pthread", "-Wl,-s"] if sys.platform == "linux" else ["-pthread"]
-COMPILE_ARGS = ["-std=gnu11", *SMALL, "-g0", "-fvisibility=hidden", "-pthread"]
+COMPILE_ARGS = ["-std=gnu11", *SMALL, *NO_UNWINDING, "-g0", "-fvisibility=hidden", "-pthread"]
 
 extensions = [
     Extension(
