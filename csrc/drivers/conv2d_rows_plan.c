@@ -7,6 +7,7 @@ enum {
     WEIGHT_BYTES = 512 * 1024, /* of a product's channels, all taps: half of L2 */
     SOURCE_BYTES = 256 * 1024, /* turned source of a band that every panel passes over */
     MOST_SOURCE = 4096 * 1024, /* of a stack of images */
+    STAYS = 1024 * 1024,       /* most of a turned source that L2 keeps for all panels */
     FAR = 1024 * 1024,         /* of all maps, beyond which they are waited for where they are picked */
     RESULT_BYTES = 128 * 1024, /* results of a product */
     KEPT_BYTES = 4096 * 1024,  /* weights kept in order for all pixels */
@@ -112,8 +113,7 @@ static double sums_cost(const fnn_rows_plan *plan, const fnn_conv2d_sizes *tile)
     return (double)lines * line * (double)(plan->cuts * plan->panels * plan->groups * plan->stacks);
 }
 
-/* Of bringing weights in order and of reading what the L2 cache does not hold: a turned source stays
- * there, beside a panel's weights and results, if it takes no more than five eighths. */
+/* Of bringing weights in order and of reading what the L2 cache does not hold. */
 static double moves_cost(const fnn_rows_plan *plan, const fnn_conv2d_sizes *tile) {
     const double blocks = (double)(plan->stacks * plan->bands), size = (double)tile->element;
     const double weights = (double)(plan->groups * plan->in * plan->out * plan->taps);
@@ -121,7 +121,7 @@ static double moves_cost(const fnn_rows_plan *plan, const fnn_conv2d_sizes *tile
     const ptrdiff_t maps = plan->images * plan->groups * plan->in * plan->tensor_rows *
                            plan->tensor_columns * tile->element;
     const ptrdiff_t picks = plan->cols.skip + (plan->cols.skip > 1 && maps > FAR ? 2 : 0);
-    const int stays = plan->source * tile->element <= tile->l2 / 8 * 5;
+    const int stays = plan->source * tile->element <= STAYS;
     const double bytes = (weights * blocks + sources * (double)(stays ? 1 : plan->panels)) * size;
     return weights * (plan->kept ? 1 : blocks) +
            sources * (double)(plan->gathers ? picks : 1) + bytes / 16;
