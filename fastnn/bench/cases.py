@@ -136,7 +136,16 @@ def _few_channels() -> list[Case]:
         *_conv("LeNet 64x6->16@14 5x5", 64, 6, 14, 16, 5, padding=0),
         *_conv("stem 1x3->64@224 7x7/2", 1, 3, 224, 64, 7, stride=2),
         *_conv("depthwise 1x32@112 3x3", 1, 32, 112, 32, 3, groups=32),
+    ]
+
+
+def _strided() -> list[Case]:
+    return [
         *_conv("3x3/2 8x64->128@28", 8, 64, 28, 128, 3, stride=2),
+        *_conv("3x3/2 8x256@28", 8, 256, 28, 256, 3, stride=2),
+        *_conv("1x1/2 8x256->512@56", 8, 256, 56, 512, 1, stride=2),
+        *_conv("DQN 32x4->32@84 8x8/4", 32, 4, 84, 32, 8, stride=4, padding=0),
+        *_conv("depthwise 3x3/2 8x144@56", 8, 144, 56, 144, 3, stride=2, groups=144),
     ]
 
 
@@ -188,7 +197,7 @@ FAMILIES: dict[str, list[Case]] = {
         gemm_case(16, 1024, 1024, "nt"),
         gemm_case(1, 1024, 1024, "nt"),
     ],
-    "conv": [*_few_channels(), *_resnet()],
+    "conv": [*_few_channels(), *_strided(), *_resnet()],
     "elementwise": [
         *(_elementwise(op, *size) for op in ("relu", "add", "exp", "softmax") for size in SIZES),
         *_streams(),
