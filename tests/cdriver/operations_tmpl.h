@@ -30,6 +30,7 @@ static fnn_status FN(run_gemm)(const fnn_ctx *ctx, const test_case *c, block *ou
     shape = dense, shape.bias = FNN_BIAS_PER_ROW;
     TRY(FN(multiply)(ctx, c, shape, FN(in)(c, 1), FN(in)(c, 3), out[1].data));
     shape = dense, shape.accumulate = 1, shape.c_rs = n[10];
+    if (c->output_count > 3) shape.sums = out[4].data; /* of one matrix A */
     memcpy(out[2].data, c->input[4].data, out[2].bytes);
     TRY(FN(multiply)(ctx, c, shape, FN(in)(c, 1), NULL, out[2].data));
     if (c->output_count < 4) return FNN_OK; /* a batch has no packed form */
