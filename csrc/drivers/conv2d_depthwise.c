@@ -139,15 +139,18 @@ static double short_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
 }
 
 /* Whether a group's results are one vector, so that its pixels need not be turned (`broad` of
- * drivers/conv2d_lanes.h): tiles that are five sixths full, taps side by side on pixels side by side. */
+ * drivers/conv2d_lanes.h): tiles that are five sixths full, of pixels side by side or two apart. Rows
+ * of results in two lines are repaid by large windows alone. */
 static int broad_suits(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
     const int data = pass == FNN_BACKWARD_DATA;
     const ptrdiff_t in = (data ? s->k : s->c) / s->groups, out = (data ? s->c : s->k) / s->groups;
     if (vector.bytes != 64 || vector.lanes != 16 || pass == FNN_BACKWARD_WEIGHT) return 0;
     if (out != vector.lanes || in < 4 || s->r == 1 || s->s == 1 || fnn_conv2d_winograd_can(s))
         return 0;
-    if (data ? s->stride_w % s->dilation_w : s->stride_w * s->dilation_w > 1) return 0;
-    const ptrdiff_t pixels = data ? s->w / s->stride_w : s->q;
+    const ptrdiff_t lines = s->dilation_w / fnn_conv2d_gcd(s->stride_w, s->dilation_w);
+    if (data ? lines > 2 : s->stride_w * s->dilation_w > 2) return 0;
+    if (lines == 2 && (s->s < 3 || s->r * s->s < 15)) return 0;
+    const ptrdiff_t pixels = (data ? s->w / s->stride_w : s->q) / lines;
     return 6 * pixels >= 5 * fnn_round_up(pixels, FNN_CONV2D_BROAD) && pixels >= FNN_CONV2D_BROAD;
 }
 

@@ -11,7 +11,7 @@
  * the sum does not depend on the tile, which has at most l.pixels: it moves back for the last ones.
  *
  * With `broad` (vectors of 64 bytes, float32) an element of x is a number, a pixel of one group, for
- * LANES results; x_step is 1, and a line has FNN_CONV2D_BROAD pixels at least. */
+ * LANES results; x_step is 1 or 2, and a line has FNN_CONV2D_BROAD pixels at least. */
 typedef void FN(conv2d_lanes_fn)(const fnn_conv2d_lines *lines, const real *x, const real *w,
                                  real *y);
 

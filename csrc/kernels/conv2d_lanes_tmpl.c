@@ -5,7 +5,7 @@
  *     x   [0] [1] [2] .. [P-1] [P] [P+1]     each loaded once for T pixels of the sums */
 
 /* Pixels to which T taps are added: with one tap a load for each multiply-add would be the limit.
- * `broad`: a pixel is one number, for a vector of results. */
+ * `broad`: a pixel is one number, for a vector of results, and the next one so many on. */
 FNN_INLINE void FN(conv2d_line_taps)(int broad, int size, int taps, ptrdiff_t x_step, ptrdiff_t w_step,
                                      const real *x, const real *w, vec acc[14]) {
     vec held[5];
@@ -26,7 +26,7 @@ FNN_INLINE void FN(conv2d_line_tile)(int broad, int size, const fnn_conv2d_lines
                                      const fnn_conv2d_line *line, const real *x, const real *w,
                                      real *y) {
     vec acc[14];
-    const ptrdiff_t x_step = broad ? 1 : a->x_step, w_step = a->w_step, y_step = a->y_step;
+    const ptrdiff_t x_step = broad ? broad : a->x_step, w_step = a->w_step, y_step = a->y_step;
     const fnn_conv2d_tap_run *const first = a->run + line->run, *const end = first + line->runs;
     FNN_UNROLL
     for (int i = 0; i < size; i++) acc[i] = FN(load)(w);
@@ -36,7 +36,7 @@ FNN_INLINE void FN(conv2d_line_tile)(int broad, int size, const fnn_conv2d_lines
             const real *from = x + run->x, *by = w + run->w;
             ptrdiff_t taps = run->taps;
             for (; broad && taps >= 5; taps -= 5, from += 5 * x_step, by += 5 * w_step)
-                FN(conv2d_line_taps)(1, size, 5, x_step, w_step, from, by, acc);
+                FN(conv2d_line_taps)(broad, size, 5, x_step, w_step, from, by, acc);
             for (; taps >= 3; taps -= 3, from += 3 * x_step, by += 3 * w_step)
                 FN(conv2d_line_taps)(broad, size, 3, x_step, w_step, from, by, acc);
             for (; !broad && taps >= 2; taps -= 2, from += 2 * x_step, by += 2 * w_step)
@@ -97,6 +97,10 @@ static FNN_NOINLINE void FN(conv2d_broad)(const fnn_conv2d_lines *lines, const r
                                           const real *w, real *y) {
     FN(conv2d_line_run)(1, FNN_CONV2D_BROAD, lines, lines->line, x, w, y);
 }
+static FNN_NOINLINE void FN(conv2d_broad_2)(const fnn_conv2d_lines *lines, const real *x,
+                                            const real *w, real *y) {
+    FN(conv2d_line_run)(2, FNN_CONV2D_BROAD, lines, lines->line, x, w, y);
+}
 #endif
 
 static void FN(conv2d_lanes)(const fnn_conv2d_lines *lines, const real *x, const real *w, real *y) {
@@ -110,7 +114,7 @@ static void FN(conv2d_lanes)(const fnn_conv2d_lines *lines, const real *x, const
     const fnn_conv2d_line *line = lines->line, *const end = line + lines->count;
 #ifdef CONV_BROAD
     if (lines->broad) {
-        FN(conv2d_broad)(lines, x, w, y);
+        (lines->x_step == 1 ? FN(conv2d_broad) : FN(conv2d_broad_2))(lines, x, w, y);
         return;
     }
 #undef CONV_BROAD
