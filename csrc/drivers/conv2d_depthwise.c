@@ -155,7 +155,9 @@ static int broad_suits(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width ve
 }
 
 /* How a pass goes: by windows in place, by lanes of groups, by multiplying planes, or not here. */
-typedef enum way { WAY_NONE, WAY_WINDOW, WAY_LANES, WAY_SCALE, WAY_SHORT, WAY_FEW, WAY_NEAR, WAY_THREE } way;
+typedef enum way {
+    WAY_NONE, WAY_WINDOW, WAY_LANES, WAY_SCALE, WAY_SHORT, WAY_FEW, WAY_NEAR, WAY_THREE
+} way;
 
 /* The gradient of few windows by threes of results, in rows that fill vectors. */
 static int three_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,

@@ -7,8 +7,8 @@ enum {
     WEIGHT_BYTES = 512 * 1024, /* of a product's channels, all taps: half of L2 */
     SOURCE_BYTES = 256 * 1024, /* turned source of a band that every panel passes over */
     MOST_SOURCE = 4096 * 1024, /* of a stack of images */
-    STAYS = 1024 * 1024,       /* most of a turned source that L2 keeps for all panels */
-    FAR = 1024 * 1024,         /* of all maps, beyond which they are waited for where they are picked */
+    STAYS = 1024 * 1024,       /* a turned image that L2 keeps for all panels; a stack: half */
+    FAR = 1024 * 1024,         /* all maps, beyond which picks wait for them */
     RESULT_BYTES = 128 * 1024, /* results of a product */
     KEPT_BYTES = 4096 * 1024,  /* weights kept in order for all pixels */
     FIXED = 45,                /* cycles of a tile beside its sum, and of its sums' way to memory */
@@ -121,7 +121,7 @@ static double moves_cost(const fnn_rows_plan *plan, const fnn_conv2d_sizes *tile
     const ptrdiff_t maps = plan->images * plan->groups * plan->in * plan->tensor_rows *
                            plan->tensor_columns * tile->element;
     const ptrdiff_t picks = plan->cols.skip + (plan->cols.skip > 1 && maps > FAR ? 2 : 0);
-    const int stays = plan->source * tile->element <= STAYS;
+    const int stays = plan->source * tile->element <= (plan->side > 1 ? STAYS / 2 : STAYS);
     const double bytes = (weights * blocks + sources * (double)(stays ? 1 : plan->panels)) * size;
     return weights * (plan->kept ? 1 : blocks) +
            sources * (double)(plan->gathers ? picks : 1) + bytes / 16;

@@ -6,8 +6,8 @@
 
 /* Pixels to which T taps are added: with one tap a load for each multiply-add would be the limit.
  * `broad`: a pixel is one number, for a vector of results, and the next one so many on. */
-FNN_INLINE void FN(conv2d_line_taps)(int broad, int size, int taps, ptrdiff_t x_step, ptrdiff_t w_step,
-                                     const real *x, const real *w, vec acc[14]) {
+FNN_INLINE void FN(conv2d_line_taps)(int broad, int size, int taps, ptrdiff_t x_step,
+                                     ptrdiff_t w_step, const real *x, const real *w, vec acc[14]) {
     vec held[5];
     FNN_UNROLL
     for (int t = 0; t < taps; t++) held[t] = FN(pin)(FN(load)(w + t * w_step));
@@ -86,7 +86,7 @@ FNN_INLINE const fnn_conv2d_line *FN(conv2d_line_run)(int broad, int size, const
     static FNN_NOINLINE const fnn_conv2d_line *FN(conv2d_lanes_##SIZE)(                          \
         const fnn_conv2d_lines *lines, const fnn_conv2d_line *line, const real *x, const real *w, \
         real *y) {                                                                               \
-        return FN(conv2d_line_run)(0, SIZE, lines, line, x, w, y);                                  \
+        return FN(conv2d_line_run)(0, SIZE, lines, line, x, w, y);                               \
     }
 CONV_LINES(X)
 #undef X
