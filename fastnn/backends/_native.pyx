@@ -9,6 +9,7 @@ shapes (fastnn._shapes), but check themselves whatever C would otherwise trust b
 
 cimport cython
 cimport numpy as cnp
+from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_CheckExact
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t
 

@@ -30,6 +30,7 @@ __all__ = [
     "is_alike",
     "is_batch_product",
     "is_classification",
+    "is_conv2d",
     "is_linear",
     "is_pair",
     "is_product",
@@ -43,6 +44,7 @@ backend: Backend = _native
 is_product = _native.is_product
 is_batch_product = _native.is_batch_product
 is_linear = _native.is_linear
+is_conv2d = _native.is_conv2d
 is_pair = _native.is_pair
 is_classification = _native.is_classification
 is_alike = _native.is_alike

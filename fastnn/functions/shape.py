@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -128,10 +129,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         return reshape(input, 1)
     if start == end:
         return input
-    middle = 1
-    for size in shape[start : end + 1]:
-        middle *= size
-    new = (*shape[:start], middle, *shape[end + 1 :])
+    new = (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
     return _reshaped(input, new) if input._data.size else reshape(input, new)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from .. import _shapes_window as window
 from .._shapes import linear as linear_shape
-from ..backends import Array, Padding, Pair, is_linear
+from ..backends import Array, Padding, Pair, is_conv2d, is_linear
 from ..functions._operands import require_tensor, scalar_name
 from ..ops.activation import RELU, RELU_DONE
 from ..ops.conv import CONV2D, CONV2D_UNBATCHED
@@ -174,22 +174,25 @@ def convolve(
         b = None if bias is None else bias._data
     except AttributeError:
         _refuse("conv2d", input, weight, bias)
-    stride = window.conv2d_pair("stride", stride)
-    dilation = window.conv2d_pair("dilation", dilation)
-    if not isinstance(padding, str):
-        padding = window.conv2d_pair("padding", padding)
-    bias_shape = None if b is None else b.shape
-    sides = _sides(x.shape, w.shape, bias_shape, stride, padding, dilation, groups)
-    if x.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
-        _mixed_conv2d(x, w, b)
-    if w.dtype.kind != "f":
-        raise NotImplementedError(f"\"conv2d\" not implemented for '{scalar_name(w.dtype)}'")
-    op = CONV2D if x.ndim == 4 else CONV2D_UNBATCHED
-    if not relu:
-        return apply(op, (input, weight, bias), stride, sides, dilation, groups)
-    return apply(
-        RELU_DONE, (apply(op, (input, weight, bias), stride, sides, dilation, groups, True),)
-    )
+    op = CONV2D
+    if is_conv2d(x, w, b, stride, padding, dilation, groups):
+        vertical, horizontal = padding
+        padding = (vertical, vertical, horizontal, horizontal)
+    else:
+        stride = window.conv2d_pair("stride", stride)
+        dilation = window.conv2d_pair("dilation", dilation)
+        if not isinstance(padding, str):
+            padding = window.conv2d_pair("padding", padding)
+        bias_shape = None if b is None else b.shape
+        padding = _sides(x.shape, w.shape, bias_shape, stride, padding, dilation, groups)
+        if x.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
+            _mixed_conv2d(x, w, b)
+        if w.dtype.kind != "f":
+            raise NotImplementedError(f"\"conv2d\" not implemented for '{scalar_name(w.dtype)}'")
+        if x.ndim == 3:
+            op = CONV2D_UNBATCHED
+    result = apply(op, (input, weight, bias), stride, padding, dilation, groups, relu)
+    return apply(RELU_DONE, (result,)) if relu and result._requires_grad else result
 
 
 @lru_cache(512, typed=True)

@@ -21,7 +21,7 @@ _output = lru_cache(512)(window.pool2d_output)
 @lru_cache(512)
 def _squares(
     x: tuple[int, ...], kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
-) -> tuple[Pair, ...]:
+) -> tuple[Pair, Pair, Pair, Pair, Pair]:
     """Give all that max_pool2d is told by numbers, and its output's size, as pairs."""
     pairs = (kernel, kernel), (stride, stride), (padding, padding), (dilation, dilation)
     return (*pairs, _output(x, *pairs, ceil_mode))
@@ -60,6 +60,8 @@ def max_pool2d(
         For integers.
     """
     x = require_tensor(input, "max_pool2d")._data
+    if stride is None:
+        stride = kernel_size
     if type(kernel_size) is type(stride) is type(padding) is type(dilation) is int:
         how = _squares(x.shape, kernel_size, stride, padding, dilation, bool(ceil_mode))
     else:
@@ -69,7 +71,7 @@ def max_pool2d(
     if x.dtype.kind != "f":
         raise NotImplementedError(f"\"max_pool2d\" not implemented for '{scalar_name(x.dtype)}'")
     op = MAX_POOL2D_WITH_INDICES if return_indices else MAX_POOL2D
-    return apply(op, (input,), *how)
+    return apply(op, (input,), how)
 
 
 def avg_pool2d(

@@ -23,9 +23,10 @@ def _conv2d(
     groups: int,
     relu: bool = False,
 ) -> tuple[Array, tuple[Any, ...]]:
-    how = (stride, padding, dilation, groups)
-    wish = (settings.algorithm, settings.precision)
-    y = settings.backend.conv2d(x, weight, bias, *how, *wish, relu)
+    backend, algorithm, precision = settings
+    y = backend.conv2d(
+        x, weight, bias, stride, padding, dilation, groups, algorithm, precision, relu
+    )
     return y, (x, weight, stride, padding, dilation, groups)
 
 

@@ -12,6 +12,8 @@ from ._op import Op
 __all__ = ["AVG_POOL2D", "MAX_POOL2D", "MAX_POOL2D_WITH_INDICES"]
 
 Needs = tuple[bool, ...]
+#: kernel_size, stride, padding, dilation, out_size
+Window = tuple[Pair, Pair, Pair, Pair, Pair]
 
 
 def _batched(x: Array) -> Array:
@@ -23,11 +25,14 @@ def _like(y: Array, ndim: int) -> Array:
 
 
 def _max_pool2d(
-    settings: Settings, x: Array, *params: Pair
+    settings: Settings, x: Array, window: Window
 ) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
-    # params: kernel_size, stride, padding, dilation, out_size
-    y, index = settings.backend.max_pool2d(_batched(x), *params)
-    return _like(y, x.ndim), (index, x.shape)
+    if x.ndim == 4:
+        y, index = settings.backend.max_pool2d(x, *window)
+    else:
+        y, index = settings.backend.max_pool2d(x[None], *window)
+        y = y[0]
+    return y, (index, x.shape)
 
 
 def _max_pool2d_backward(
@@ -43,9 +48,9 @@ def _max_pool2d_backward(
 
 
 def _max_pool2d_with_indices(
-    settings: Settings, x: Array, *params: Pair
+    settings: Settings, x: Array, window: Window
 ) -> tuple[tuple[Array, Array], tuple[Array, tuple[int, ...]]]:
-    y, saved = _max_pool2d(settings, x, *params)
+    y, saved = _max_pool2d(settings, x, window)
     return (y, _like(saved[0], x.ndim).astype(np.int64)), saved
 
 
@@ -84,7 +89,7 @@ def _avg_pool2d_backward(
     return (_like(dx, len(shape)),)
 
 
-#: x, kernel_size, stride, padding, dilation, out_size -> y
+#: x, (kernel_size, stride, padding, dilation, out_size) -> y
 MAX_POOL2D = Op(
     "MaxPool2DWithIndices", _max_pool2d, _max_pool2d_backward, gated=_max_pool2d_backward
 )

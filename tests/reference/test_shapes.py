@@ -3,10 +3,12 @@
 import itertools
 import re
 
+import numpy as np
 import pytest
 
 from fastnn import _shapes as shapes
 from fastnn import _shapes_window as windows
+from fastnn.backends import is_conv2d
 
 X, W, B = (1, 3, 8, 8), (8, 3, 3, 3), (8,)
 PLAIN = ((1, 1), (0, 0, 0, 0), (1, 1), 1)  # stride, padding, dilation, groups
@@ -81,6 +83,53 @@ def test_conv2d_output_is_torchs(torch, arguments):
         return torch.nn.functional.conv2d(*tensors, stride, padding, dilation, groups).shape
 
     agree(ours, theirs)
+
+
+@pytest.mark.parametrize("arguments", CONV2D, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_is_conv2d_says_yes_where_the_rule_gives_a_size(arguments, dtype):
+    x, weight, bias, stride, padding, dilation, groups = arguments
+    arrays = [None if shape is None else np.empty(shape, dtype) for shape in (x, weight, bias)]
+    how = (stride, symmetric(padding), dilation, groups)
+    size = outcome(lambda: windows.conv2d_output(x, weight, bias, *how))
+    usual = is_conv2d(*arrays, stride, padding, dilation, groups)
+    assert usual is not isinstance(size, Exception)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"stride": 1},
+        {"stride": [1, 1]},
+        {"stride": (1,)},
+        {"stride": (1, 1, 1)},
+        {"stride": (True, 1)},
+        {"dilation": (1, np.int64(1))},
+        {"dilation": (1, 1.0)},
+        {"padding": "same"},
+        {"padding": (0, 2**31)},
+        {"padding": (2**64, 0)},
+        {"padding": None},
+        {"groups": 1.0},
+        {"groups": 2**70},
+        {"x": np.ones(X)[0]},
+        {"x": np.ones(X, "float32")},
+        {"x": np.ones(X, "int64")},
+        {"x": np.ones(X, ">f8")},
+        {"x": np.ones(X).tolist()},
+        {"weight": np.ones(W, "float32")},
+        {"weight": np.ones(W)[0]},
+        {"weight": None},
+        {"bias": np.ones(B, "float32")},
+        {"bias": np.ones((1, *B))},
+    ],
+    ids=str,
+)
+def test_is_conv2d_leaves_the_rest_to_the_rule(other):
+    usual = {"x": np.ones(X), "weight": np.ones(W), "bias": np.ones(B)}
+    usual |= {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+    assert is_conv2d(**usual)
+    assert not is_conv2d(**(usual | other))
 
 
 def test_conv2d_output_each_side():

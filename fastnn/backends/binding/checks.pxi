@@ -58,6 +58,54 @@ def is_linear(x, weight, bias=None):
                 and cnp.PyArray_DIM(<cnp.ndarray>bias, 0) == cnp.PyArray_DIM(<cnp.ndarray>weight, 0))))
 
 
+cdef inline bint is_moderate(object number, Py_ssize_t least):
+    """Whether it is an int, no less than ``least`` and far from overflowing."""
+    cdef int overflow = 0
+    cdef long value
+    if not PyLong_CheckExact(number):
+        return False
+    value = PyLong_AsLongAndOverflow(number, &overflow)
+    return overflow == 0 and least <= value <= MODERATE
+
+
+cdef inline bint is_step(object pair, Py_ssize_t least):
+    """Whether it is two of them."""
+    return (type(pair) is tuple and len(<tuple>pair) == 2
+            and is_moderate((<tuple>pair)[0], least) and is_moderate((<tuple>pair)[1], least))
+
+
+def is_conv2d(x, weight, bias, stride, padding, dilation, groups):
+    """Whether the arrays are (N, C, H, W), (K, C / groups, R, S) and (K,), or None, of one floating
+    type, and the rest pairs of ints with a result of usual size."""
+    cdef cnp.npy_intp *sizes
+    cdef cnp.npy_intp *window
+    cdef Py_ssize_t extent, i, parts
+    cdef double count
+    if not (is_float(x) and is_float(weight) and same_type(x, weight)
+            and cnp.PyArray_NDIM(<cnp.ndarray>x) == 4 and cnp.PyArray_NDIM(<cnp.ndarray>weight) == 4
+            and is_step(stride, 1) and is_step(padding, 0) and is_step(dilation, 1)
+            and is_moderate(groups, 1)):
+        return False
+    sizes, window = cnp.PyArray_DIMS(<cnp.ndarray>x), cnp.PyArray_DIMS(<cnp.ndarray>weight)
+    if bias is not None and not (
+            is_float(bias) and same_type(x, bias) and cnp.PyArray_NDIM(<cnp.ndarray>bias) == 1
+            and cnp.PyArray_DIM(<cnp.ndarray>bias, 0) == window[0]):
+        return False
+    parts = groups
+    if window[1] * parts != sizes[1] or window[0] < parts or window[0] % parts:
+        return False
+    count = <double>sizes[0] * window[0]
+    for i in range(2):
+        if not (1 <= sizes[2 + i] <= MODERATE and 1 <= window[2 + i] <= MODERATE):
+            return False
+        extent = sizes[2 + i] + 2 * <Py_ssize_t>(<tuple>padding)[i]
+        extent -= <Py_ssize_t>(<tuple>dilation)[i] * (window[2 + i] - 1) + 1
+        if extent < 0:
+            return False
+        count *= extent // <Py_ssize_t>(<tuple>stride)[i] + 1
+    return count <= <double>MODERATE * MODERATE
+
+
 def is_classification(logits, target):
     """Whether the arrays are (N, C), floating, and (N,) of int64."""
     return (is_float(logits) and isinstance(target, cnp.ndarray)
