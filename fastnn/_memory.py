@@ -40,16 +40,19 @@ def converted(array: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def concatenated(arrays: Sequence[Array], axis: int) -> Array:
-    """``numpy.concatenate``."""
+    """``numpy.concatenate`` of arrays of one type; ``axis`` counts from 0."""
     shape = list(arrays[0].shape)
     shape[axis] = sum([array.shape[axis] for array in arrays])
-    out = empty_array(tuple(shape), np.result_type(*arrays))
+    out = empty_array(tuple(shape), arrays[0].dtype)
     return np.concatenate(arrays, axis, out=out)
 
 
 def stacked(arrays: Sequence[Array], axis: int) -> Array:
-    """``numpy.stack``."""
+    """``numpy.stack`` of arrays of one type; ``axis`` counts from 0."""
     shape = list(arrays[0].shape)
-    shape.insert(axis if axis >= 0 else len(shape) + 1 + axis, len(arrays))
-    out = empty_array(tuple(shape), np.result_type(*arrays))
-    return np.stack(arrays, axis, out=out)
+    shape.insert(axis, len(arrays))
+    out = empty_array(tuple(shape), arrays[0].dtype)
+    before: tuple[Any, ...] = (slice(None),) * axis
+    for i, array in enumerate(arrays):
+        out[(*before, i)] = array
+    return out

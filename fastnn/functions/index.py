@@ -184,7 +184,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     data = require_tensor(input, "index_select")._data
     numbers = require_tensor(index, "index_select", "index", 3)._data
     axis = one_axis(dim, data.ndim)
-    if numbers.dtype.name not in ("int32", "int64"):
+    if numbers.dtype.kind != "i" or numbers.itemsize < 4:
         raise RuntimeError(
             "index_select(): Expected dtype int32 or int64 for index, "
             f"got {scalar_name(numbers.dtype)}"
@@ -212,7 +212,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     data = require_tensor(input, "gather")._data
     numbers = require_tensor(index, "gather", "index", 3)._data
     axis = one_axis(dim, data.ndim)
-    if numbers.dtype.name not in ("int32", "int64"):
+    if numbers.dtype.kind != "i" or numbers.itemsize < 4:
         raise RuntimeError(
             f"gather(): Expected dtype int32/int64 for index, got {scalar_name(numbers.dtype)}"
         )
@@ -228,8 +228,9 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
                 f"no larger than self {list(data.shape)} apart from dimension {axis}"
             )
     size = data.shape[axis] if data.ndim else 1
-    outside = (numbers < 0) | (numbers >= size)
-    if outside.any():
+    # seen as unsigned, what is below 0 is far above
+    if numbers.size and numbers.view(f"u{numbers.itemsize}").max() >= size:
+        outside = (numbers < 0) | (numbers >= size)
         raise RuntimeError(
             f"index {numbers[outside].flat[0]} is out of bounds for dimension {axis} "
             f"with size {size}"

@@ -78,8 +78,8 @@ def adopt(t: Tensor, edge: Any) -> None:
     t._view = (base, -1)  # read from the base when next used
 
 
-def in_place(t: Tensor, function: Callable[..., Tensor], *args: Any) -> Tensor:
-    """Set ``t`` to ``function(t, *args)``.
+def in_place(t: Tensor, function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    """Set ``t`` to ``function(t, *args, **kwargs)``.
 
     Raises
     ------
@@ -87,19 +87,22 @@ def in_place(t: Tensor, function: Callable[..., Tensor], *args: Any) -> Tensor:
         If ``t`` may not be changed (see :func:`writable`), or the result has another shape or
         a type of a higher category.
     """
-    recording = writable(t)
     old = t
-    if recording:
+    if writable(t) and _any_requires_grad(t, *args, *kwargs.values()):
         # what ops save must survive the change: they see a copy, at t's place in the graph
         old = wrap(t._data.copy())
         old._requires_grad, old._edge = t.requires_grad, t._edge
-    result = function(old, *[old if arg is t else arg for arg in args])
+    result = function(old, *[old if arg is t else arg for arg in args], **kwargs)
     if result._requires_grad and result._data.dtype != t._data.dtype and t._data.dtype.kind == "f":
         result = cast(result, t._data.dtype)
     store(t, result)
     if result._requires_grad:
         adopt(t, result._edge)
     return t
+
+
+def _any_requires_grad(*values: Any) -> bool:
+    return any(isinstance(value, Tensor) and value.requires_grad for value in values)
 
 
 def store(t: Tensor, result: Tensor) -> None:
@@ -129,50 +132,52 @@ def _changing(function: Callable[..., Tensor], name: str) -> Callable[..., Tenso
     """Make the in-place form of ``function``."""
 
     def changed(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if not kwargs:
-            return in_place(self, function, *args)
-        return in_place(self, lambda old, *rest: function(old, *rest, **kwargs), *args)
+        return in_place(self, function, *args, **kwargs)
 
     changed.__name__ = changed.__qualname__ = name
     changed.__doc__ = f":func:`{function.__name__}` in place; returns the tensor itself."
     return changed
 
 
-def _operator(
-    function: Callable[[Tensor, Any], Tensor], ufunc: np.ufunc, name: str
-) -> Callable[[Tensor, Any], Tensor]:
-    """Make the operator of an in-place change, short where nothing is recorded."""
+def _operator(function: Callable[..., Tensor], ufunc: np.ufunc, name: str) -> Callable[..., Tensor]:
+    """Make the in-place form of an operation, short where nothing is recorded."""
 
-    def changed(self: Tensor, other: Any) -> Tensor:
-        if not grad_enabled() and self._data.dtype.kind == "f":
-            data = self._data
+    def changed(self: Tensor, other: Any, **kwargs: Any) -> Tensor:
+        data = self._data
+        # a dense array: writable, and no element stands for several
+        if data.dtype.kind == "f" and data.flags.carray and not kwargs and _free(self):
+            value = None
             if isinstance(other, Tensor):
-                value = other._data
-                if value.dtype == data.dtype and value.shape == data.shape:
-                    with quiet():
-                        ufunc(data, value, out=data)
-                    bump(self)
-                    return self
+                fits = other._data.dtype == data.dtype and other._data.shape == data.shape
+                if fits and (not grad_enabled() or not other.requires_grad):
+                    value = other._data
             elif isinstance(other, (int, float)):
+                value = number(other, data.dtype)
+            if value is not None:
                 with quiet():
-                    ufunc(data, number(other, data.dtype), out=data)
+                    ufunc(data, value, out=data)
                 bump(self)
                 return self
-        return in_place(self, function, other)
+        return in_place(self, function, other, **kwargs)
 
     changed.__name__ = changed.__qualname__ = name
     changed.__doc__ = f"``{ufunc.__name__}`` in place; returns the tensor itself."
     return changed
 
 
+def _free(t: Tensor) -> bool:
+    """Whether a change of ``t`` is nothing to the graph, as far as ``t`` is concerned."""
+    return not grad_enabled() or (t._view is None and not t._requires_grad)
+
+
 iadd = _operator(arithmetic.add, np.add, "__iadd__")
 isub = _operator(arithmetic.sub, np.subtract, "__isub__")
 imul = _operator(arithmetic.mul, np.multiply, "__imul__")
 idiv = _operator(arithmetic.div, np.divide, "__itruediv__")
-add_ = _changing(arithmetic.add, "add_")
-sub_ = _changing(arithmetic.sub, "sub_")
-mul_ = _changing(arithmetic.mul, "mul_")
-div_ = _changing(arithmetic.div, "div_")
+add_ = _operator(arithmetic.add, np.add, "add_")
+sub_ = _operator(arithmetic.sub, np.subtract, "sub_")
+mul_ = _operator(arithmetic.mul, np.multiply, "mul_")
+div_ = _operator(arithmetic.div, np.divide, "div_")
 floor_divide_ = _changing(arithmetic.floor_divide, "floor_divide_")
 remainder_ = _changing(arithmetic.remainder, "remainder_")
 pow_ = _changing(arithmetic.pow, "pow_")

@@ -16,16 +16,18 @@ __all__ = ["cat", "chunk", "concat", "concatenate", "split", "stack", "unbind"]
 
 def _together(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """All of ``tensors`` in their common type."""
+    dtypes = set()
     for i, each in enumerate(tensors):
         if not isinstance(each, Tensor):
             raise TypeError(
                 f"expected Tensor as element {i} in argument 0, but got {type(each).__name__}"
             )
-    dtype = tensors[0]._data.dtype
-    if all(each._data.dtype == dtype for each in tensors):
+        dtypes.add(each._data.dtype)
+    if len(dtypes) == 1:
         return tuple(tensors)
-    for each in tensors:
-        dtype = promote_numpy(dtype, 1, each._data.dtype, 1)
+    dtype = tensors[0]._data.dtype
+    for other in dtypes:
+        dtype = promote_numpy(dtype, 1, other, 1)
     return tuple([cast(each, dtype) for each in tensors])
 
 
@@ -54,6 +56,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> 
             raise RuntimeError(
                 f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}"
             )
+        if shape == first:
+            continue
         for j, (expected, size) in enumerate(zip(first, shape, strict=True)):
             if size != expected and j != where:
                 raise RuntimeError(

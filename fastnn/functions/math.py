@@ -223,7 +223,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     dtype = input._data.dtype
     for bound in (min, max):
-        if bound is not None:
+        # a number leaves a floating type as it is
+        if bound is not None and not (dtype.kind == "f" and type(bound) in (float, int)):
             dtype = promoted(dtype, input._data.ndim, bound)
     low, high = _bound(min, dtype), _bound(max, dtype)
     if dtype.kind == "f":

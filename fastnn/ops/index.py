@@ -6,6 +6,7 @@ not marked ``view`` also integer and bool arrays.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -84,9 +85,15 @@ def _gather(
 ) -> tuple[Array, tuple[Index, Shape]]:
     if x.ndim == 0:
         return np.broadcast_to(x, index.shape).copy(), ((), ())
-    where = list(np.ogrid[tuple([slice(size) for size in index.shape])])
-    where[axis] = index
-    return np.asarray(x[tuple(where)]), (tuple(where), x.shape)
+    grid = _open_grid(index.shape)
+    where = (*grid[:axis], index, *grid[axis + 1 :])
+    return np.asarray(x[where]), (where, x.shape)
+
+
+@lru_cache(64)
+def _open_grid(shape: Shape) -> Index:
+    """Each axis's positions as an array that broadcasts along the others; never written to."""
+    return np.ogrid[tuple([slice(size) for size in shape])]
 
 
 def _gather_backward(settings: Settings, saved: Place, grad: Array, needs: Needs) -> Grads:

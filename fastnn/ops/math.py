@@ -283,7 +283,8 @@ def _clamp(
     out = x
     for bound, choose in ((low, np.maximum), (high, np.minimum)):
         if bound is not None:
-            broadcast(out.shape, bound.shape)
+            if bound.shape:
+                broadcast(out.shape, bound.shape)
             out = np.asarray(choose(out, bound))
     return out, (x, low, high)
 

@@ -160,6 +160,25 @@ def test_without_recording_a_leaf_may_change() -> None:
     assert np.shares_memory(memory, w.detach().numpy())
 
 
+@pytest.mark.parametrize("name", ["add_", "mul_", "__isub__", "__itruediv__"])
+def test_without_recording_the_same_is_refused(name: str) -> None:
+    array = np.ones(3)
+    array.flags.writeable = False
+    with fastnn.no_grad():
+        with pytest.raises(RuntimeError, match="read-only"):
+            getattr(fastnn.Tensor(array), name)(2)
+        with pytest.raises(RuntimeError, match="single memory location"):
+            getattr(fastnn.ones(1).expand(3), name)(2)
+
+
+def test_a_change_of_what_needs_no_gradient_is_seen_by_what_saved_it() -> None:
+    x, w = fastnn.ones(3), fastnn.ones(3, requires_grad=True)
+    y = x * w
+    x.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
 def test_views_are_written_through() -> None:
     base = fastnn.zeros(2, 3)
     base[1].fill_(4)
