@@ -32,6 +32,7 @@ __all__ = [
     "grad_enabled",
     "inference_enabled",
     "reaching",
+    "reset_grad_mode",
     "run",
     "sequence",
     "set_grad_mode",
@@ -66,6 +67,7 @@ _inference_mode: ContextVar[bool] = ContextVar("fastnn_inference_mode", default=
 grad_enabled = _grad_mode.get
 inference_enabled = _inference_mode.get
 set_grad_mode = _grad_mode.set
+reset_grad_mode = _grad_mode.reset
 set_inference_mode = _inference_mode.set
 
 

@@ -287,7 +287,11 @@ def remainder(input: Tensor, other: Any) -> Tensor:
 
 def fmod(input: Tensor, other: Any) -> Tensor:
     """C's remainder: the result has the dividend's sign; errors as :func:`div`."""
-    return sub(input, mul(div(input, other, rounding_mode="trunc"), other))
+    return _named(_fmod, require_tensor(input, "fmod"), other, "fmod")
+
+
+def _fmod(self: Tensor, other: Any) -> Tensor:
+    return binary(self, other, math_ops.FMOD, math_ops.FMOD_NUMBER, _fmod_of_integers)
 
 
 def _check_divisor(a: Array, b: Array, kernel: str) -> None:
@@ -305,6 +309,11 @@ def _floor_divide(a: Array, b: Array) -> Array:
 def _remainder(a: Array, b: Array) -> Array:
     _check_divisor(a, b, "remainder_cpu")
     return np.remainder(a, b)
+
+
+def _fmod_of_integers(a: Array, b: Array) -> Array:
+    _check_divisor(a, b, "fmod_cpu")
+    return np.fmod(a, b)
 
 
 def _left(self: Tensor, other: Any) -> Tensor | None:

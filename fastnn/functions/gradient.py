@@ -5,11 +5,12 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import count
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from .._engine import reaching, run
+from .._engine import reaching, reset_grad_mode, run, set_grad_mode
 from ..backends import Array, is_alike, settings
 from ..ops._op import quiet
 from ..tensor import Tensor, bump, wrap
@@ -103,7 +104,17 @@ def backward(
     if create_graph:
         raise RuntimeError(CREATE_GRAPH)
     seed = seed_for(self, gradient)
-    if inputs is None:
+    if inputs is not None:
+        wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        if not wanted:
+            raise RuntimeError("'inputs' argument to backward() cannot be empty.")
+        found = gradients((self,), wanted, (seed,), bool(retain_graph))
+        for t, part in zip(wanted, found, strict=True):
+            if part is not None:
+                _store(t, part, True)
+        return
+    before = set_grad_mode(False)  # hooks record nothing
+    try:
         leaves, borrowed = run(
             (self._edge or self,),
             (seed,),
@@ -117,14 +128,8 @@ def backward(
                     grad, replaced = _run_hooks(leaf, grad)
                     alias = alias or replaced
                 _store(leaf, grad, alias)
-        return
-    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if not wanted:
-        raise RuntimeError("'inputs' argument to backward() cannot be empty.")
-    found = gradients((self,), wanted, (seed,), bool(retain_graph))
-    for t, part in zip(wanted, found, strict=True):
-        if part is not None:
-            _store(t, part, True)
+    finally:
+        reset_grad_mode(before)
 
 
 def _run_hooks(leaf: Tensor, grad: Array) -> tuple[Array, bool]:
@@ -137,17 +142,22 @@ def _run_hooks(leaf: Tensor, grad: Array) -> tuple[Array, bool]:
     return grad, replaced
 
 
+# Two threads may come to one leaf, and NumPy lets go of the interpreter's lock between.
+_storing = Lock()
+
+
 def _store(t: Tensor, grad: Array, borrowed: bool) -> None:
     """Add ``grad`` to ``t.grad``; a ``borrowed`` array may be in use elsewhere."""
-    old = t._grad
-    if old is None:
-        if borrowed or not is_alike(grad, t._data):  # contiguous, aligned and writeable
-            grad = grad.copy()
-        t._grad = wrap(grad)
-    else:
-        with quiet():
-            np.add(old._data, grad, out=old._data)
-        bump(old)
+    with _storing:
+        old = t._grad
+        if old is None:
+            if borrowed or not is_alike(grad, t._data):  # contiguous, aligned and writeable
+                grad = grad.copy()
+            t._grad = wrap(grad)
+        else:
+            with quiet():
+                np.add(old._data, grad, out=old._data)
+            bump(old)
 
 
 def gradients(
@@ -161,21 +171,25 @@ def gradients(
         goals.append(t._edge or t)
     edges = [t._edge or t for t in outputs]
     capture = {goal: None for goal in goals if not isinstance(goal, Tensor)}
-    leaves, _ = run(
-        edges,
-        seeds,
-        retain=retain,
-        accumulate=settings().backend.add,
-        wanted=reaching(edges, set(goals)),
-        capture=capture,
-    )
-    found: list[Array | None] = []
-    for goal in goals:
-        grad = capture.get(goal) if goal in capture else leaves.get(goal)
-        if grad is not None and isinstance(goal, Tensor):
-            grad = _run_hooks(goal, grad)[0]
-        found.append(grad)
-    return found
+    before = set_grad_mode(False)  # hooks record nothing
+    try:
+        leaves, _ = run(
+            edges,
+            seeds,
+            retain=retain,
+            accumulate=settings().backend.add,
+            wanted=reaching(edges, set(goals)),
+            capture=capture,
+        )
+        found: list[Array | None] = []
+        for goal in goals:
+            grad = capture.get(goal) if goal in capture else leaves.get(goal)
+            if grad is not None and isinstance(goal, Tensor):
+                grad = _run_hooks(goal, grad)[0]
+            found.append(grad)
+        return found
+    finally:
+        reset_grad_mode(before)
 
 
 _hook_ids = count()

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .._shapes import broadcast
 from ..backends import Array
 from ..ops import index as ops
 from ..ops._op import Op
@@ -68,6 +69,25 @@ def parse_index(index: Any) -> tuple[tuple[Any, ...], bool]:
     if basic and Ellipsis not in found:
         found.append(Ellipsis)
     return tuple(found), basic
+
+
+def picks_first(parts: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Take the integers out of a parsed index that has arrays too: (theirs, what is left).
+
+    To NumPy an integer beside an array is an array as well, and its place decides where the
+    arrays' dimensions come; to PyTorch it is a pick of its own, before them.  Both are empty
+    if there is nothing to take out.
+    """
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if not arrays or int not in map(type, parts):
+        return (), ()
+    picks: list[Any] = []
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            picks += [slice(None)] * (part.ndim if part.dtype == np.bool_ else 1)
+        elif part is not None:
+            picks.append(slice(None) if isinstance(part, slice) else part)
+    return tuple(picks), tuple([part for part in parts if type(part) is not int])
 
 
 def _index_array(part: Any) -> Array:
@@ -136,6 +156,9 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         For a slice that does not go forward.
     """
     where, basic = parse_index(index)
+    picks, rest = picks_first(where)
+    if picks:
+        return getitem(getitem(self, picks), rest)
     try:
         if basic:
             return apply(_basic_op(where), (self,), where)
@@ -261,6 +284,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         op, value = ops.MASKED_FILL_TENSOR, cast(value, data.dtype)
     else:
         op, value = ops.MASKED_FILL, wrap(number(value, data.dtype))
+    broadcast(where.shape, data.shape)
     if data.dtype.kind == "f":
         return apply(op, (input, value), where.copy())
     return wrap(np.where(where, value._data, data))
@@ -272,7 +296,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     where = require_tensor(mask, "masked_select", "mask", 2)._data
     if where.dtype != np.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
-    both = np.broadcast_shapes(data.shape, where.shape)
+    both = broadcast(where.shape, data.shape)
     return getitem(input.expand(both), wrap(np.broadcast_to(where, both)))
 
 

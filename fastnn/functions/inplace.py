@@ -151,7 +151,7 @@ def _operator(function: Callable[..., Tensor], ufunc: np.ufunc, name: str) -> Ca
                 fits = other._data.dtype == data.dtype and other._data.shape == data.shape
                 if fits and (not grad_enabled() or not other.requires_grad):
                     value = other._data
-            elif isinstance(other, (int, float)):
+            elif isinstance(other, (int, float)) and not isinstance(other, bool):
                 value = number(other, data.dtype)
             if value is not None:
                 with quiet():
@@ -264,6 +264,10 @@ def setitem(self: Tensor, where: Any, value: Any) -> None:
         If the tensor may not be changed, or the shapes do not fit.
     """
     parts, basic = index.parse_index(where)
+    picks, rest = index.picks_first(parts)
+    if picks:
+        setitem(index.getitem(self, picks), rest, value)
+        return
     recording = writable(self, through_view=basic)
     data = self._data
     values = index.value_for(value, data.dtype)

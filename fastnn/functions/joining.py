@@ -9,7 +9,6 @@ from ..ops import shape as ops
 from ..tensor import Tensor, apply, apply_all
 from ._dims import one_axis
 from ._operands import cast, require_tensor
-from .shape import reshape
 
 __all__ = ["cat", "chunk", "concat", "concatenate", "split", "stack", "unbind"]
 
@@ -43,9 +42,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> 
     if len(tensors) == 0:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     # PyTorch still lets an empty vector stand beside anything
-    parts = [each for each in _together(tensors) if each._data.shape != (0,)]
-    if not parts:
-        return reshape(tensors[0], 0)
+    every = _together(tensors)
+    parts = [each for each in every if each._data.shape != (0,)] or every
     first = parts[0]._data.shape
     where = one_axis(dim, len(first))
     if not first:

@@ -282,6 +282,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         )
     a, b = _choices(input, other)
     if a._data.dtype.kind == "f":
+        if a.requires_grad or b.requires_grad:  # the backward needs the mask as it is now
+            mask = mask.copy()
         return apply(ops.WHERE, (a, b), mask)
     return wrap(np.where(mask, a._data, b._data))
 

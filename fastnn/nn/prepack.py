@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import cast
+from typing import Any, cast
 
 from .._engine import grad_enabled
 from ..backends import is_linear, settings
@@ -13,6 +13,8 @@ from .linear import Linear
 from .module import Module
 
 __all__ = ["PackedLinear", "prepack"]
+
+_PACKED = ("_backend", "_packed", "_source", "_source_version")
 
 
 class PackedLinear(Linear):
@@ -28,6 +30,13 @@ class PackedLinear(Linear):
 
     def __init__(self, linear: Linear) -> None:
         self.__setstate__(linear.__dict__)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is packed: copies and unpickled layers pack their own weight."""
+        return {name: value for name, value in self.__dict__.items() if name not in _PACKED}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
         self._backend = settings().backend
         self._packed = self._backend.pack_linear(self.weight._data)
         self._source = self.weight._data
@@ -73,7 +82,8 @@ def prepack(module: Module) -> Module:
     A product with a packed weight is spared the rearrangement of the weight that others make
     every time.  The copy shares all parameters and buffers with ``module``, which stays as it
     is, and may be called inside ``no_grad()`` or ``inference_mode()`` only.  It is good until a
-    weight changes; then it raises, and has to be made anew.
+    weight changes; then it raises, and has to be made anew.  A change through ``weight.data``,
+    or through an array that shares the weight's memory, goes unnoticed.
 
     Parameters
     ----------

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..backends import Array, Settings
 from ._op import Op, quiet, unbroadcast
 
-__all__ = ["ADDMM", "BMM", "DOT", "MATMUL", "MATVEC", "MM", "MV", "VECMAT"]
+__all__ = ["ADDMM", "BMM", "DOT", "MATMUL", "MATVEC", "MM", "MV", "VECMAT", "flat_rows"]
 
 Needs = tuple[bool, ...]
 Grads = tuple[Array | None, ...]
 Pair = tuple[Array, Array]
+
+
+def flat_rows(a: Array) -> Array:
+    """(..., I) -> (M, I); spelled out, because -1 is ambiguous when I is 0."""
+    return a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
 
 
 def _mm(settings: Settings, a: Array, b: Array) -> tuple[Array, Pair]:
@@ -30,7 +37,7 @@ def _mm_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> 
 def _matmul(settings: Settings, a: Array, b: Array) -> tuple[Array, Pair]:
     """(..., M, I) @ (..., I, N) with any leading dimensions on either side."""
     if b.ndim == 2:
-        out = settings.backend.matmul(a.reshape(-1, a.shape[-1]), b)
+        out = settings.backend.matmul(flat_rows(a), b)
         return out.reshape(*a.shape[:-1], b.shape[1]), (a, b)
     return settings.backend.matmul(a, b), (a, b)
 
@@ -40,11 +47,11 @@ def _matmul_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs)
     matmul = settings.backend.matmul
     grad_a = grad_b = None
     if b.ndim == 2:
-        rows = grad.reshape(-1, grad.shape[-1])
+        rows = flat_rows(grad)
         if needs[0]:
             grad_a = matmul(rows, b.T).reshape(a.shape)
         if needs[1]:
-            grad_b = matmul(a.reshape(-1, a.shape[-1]).T, rows)
+            grad_b = matmul(flat_rows(a).T, rows)
         return grad_a, grad_b
     if needs[0]:
         grad_a = unbroadcast(settings, matmul(grad, b.swapaxes(-1, -2)), a.shape)
@@ -55,7 +62,7 @@ def _matmul_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs)
 
 def _mv(settings: Settings, a: Array, v: Array) -> tuple[Array, Pair]:
     """(..., M, I) @ (I,)."""
-    rows = settings.backend.matmul(a.reshape(-1, a.shape[-1]), v[:, None])
+    rows = settings.backend.matmul(flat_rows(a), v[:, None])
     return rows.reshape(a.shape[:-1]), (a, v)
 
 
@@ -65,7 +72,7 @@ def _mv_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> 
     column = grad.reshape(-1, 1)
     return (
         matmul(column, v[None, :]).reshape(a.shape) if needs[0] else None,
-        matmul(a.reshape(-1, a.shape[-1]).T, column).reshape(v.shape) if needs[1] else None,
+        matmul(flat_rows(a).T, column).reshape(v.shape) if needs[1] else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..backends import Array, Settings
 from ._op import Op
+from .linalg import flat_rows
 
 __all__ = ["ADDMM", "ADDMM_RELU", "LINEAR_ND", "LINEAR_ND_UNBIASED", "LINEAR_VECTOR_UNBIASED", "MM"]
 
@@ -44,19 +45,10 @@ def _mm_backward(
     return _addmm_backward(settings, saved, grad, (needs[0], needs[1], False), gate)[:2]
 
 
-def _rows(x: Array) -> Array:
-    """(..., I) -> (M, I); spelled out, because -1 is ambiguous when I is 0."""
-    columns = x.shape[-1]
-    count = 1
-    for size in x.shape[:-1]:
-        count *= size
-    return x.reshape(count, columns)
-
-
 def _linear_nd(
     settings: Settings, x: Array, weight: Array, bias: Array | None = None
 ) -> tuple[Array, Saved]:
-    rows = _rows(x)
+    rows = flat_rows(x)
     y = settings.backend.linear(rows, weight, bias)
     return y.reshape(*x.shape[:-1], weight.shape[0]), (x, weight)
 
@@ -64,7 +56,9 @@ def _linear_nd(
 def _linear_nd_backward(settings: Settings, saved: Saved, grad: Array, needs: Needs) -> Gradients:
     x, weight = saved
     wanted = (needs[0], needs[1], len(needs) == 3 and needs[2])
-    dx, dweight, dbias = settings.backend.linear_backward(_rows(grad), _rows(x), weight, wanted)
+    dx, dweight, dbias = settings.backend.linear_backward(
+        flat_rows(grad), flat_rows(x), weight, wanted
+    )
     if dx is not None:
         dx = dx.reshape(x.shape)
     return (dx, dweight, dbias)[: len(needs)]

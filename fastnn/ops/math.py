@@ -23,6 +23,8 @@ __all__ = [
     "EXPM1",
     "FLOOR",
     "FLOOR_DIVIDE",
+    "FMOD",
+    "FMOD_NUMBER",
     "LOG",
     "LOG1P",
     "LOG2",
@@ -200,24 +202,39 @@ POW_OF_NUMBER = Op(
 # -- remainders ------------------------------------------------------------------------------
 
 
-def _remainder(settings: Settings, a: Array, b: Array) -> tuple[Array, Pair]:
-    broadcast(a.shape, b.shape)
-    with quiet():
-        return np.asarray(np.remainder(a, b)), (a, b)
+def _modulo(name: str, rest: np.ufunc, quotient: Callable[[Array, Array], Array]) -> tuple[Op, Op]:
+    """Make the ops of a remainder: by a tensor, and by a number.
 
+    ``rest(a, b)`` is ``a - quotient(a, b) * b``, without rounding.
+    """
 
-def _remainder_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> Grads:
-    a, b = saved
-    grad_b = None
-    if needs[1]:
+    def forward(settings: Settings, a: Array, b: Array) -> tuple[Array, Pair]:
+        broadcast(a.shape, b.shape)
         with quiet():
-            slope = np.asarray(-np.floor_divide(a, b))
-            grad_b = unbroadcast(settings, settings.backend.mul(grad, slope), b.shape)
-    return unbroadcast(settings, grad, a.shape) if needs[0] else None, grad_b
+            return np.asarray(rest(a, b)), (a, b)
 
+    def backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> Grads:
+        a, b = saved
+        grad_b = None
+        if needs[1]:
+            with quiet():
+                slope = np.asarray(-quotient(a, b))
+                grad_b = unbroadcast(settings, settings.backend.mul(grad, slope), b.shape)
+        return unbroadcast(settings, grad, a.shape) if needs[0] else None, grad_b
 
-def _remainder_number(settings: Settings, a: Array, b: Array) -> tuple[Array, None]:
-    return _remainder(settings, a, b)[0], None
+    def by_number(settings: Settings, a: Array, b: Array) -> tuple[Array, None]:
+        return forward(settings, a, b)[0], None
+
+    by_tensor = Op(
+        name,
+        forward,
+        backward,
+        saves=(0, 1),
+        uses={0: (1,), 1: (1,)},
+        fresh=False,
+        node_name=f"{name}Backward1",
+    )
+    return by_tensor, Op(name, by_number, _same, fresh=False, frees=False)
 
 
 def _same(settings: Settings, saved: None, grad: Array, needs: Needs) -> Grads:
@@ -234,16 +251,8 @@ def _floor_divide_backward(settings: Settings, saved: None, grad: Array, needs: 
     raise RuntimeError("derivative for aten::floor_divide is not implemented")
 
 
-REMAINDER = Op(
-    "Remainder",
-    _remainder,
-    _remainder_backward,
-    saves=(0, 1),
-    uses={0: (1,), 1: (1,)},
-    fresh=False,
-    node_name="RemainderBackward1",
-)
-REMAINDER_NUMBER = Op("Remainder", _remainder_number, _same, fresh=False, frees=False)
+REMAINDER, REMAINDER_NUMBER = _modulo("Remainder", np.remainder, np.floor_divide)
+FMOD, FMOD_NUMBER = _modulo("Fmod", np.fmod, lambda a, b: np.trunc(a / b))
 FLOOR_DIVIDE = Op(
     "FloorDivide", _floor_divide, _floor_divide_backward, frees=False, node_name="NotImplemented"
 )

@@ -40,7 +40,7 @@ def _start(array: Array) -> int:
 
 def overlaps(array: Array) -> bool:
     """Whether broadcasting made elements of ``array`` share memory."""
-    return any(
+    return array.size > 0 and any(
         stride == 0 and size > 1 for size, stride in zip(array.shape, array.strides, strict=True)
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
 from typing import Any
@@ -317,6 +318,55 @@ def test_threads_side_by_side() -> None:
     for thread in threads:
         thread.join()
     assert results == [0.0 if i % 4 == 3 else 50 * 16 * 4.0 * i for i in range(8)]
+
+
+def test_two_threads_add_to_one_gradient() -> None:
+    """Without a lock a half to all of ten trials lose a gradient."""
+    shared = fastnn.ones(1000, 1000, requires_grad=True)
+
+    def work() -> None:
+        for _ in range(5):
+            (shared * 1.0).sum().backward()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for _ in range(10):
+            shared.grad = None
+            threads = [threading.Thread(target=work) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert (shared.grad.numpy() == 10).all()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("ask", ["backward", "grad"])
+def test_hooks_record_nothing(ask: str) -> None:
+    seen = []
+
+    def step(parameter: fastnn.Tensor, grad: fastnn.Tensor) -> None:
+        parameter.sub_(grad)
+
+    x = fastnn.ones(3, requires_grad=True)
+    y = x * 2
+    for each in (x, y):
+        each.register_hook(lambda grad: seen.append(fastnn.is_grad_enabled()))
+    if ask == "backward":
+        x.register_hook(lambda grad: step(x, grad))
+        y.sum().backward()
+        assert x.tolist() == [-1, -1, -1]
+    else:
+        fastnn.autograd.grad(y.sum(), x)
+    assert seen == [False, False]
+    assert fastnn.is_grad_enabled()
+    z = (x * x).sum()
+    z.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        z.backward()
+    assert fastnn.is_grad_enabled()
 
 
 def test_graphs_are_freed_without_the_collector() -> None:

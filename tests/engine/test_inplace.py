@@ -120,6 +120,8 @@ REFUSED = [
     "y.requires_grad = False",
     "y[:, 1] -= x[:, 0] * y[:, 2]",
     "z = y * y; y.add_(1); y = z",
+    "m.ones(2).sub_(True)",
+    "b = m.ones(2); b -= True",
 ]
 
 
@@ -177,6 +179,27 @@ def test_a_change_of_what_needs_no_gradient_is_seen_by_what_saved_it() -> None:
     x.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
+
+
+def test_a_mask_of_where_may_change_afterwards() -> None:
+    weight, mask = fastnn.ones(3, requires_grad=True), fastnn.zeros(3, dtype=fastnn.bool)
+    total = fastnn.zeros(())
+    for i in range(3):
+        mask.zero_()
+        mask[i] = True
+        total = total + fastnn.where(mask, weight * (i + 1.0), fastnn.zeros(3)).sum()
+    total.backward()
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4, 0), (0, 0, 2)])
+def test_nothing_may_change(shape: tuple[int, ...]) -> None:
+    nothing = fastnn.zeros(shape)
+    nothing.zero_().fill_(1).relu_().clamp_(0, 1)
+    nothing[...] = 0
+    nothing += 1
+    assert nothing.shape == shape
 
 
 def test_views_are_written_through() -> None:

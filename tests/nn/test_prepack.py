@@ -1,6 +1,7 @@
 """fastnn.prepack: the same results from packed weights, in inference only, until they change."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -133,3 +134,18 @@ def test_packed_of_packed():
         np.testing.assert_allclose(
             again(fastnn.ones(3, 4)).numpy(), layer(fastnn.ones(3, 4)).numpy(), rtol=1e-5
         )
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_pack_their_own_weight(backend, copied):
+    packed = fastnn.prepack(nn.Sequential(nn.Linear(6, 4), nn.ReLU()))
+    x = fastnn.ones(3, 6)
+    with fastnn.no_grad():
+        twin = copied(packed)
+        assert type(twin[0]) is PackedLinear
+        assert np.array_equal(twin(x).numpy(), packed(x).numpy())
+        want = twin(x).numpy()
+        packed[0].weight.fill_(1)
+        assert np.array_equal(twin(x).numpy(), want)
+        with pytest.raises(RuntimeError, match="has changed since it was packed"):
+            packed(x)
