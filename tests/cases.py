@@ -324,6 +324,15 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((1, 512, 3, 14), 25, (1, 3), (1, 2), (0, 0, 1, 1)),
         C((1, 25, 40, 41), 27, (3, 3), (2, 2), (0, 1, 0, 1)),
         C((1, 19, 6, 7), 28, (3, 3), padding=(4, 5, 4, 3)),
+        # patches of few channels: rows that windows share, several bands, windows of their own
+        # rows, spread ones, groups, rows of pixels that are one, images that make a row worth it
+        C((2, 3, 60, 61), 40, (8, 8), (4, 4), (2, 1, 2, 3)),
+        C((1, 8, 79, 160), 48, (4, 4), (4, 4)),
+        C((1, 4, 33, 75), 70, (5, 11), (3, 4), (2, 2, 5, 3), bias=False),
+        C((1, 6, 40, 76), 96, (4, 8), (2, 4), dilation=(2, 1), groups=2),
+        C((9, 5, 16, 32), 64, (8, 8), (8, 8)),
+        C((2, 3, 21, 71), 33, (3, 3), (2, 2), SAME3),
+        C((1, 20, 12, 50), 40, (2, 2), (2, 2)),
         # small maps of many channels: stacks of images with a rest, taps outside of every row and
         # column, cuts of channels, columns by residue and by class, elements that no tap reads
         C((5, 100, 3, 3), 33, (7, 7), padding=(6, 6, 6, 6), dilation=(2, 2)),

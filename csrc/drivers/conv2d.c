@@ -7,6 +7,7 @@
 
 #include "drivers/conv2d.h"
 #include "drivers/conv2d_flat.h"
+#include "drivers/conv2d_patches.h"
 #include "drivers/conv2d_phases.h"
 #include "drivers/conv2d_sizes.h"
 
@@ -221,6 +222,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
     if (!is_f64 && prefers_flat(ctx, s, pass))
         return (choice){FNN_WINOGRAD, "window of one row: fewer multiplications than the sum has"};
+    if (fnn_conv2d_takes_patches(ctx, s, pass, is_f64))
+        return (choice){FNN_IM2COL, "few input channels: patches side by side fill register tiles"};
     const choice deep = choose_deep(ctx, s, &f, pass, is_f64);
     if (deep.algorithm != FNN_AUTO) return deep;
     if (prefers_batch(s, pass, lanes, element) && !split_unlike_batch(&f, s, pass, element))

@@ -130,3 +130,15 @@ void FN(fnn_conv2d_flat_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *sha
                                  const real *w, const real *bias, real *y, void *workspace);
 void FN(fnn_conv2d_flat_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        const real *dy, const real *w, real *dx, void *workspace);
+
+/* `im2col` for few input channels, by patches (drivers/conv2d_patches.h), of float32 alone. */
+size_t FN(fnn_conv2d_patches_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                        fnn_conv2d_pass pass);
+void FN(fnn_conv2d_patches_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                     fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
+void FN(fnn_conv2d_patches_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                    const real *x, const real *w, const real *bias, real *y,
+                                    void *workspace);
+void FN(fnn_conv2d_patches_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                            const real *dy, const real *x, real *dw, real *db,
+                                            void *workspace);

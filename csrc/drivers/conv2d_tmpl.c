@@ -52,6 +52,12 @@ static const FN(method) FN(flat) = {.workspace = FN(fnn_conv2d_flat_workspace),
                                     .forward = FN(fnn_conv2d_flat_forward),
                                     .backward_data = FN(fnn_conv2d_flat_backward_data),
                                     .describe = FN(fnn_conv2d_flat_describe)};
+
+/* `im2col` for few input channels: no gradient of the data. */
+static const FN(method) FN(patches) = {.workspace = FN(fnn_conv2d_patches_workspace),
+                                       .forward = FN(fnn_conv2d_patches_forward),
+                                       .backward_weight = FN(fnn_conv2d_patches_backward_weight),
+                                       .describe = FN(fnn_conv2d_patches_describe)};
 #endif
 
 /* NULL if the forced algorithm cannot do the shape. */
@@ -62,6 +68,7 @@ static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_sh
         return &FN(depthwise);
 #if FNN_REAL_IS_F32
     if (choice == FNN_WINOGRAD && shape->r == 1) return &FN(flat);
+    if (choice == FNN_IM2COL && fnn_conv2d_takes_patches(ctx, shape, pass, 0)) return &FN(patches);
 #endif
     if (choice == FNN_WINOGRAD && shape->dilation_h > 1) return &FN(phases);
     return choice == FNN_AUTO ? NULL : &FN(methods)[choice];

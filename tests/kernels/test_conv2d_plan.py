@@ -67,6 +67,20 @@ def test_small_maps_share_products(isa, dtype, which):
     assert told["workspace"] < 16e6  # the weights alone are 26 or 52 MB
 
 
+@pytest.mark.parametrize(
+    ("shape", "which"),
+    [((4, 32, 8, 4), "forward"), ((4, 32, 8, 4), "weight"), ((3, 96, 4, 4), "weight")],
+)
+def test_few_channels_with_wide_strides_are_patches(isa, shape, which):
+    c, k, side, step = shape
+    how = ((k, c, side, side), (step, step), (0, 0, 0, 0), (1, 1), 1, which)
+    told = {
+        name: _native.conv2d_plan((2, c, 84, 84), *how, name) for name in ("float32", "float64")
+    }
+    assert ("patches" in told["float32"]["kernel"]) == (isa in ("avx2", "avx512"))
+    assert "patches" not in told["float64"]["kernel"]
+
+
 def test_far_maps_are_packed_by_the_pass_that_reads_them(isa, dtype):
     def workspace(channels, results, which):
         how = ((1, 1), (0, 0, 0, 0), (1, 1), 1, which, np.dtype(dtype).name)
