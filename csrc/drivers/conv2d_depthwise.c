@@ -70,7 +70,9 @@ static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, wid
     if (vector.bytes == 32 && !weight && s->c == s->groups && s->k == s->groups &&
         fnn_conv2d_rolls((int)s->stride_h, rows, columns))
         return roll_cycles(rows, columns, taps);
-    const double each = data && strided ? 11.5 + 0.32 * taps
+    const int narrow = vector.lanes == 16 && s->r == 3 && s->k == s->groups && s->w <= 16;
+    const double each = data && strided && narrow ? 4
+                        : data && strided ? 11.5 + 0.32 * taps
                         : strided       ? 9.5 + 0.8 * taps
                         : weight        ? 3 + 0.6 * taps
                                         : 5 + 0.56 * taps;

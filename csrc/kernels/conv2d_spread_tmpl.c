@@ -116,9 +116,63 @@ X(3)
 X(5)
 #undef X
 
+#if FNN_VBYTES == FNN_LINE
+/* One channel, and rows of the result that are a vector, both parities of columns in it: column v
+ * takes tap 0 or 1 of source pixel (v + left) / 2 and, if v + left is even, tap 2 of the one before.
+ * Lanes of a source row beyond its pixels are 0 and stand for what is outside, and for no tap. */
+static FNN_NOINLINE void FN(conv2d_spread_narrow)(const fnn_conv2d_window *window,
+                                                  const fnn_conv2d_walk *walk, ptrdiff_t first,
+                                                  ptrdiff_t last, const real *src, const real *w,
+                                                  real *dst) {
+    const ptrdiff_t rows = window->out_rows, cols = window->out_cols, wide = window->in_cols;
+    const vmask pixels = FN(mask)(cols), results = FN(mask)(wide), taps = FN(mask)(3);
+    ivec near, before, tap, second;
+    for (int v = 0; v < LANES; v++) {
+        const int padded = v + (int)window->left, odd = padded & 1;
+        near[v] = padded / 2;
+        before[v] = odd ? LANES - 1 : (padded / 2 - 1) & (LANES - 1);
+        tap[v] = odd;
+        second[v] = odd ? LANES - 1 : 2;
+    }
+    for (ptrdiff_t j = 0; j < walk->planes; j++) {
+        vec own[3], other[3], a = FN(zero)(), b = a;
+        FNN_UNROLL
+        for (int r = 0; r < 3; r++) {
+            const vec row = FN(load_m)(w + 3 * r, taps);
+            own[r] = FN(permute)(row, tap);
+            other[r] = FN(permute)(row, second);
+        }
+        for (ptrdiff_t p = (first + window->top) / 2 - 1, h = 2 * p - window->top; h < last;
+             p++, h += 2) {
+            const int inside = (size_t)p < (size_t)rows;
+            const vec x = inside ? FN(load_m)(src + p * cols, pixels) : FN(zero)();
+            const vec c = FN(permute)(x, near), d = FN(permute)(x, before);
+            real *to = dst + h * wide;
+            if (h >= first)
+                FN(store_m)(to,
+                            FN(fma)(own[0], c, other[0] * d) + FN(fma)(own[2], a, other[2] * b),
+                            results);
+            if (h + 1 >= first && h + 1 < last)
+                FN(store_m)(to + wide, FN(fma)(own[1], c, other[1] * d), results);
+            a = c, b = d;
+        }
+        src += walk->src_plane;
+        w += walk->w_plane;
+        dst += walk->dst_plane;
+    }
+}
+#endif
+
 static void FN(conv2d_spread)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
                               ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                               real *dst) {
+#if FNN_VBYTES == FNN_LINE
+    if (window->size == 3 && walk->channels == 1 && window->in_cols <= LANES &&
+        window->out_cols < LANES && window->left < LANES) {
+        FN(conv2d_spread_narrow)(window, walk, first, last, src, w, dst);
+        return;
+    }
+#endif
     const ptrdiff_t start = (first + window->top) & ~(ptrdiff_t)1;
     for (ptrdiff_t j = 0; j < walk->planes; j++) {
         for (ptrdiff_t padded = start; padded - window->top < last; padded += SPREAD_ROWS)

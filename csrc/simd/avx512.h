@@ -32,6 +32,10 @@ FNN_INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm512_fmad
 FNN_INLINE vec_f32 slide_f32(vec_f32 a, vec_f32 b, int k) {
     return (vec_f32)FNN_SLIDE(a, b, k, 32);
 }
+/* lane l is lane i[l] of v */
+FNN_INLINE vec_f32 permute_f32(vec_f32 v, ivec_f32 i) {
+    return _mm512_permutexvar_ps((__m512i)i, v);
+}
 FNN_INLINE vec_f32 slide_last_f32(vec_f32 a, vec_f32 b) {
     return (vec_f32)_mm512_alignr_epi32((__m512i)b, (__m512i)a, 15);
 }
