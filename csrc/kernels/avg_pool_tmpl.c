@@ -15,6 +15,11 @@ FNN_INLINE real FN(divisor)(const fnn_pool_shape *s, ptrdiff_t rows, ptrdiff_t q
                                        s->count_include_pad));
 }
 
+/* Whether that of windows inside the plane is among those of FN(division). */
+FNN_INLINE int FN(divides_evenly)(const fnn_pool_shape *s) {
+    return s->divisor_override >= 0 && s->divisor_override <= FN(MOST_TAPS);
+}
+
 /* n neighbouring inner outputs: taps from x on, in rows w apart. */
 FNN_INLINE void FN(avg_vector)(const fnn_pool_shape *s, const real *x, ptrdiff_t readable,
                                ptrdiff_t rows, ptrdiff_t n, int step, int whole, real divisor,
@@ -30,24 +35,19 @@ FNN_INLINE void FN(avg_vector)(const fnn_pool_shape *s, const real *x, ptrdiff_t
         FN(store_m)(y, sum, FN(mask)(n));
 }
 
-/* Outputs [q0, q1) of the rows [p0, p1), for 2x2 and 3x3 windows all inside the plane and what
- * lies behind them inside the array. */
-FNN_INLINE void FN(avg_squares)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1, ptrdiff_t q0,
-                                ptrdiff_t q1, const real *x, int square, real *y) {
-    const real divisor = FN(divisor)(s, square, q0), inverse = FN(exact_inverse)(divisor);
-    const vec by = FN(splat)(inverse != 0 ? inverse : divisor);
-    const vmask tail = FN(mask)((q1 - q0) & (LANES - 1));
+/* `rows` rows of n outputs of 2x2 or 3x3 windows from x on. */
+FNN_INLINE void FN(avg_squares)(const fnn_pool_shape *s, const real *x, ptrdiff_t rows, ptrdiff_t n,
+                                int square, const FN(division) *by, real *y) {
+    const vmask tail = FN(mask)(n & (LANES - 1));
     const ptrdiff_t w = s->w, down = s->stride_h * w, outputs = s->q;
-    x += p0 * down - s->pad_h * w + q0 * 2 - s->pad_w;
-    y += p0 * outputs + q0;
-    for (ptrdiff_t p = p0; p < p1; p++, x += down, y += outputs) {
-        for (ptrdiff_t q = 0; q < q1 - q0; q += LANES) {
+    for (; rows > 0; rows--, x += down, y += outputs) {
+        for (ptrdiff_t q = 0; q < n; q += LANES) {
             vec v[9], sum = FN(zero)();
             FN(load_taps)(x + 2 * q, w, 2, square, v);
             FNN_UNROLL
             for (int i = 0; i < square * square; i++) sum += v[i];
-            sum = FN(divided)(sum, by, inverse);
-            if (q + LANES <= q1 - q0)
+            sum = FN(divided)(sum, by, square == 2 && by->exact);
+            if (q + LANES <= n)
                 FN(store)(y + q, sum);
             else
                 FN(store_m)(y + q, sum, tail);
@@ -56,21 +56,22 @@ FNN_INLINE void FN(avg_squares)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t
 }
 
 #if FNN_BUNDLES
-/* The taps of a row of 3x3 windows of `count` (a literal) vectors side by side, the last not full: third
- * taps are moved out of first ones. */
+/* The taps of a row of 3x3 windows of `count` (a literal) vectors side by side: third taps are moved out
+ * of first ones, the last out of the row. */
 FNN_INLINE void FN(three_taps)(int count, const real *x, vec v[2][3]) {
     FNN_UNROLL
     for (int k = 0; k < count; k++) FN(load_taps_of_row)(x + 2 * k * LANES, 2, 2, v[k]);
     FNN_UNROLL
-    for (int k = 0; k < count; k++) v[k][2] = FN(slide)(v[k][0], v[count - 1][0], 1);
+    for (int k = 0; k < count; k++) {
+        const vec next = k + 1 < count ? v[k + 1][0] : FN(splat)(x[2 * count * LANES]);
+        v[k][2] = FN(slide)(v[k][0], next, 1);
+    }
 }
 
-/* `rows` rows of n outputs of 3x3 windows from x on, as many vectors as that; each row of x that two rows
- * of windows share is loaded once. */
+/* `rows` rows of n outputs of 3x3 windows from x on, of stride 2, as many vectors as that; each row of x
+ * that two rows of windows share is loaded once. */
 FNN_INLINE void FN(avg_threes)(int count, const real *x, ptrdiff_t w, ptrdiff_t rows, ptrdiff_t n,
-                               ptrdiff_t outputs, real divisor, real *y) {
-    const real inverse = FN(exact_inverse)(divisor);
-    const vec by = FN(splat)(inverse != 0 ? inverse : divisor);
+                               ptrdiff_t outputs, const FN(division) *by, real *y) {
     const vmask tail = FN(mask)(n - (count - 1) * LANES);
     vec v[3][2][3];
     FN(three_taps)(count, x, v[2]);
@@ -84,36 +85,38 @@ FNN_INLINE void FN(avg_threes)(int count, const real *x, ptrdiff_t w, ptrdiff_t 
             vec sum = FN(zero)();
             FNN_UNROLL
             for (int i = 0; i < 9; i++) sum += v[i / 3][k][i % 3];
-            sum = FN(divided)(sum, by, inverse);
+            sum = FN(divided)(sum, by, 0);
             FN(store_m)(y + k * LANES, sum, k < count - 1 ? (vmask)-1 : tail);
         }
     }
 }
+#endif
 
-/* The same for the outputs that avg_squares takes, if they are those; else 0. */
-FNN_INLINE int FN(avg_narrow)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1, ptrdiff_t q0,
-                              ptrdiff_t n, const real *x, real *y) {
-    const real divisor = FN(divisor)(s, 3, q0);
-    if (s->r != 3 || s->stride_h != 2 || n >= 2 * LANES || n == LANES) return 0;
-    x += (2 * p0 - s->pad_h) * s->w + 2 * q0 - s->pad_w;
+/* Outputs [q0, q0 + n) of the rows [p0, p1) of all planes, for 2x2 and 3x3 windows all inside them and
+ * what lies behind them inside the array. */
+static FNN_NOINLINE void FN(avg_quick)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdiff_t p0,
+                                       ptrdiff_t p1, ptrdiff_t q0, ptrdiff_t n, const real *x,
+                                       real *y) {
+    const FN(division) by = FN(division_by)(FN(divisor)(s, s->r, q0));
+    const ptrdiff_t w = s->w, size = s->h * w, outputs = s->p * s->q, rows = p1 - p0;
+    x += (p0 * s->stride_h - s->pad_h) * w + q0 * 2 - s->pad_w;
     y += p0 * s->q + q0;
-    if (n > LANES)
-        FN(avg_threes)(2, x, s->w, p1 - p0, n, s->q, divisor, y);
-    else
-        FN(avg_threes)(1, x, s->w, p1 - p0, n, s->q, divisor, y);
-    return 1;
-}
-#endif
-
-static FNN_NOINLINE void FN(avg_quick_rows)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1,
-                                            ptrdiff_t q0, ptrdiff_t q1, const real *x, real *y) {
+    for (; planes > 0; planes--, x += size, y += outputs) {
+        if (s->r == 2) {
+            FN(avg_squares)(s, x, rows, n, 2, &by, y);
+            continue;
+        }
 #if FNN_BUNDLES
-    if (FN(avg_narrow)(s, p0, p1, q0, q1 - q0, x, y)) return;
+        if (s->stride_h == 2) {
+            ptrdiff_t q = 0;
+            for (; q + LANES < n; q += 2 * LANES)
+                FN(avg_threes)(2, x + 2 * q, w, rows, fnn_min(n - q, 2 * LANES), s->q, &by, y + q);
+            if (q < n) FN(avg_threes)(1, x + 2 * q, w, rows, n - q, s->q, &by, y + q);
+            continue;
+        }
 #endif
-    if (s->r == 2)
-        FN(avg_squares)(s, p0, p1, q0, q1, x, 2, y);
-    else
-        FN(avg_squares)(s, p0, p1, q0, q1, x, 3, y);
+        FN(avg_squares)(s, x, rows, n, 3, &by, y);
+    }
 }
 
 #if FNN_BUNDLES
@@ -124,8 +127,7 @@ static FNN_NOINLINE ptrdiff_t FN(avg_short)(const fnn_pool_shape *s, ptrdiff_t p
     if (!FN(is_short)(s)) return 0;
     const FN(bundle) b = FN(plan_bundle)(s);
     const FN(bundle_runs) runs = FN(runs_of_rows)(s, planes);
-    const real divisor = FN(divisor)(s, 2, 0), inverse = FN(exact_inverse)(divisor);
-    const vec by = FN(splat)(inverse != 0 ? inverse : divisor);
+    const FN(division) by = FN(division_by)(FN(divisor)(s, 2, 0));
     ptrdiff_t done = 0;
     for (ptrdiff_t i = 0; i < runs.runs; i++, x += runs.step, readable -= runs.step) {
         const ptrdiff_t rows = FN(bundled_rows)(&b, runs.rows, readable);
@@ -139,7 +141,7 @@ static FNN_NOINLINE ptrdiff_t FN(avg_short)(const fnn_pool_shape *s, ptrdiff_t p
                 FN(bundle_taps)(&b, 0, from, v);
             /* a sum starts from 0: -0 becomes 0 */
             const vec all = (((FN(zero)() + v[0]) + v[1]) + v[2]) + v[3];
-            const vec sum = FN(divided)(all, by, inverse);
+            const vec sum = FN(divided)(all, &by, by.exact);
             FN(store_m)(y, sum, FN(mask)(fnn_min(b.outputs, left)));
             y += fnn_min(b.outputs, left);
         }
@@ -168,64 +170,90 @@ FNN_INLINE real FN(avg_single)(const real *x, ptrdiff_t w, ptrdiff_t rows, ptrdi
     return FN(sum)(wide) / divisor;
 }
 
-/* Rows [from, to); `step` is a literal as for load_strided; `square`: 2 or 3 for square windows of
- * stride 2, else 0. */
-FNN_INLINE void FN(avg_rows)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t to, const real *x,
-                             ptrdiff_t readable, real *y, int step, int square) {
-    ptrdiff_t inner0, inner1, full0, full1;
-    FN(inner_columns)(s, &inner0, &inner1);
-    FN(inner_rows)(s, &full0, &full1);
-    if (step == 0 && inner1 - inner0 < LANES / 2) inner1 = inner0;
-    full0 = fnn_max(full0, from);
-    full1 = square && inner0 < inner1 ? fnn_min(full1, to) : full0;
-    if (square) full1 = FN(safe_rows)(s, readable, full1, inner0, inner1, step, square);
-    if (full0 < full1) FN(avg_quick_rows)(s, full0, full1, inner0, inner1, x, y);
-    const int sides = inner0 > 0 || inner1 < s->q;
-    for (ptrdiff_t p = from; p < to; p++) {
-        const int done = full0 <= p && p < full1;
-        if (done && !sides) continue;
-        const ptrdiff_t top = p * s->stride_h - s->pad_h;
-        const ptrdiff_t r0 = fnn_max(top, 0), rows = fnn_max(0, fnn_min(top + s->r, s->h) - r0);
-        const ptrdiff_t height = FN(tap_count)(top, s->r, s->h, s->pad_h, s->count_include_pad);
-        real *out = y + p * s->q;
-        for (ptrdiff_t q = 0; q < s->q;) {
-            if (done && q == inner0) {
-                q = inner1;
-                continue;
-            }
-            const ptrdiff_t column = q * s->stride_w - s->pad_w;
-            const real divisor = FN(divisor)(s, height, q);
-            if (q < inner0 || q >= inner1) {
-                const ptrdiff_t c = fnn_max(column, 0);
-                const ptrdiff_t n = fnn_max(0, fnn_min(column + s->s, s->w) - c);
-                out[q++] = FN(avg_single)(x + r0 * s->w + c, s->w, rows, n, divisor);
-                continue;
-            }
-            const ptrdiff_t n = fnn_min(LANES, inner1 - q), first = r0 * s->w + column;
-            const ptrdiff_t last = first + (rows - 1) * s->w + s->s - 1;
-            if (step && last + step * LANES <= readable)
-                FN(avg_vector)(s, x + first, readable - first, rows, n, step, 1, divisor, out + q);
-            else
-                FN(avg_vector)(s, x + first, readable - first, rows, n, step, 0, divisor, out + q);
-            q += n;
+/* The rows and columns of outputs whose windows are inside the plane. */
+typedef struct FN(avg_inner) {
+    ptrdiff_t column0, column1, row0, row1;
+} FN(avg_inner);
+
+/* Row p; `step` is a literal as for load_strided. Inner outputs of rows that are `done` are. */
+FNN_INLINE void FN(avg_row)(const fnn_pool_shape *s, const FN(avg_inner) *inner, ptrdiff_t p,
+                            int done, const real *x, ptrdiff_t readable, real *y, int step) {
+    const ptrdiff_t top = p * s->stride_h - s->pad_h;
+    const ptrdiff_t r0 = fnn_max(top, 0), rows = fnn_max(0, fnn_min(top + s->r, s->h) - r0);
+    const ptrdiff_t height = FN(tap_count)(top, s->r, s->h, s->pad_h, s->count_include_pad);
+    real *out = y + p * s->q;
+    for (ptrdiff_t q = 0; q < s->q;) {
+        if (done && q == inner->column0) {
+            q = inner->column1;
+            continue;
         }
+        const ptrdiff_t column = q * s->stride_w - s->pad_w;
+        const real divisor = FN(divisor)(s, height, q);
+        if (q < inner->column0 || q >= inner->column1) {
+            const ptrdiff_t c = fnn_max(column, 0);
+            const ptrdiff_t n = fnn_max(0, fnn_min(column + s->s, s->w) - c);
+            out[q++] = FN(avg_single)(x + r0 * s->w + c, s->w, rows, n, divisor);
+            continue;
+        }
+        const ptrdiff_t n = fnn_min(LANES, inner->column1 - q), first = r0 * s->w + column;
+        const ptrdiff_t last = first + (rows - 1) * s->w + s->s - 1;
+        if (step && last + step * LANES <= readable)
+            FN(avg_vector)(s, x + first, readable - first, rows, n, step, 1, divisor, out + q);
+        else
+            FN(avg_vector)(s, x + first, readable - first, rows, n, step, 0, divisor, out + q);
+        q += n;
     }
 }
 
-/* Rows [from, to) of all planes. */
+/* Rows [from, to) of all planes; `square`: 2 or 3 for square windows of stride 2, else 0. */
 FNN_INLINE void FN(avg_planes)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdiff_t from,
                                ptrdiff_t to, const real *x, ptrdiff_t readable, real *y, int step,
                                int square) {
     const ptrdiff_t size = s->h * s->w;
-    for (; planes > 0; planes--, x += size, readable -= size, y += s->p * s->q)
-        FN(avg_rows)(s, from, to, x, readable, y, step, square);
+    FN(avg_inner) inner;
+    FN(inner_columns)(s, &inner.column0, &inner.column1);
+    FN(inner_rows)(s, &inner.row0, &inner.row1);
+    const ptrdiff_t column = inner.column0, n = inner.column1 - column;
+    const ptrdiff_t row0 = fnn_max(inner.row0, from);
+    const ptrdiff_t row1 = square && n > 0 ? fnn_max(row0, fnn_min(inner.row1, to)) : row0;
+    if (step == 0 && n < LANES / 2) inner.column1 = column;
+    const int sides = n < s->q, others = sides || row0 > from || row1 < to;
+    ptrdiff_t count;
+    for (ptrdiff_t i = 0; i < planes; i += count) {
+        const ptrdiff_t left = readable - i * size;
+        ptrdiff_t safe = row1;
+        count = 1;
+        if (row0 < row1) { /* planes with others behind them at once */
+            count = FN(whole_planes)(s, planes - i, left, row1, column, n, step, square);
+            if (count == 0) {
+                count = 1;
+                safe = fnn_max(row0, FN(safe_rows)(s, left, row1, column, n, step, square));
+            }
+            FN(avg_quick)(s, count, row0, safe, column, n, x + i * size, y + i * s->p * s->q);
+        }
+        if (safe == row1 && row0 < row1 && !others) continue;
+        for (ptrdiff_t k = i; k < i + count; k++) {
+            for (ptrdiff_t p = from; p < to; p++) {
+                const int done = row0 <= p && p < safe;
+                if (done && !sides) {
+                    p = safe - 1;
+                    continue;
+                }
+                FN(avg_row)(s, &inner, p, done, x + k * size, readable - k * size,
+                            y + k * s->p * s->q, step);
+            }
+        }
+    }
 }
 
 static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t planes, ptrdiff_t from,
                                       ptrdiff_t to, const real *x, ptrdiff_t readable, real *y) {
-    const int square = shape->r == shape->s && (shape->r == 2 || shape->r == 3) ? (int)shape->r : 0;
+    const int even = FN(divides_evenly)(shape);
+    const int square = even && shape->r == shape->s && (shape->r == 2 || shape->r == 3)
+                           ? (int)shape->r
+                           : 0;
 #if FNN_BUNDLES
-    if (from == 0 && to == shape->p) {
+    if (even && from == 0 && to == shape->p) {
         const ptrdiff_t whole = FN(avg_short)(shape, planes, x, readable, y);
         const ptrdiff_t size = shape->h * shape->w;
         planes -= whole;
@@ -295,7 +323,7 @@ FNN_INLINE void FN(avg_plane_backward)(const fnn_pool_shape *s, const real *dy, 
 
 static FNN_NOINLINE void FN(avg_pool_backward)(const fnn_pool_shape *s, ptrdiff_t planes,
                                                const real *dy, real *dx) {
-    if (s->p > 0 && s->q > 0 && FN(spreads_by_vectors)(s)) {
+    if (s->p > 0 && s->q > 0 && FN(divides_evenly)(s) && FN(spreads_by_vectors)(s)) {
 #if FNN_BUNDLES
         if (FN(spread_short_means)(s, planes, FN(divisor)(s, s->r, 0), dy, dx)) return;
 #endif

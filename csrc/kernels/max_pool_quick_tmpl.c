@@ -275,8 +275,8 @@ FNN_INLINE void FN(max_rows)(FN(max_window) plane, ptrdiff_t planes, ptrdiff_t f
     if (s->stride_w > 2 && inner1 - inner0 < LANES / 2) inner1 = inner0;
     const int sides = inner0 > 0 || inner1 < s->q;
     for (; planes > 0; planes--) {
-        const ptrdiff_t full1 = kind ? FN(safe_rows)(s, plane.readable, inside, inner0, inner1,
-                                                     step, (int)s->r)
+        const ptrdiff_t full1 = kind ? FN(safe_rows)(s, plane.readable, inside, inner0,
+                                                     inner1 - inner0, step, (int)s->r)
                                      : 0;
         for (ptrdiff_t p = from, rows; p < to; p += rows) {
             const int quick = full0 <= p && p < full1;

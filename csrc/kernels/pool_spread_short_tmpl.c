@@ -8,8 +8,7 @@ typedef struct FN(short_job) {
     const real *dy;
     const int32_t *index; /* NULL for averages */
     real *dx;
-    vec by;       /* of averages */
-    real inverse;
+    FN(division) by; /* of averages */
     ivec corner;
 } FN(short_job);
 
@@ -51,7 +50,7 @@ FNN_INLINE ptrdiff_t FN(spread_bundle)(FN(short_job) *job, int maxima, ptrdiff_t
         job->index += n;
         job->corner = FN(wrapped)(job->corner + job->bundle.advance, job->bundle.turn);
     } else {
-        even[0] = even[1] = odd[0] = odd[1] = FN(divided)(here, job->by, job->inverse);
+        even[0] = even[1] = odd[0] = odd[1] = FN(divided)(here, &job->by, job->by.exact);
     }
     for (ptrdiff_t row = 0; row < rows; row++) {
         FNN_UNROLL
@@ -95,9 +94,8 @@ FNN_INLINE ptrdiff_t FN(spread_means_by)(FN(short_job) *at, int at_once, ptrdiff
 
 static FNN_NOINLINE int FN(spread_short_means)(const fnn_pool_shape *s, ptrdiff_t planes,
                                                real divisor, const real *dy, real *dx) {
-    FN(short_job) job = {.dy = dy, .dx = dx, .inverse = FN(exact_inverse)(divisor)};
+    FN(short_job) job = {.dy = dy, .dx = dx, .by = FN(division_by)(divisor)};
     if (s->r != 2 || s->stride_w != 2 || !FN(fills_short)(s)) return 0;
-    job.by = FN(splat)(job.inverse != 0 ? job.inverse : divisor);
     FN(plan_short)(s, &job);
     ptrdiff_t rows = planes * s->p;
     if (job.bundle.rows == 4)

@@ -22,7 +22,7 @@ typedef struct FN(spread_job) {
     const real *dy;
     const int32_t *index; /* NULL for averages: every window gives to all of its elements */
     real *dx;
-    real divisor, inverse; /* of averages; the inverse is 0 unless it is exact */
+    FN(division) by;       /* of averages */
     ptrdiff_t met;         /* windows whose elements have been met */
     ptrdiff_t ahead;       /* elements of dx to the place that is fetched, or 0 */
 } FN(spread_job);
@@ -55,14 +55,6 @@ FNN_INLINE ivec FN(load_index)(const int32_t *p, ptrdiff_t lo, ptrdiff_t hi) {
 #endif
 }
 
-/* Averages: takes windows j .. j + n of row p. */
-FNN_INLINE vec FN(next_means)(const FN(spread_job) *job, ptrdiff_t p, ptrdiff_t j, ptrdiff_t n) {
-    const real *dy = job->dy + p * job->shape->q + j;
-    const vec v = n == LANES ? FN(load)(dy) : FN(load_m)(dy, FN(mask)(n));
-    return FN(divided)(v, FN(splat)(job->inverse != 0 ? job->inverse : job->divisor),
-                       job->inverse);
-}
-
 /* Adds a row of windows to the columns 2j and 2j + 1 of one row of dx: the row `down` elements
  * below the windows' corners. Lanes beyond the windows hold gradients of 0. met: the windows whose
  * maxima are in their first two columns. */
@@ -76,25 +68,36 @@ FNN_INLINE FN(tally_of) FN(collect)(int square, const FN(spread_row) *row, ivec 
     return FN(tally)(first | second, met);
 }
 
-/* The first n elements of a and b in turn. */
-FNN_INLINE void FN(store_in_turn)(real *to, ptrdiff_t n, vec a, vec b) {
+/* Two vectors' elements in turn, of which the first n are stored. */
+typedef struct FN(turn_store) {
+    int whole, second; /* all of them; some of the second vector */
+    vmask low, high;
+} FN(turn_store);
+
+FNN_INLINE FN(turn_store) FN(store_first)(ptrdiff_t n) {
+    return (FN(turn_store)){n >= 2 * LANES, n > LANES, FN(mask)(fnn_min(n, LANES)),
+                            FN(mask)(fnn_max(0, fnn_min(n - LANES, LANES)))};
+}
+
+FNN_INLINE void FN(store_in_turn)(real *to, const FN(turn_store) *of, vec a, vec b) {
     vec low, high;
     FN(interleave)(a, b, &low, &high);
-    if (n >= 2 * LANES) {
+    if (of->whole) {
         FN(store)(to, low);
         FN(store)(to + LANES, high);
         return;
     }
-    FN(store_m)(to, low, FN(mask)(fnn_min(n, LANES)));
-    if (n > LANES) FN(store_m)(to + LANES, high, FN(mask)(n - LANES));
+    FN(store_m)(to, low, of->low);
+    if (of->second) FN(store_m)(to + LANES, high, of->high);
 }
 
-/* Columns of a plane, one under the other, are no stream to a processor: the next plane's lines are
- * fetched where dx is more than a second cache holds and planes are less than a first one (and where
- * vectors are so short that it is not memory that binds, the code is spared). */
+/* Lines that will be written are asked for: two rows of windows ahead (in L2 1.1 to 1.4x). Columns of a
+ * plane, one under the other, are no stream to a processor either: those of the next plane where dx
+ * is more than a second cache holds and planes are less than a first one. (Where vectors are so short
+ * that it is not memory that binds, the code is spared.) */
 FNN_INLINE ptrdiff_t FN(fetched_ahead)(const fnn_pool_shape *s) {
     const ptrdiff_t bytes = s->h * s->w * (ptrdiff_t)sizeof(real);
-    return FNN_VBYTES >= 32 && bytes <= 32768 && s->planes * bytes > 1 << 20 ? s->h * s->w : 0;
+    return bytes <= 32768 && s->planes * bytes > 1 << 20 ? s->h * s->w : 4 * s->w;
 }
 
 FNN_INLINE void FN(fetch_two_rows)(const real *dx, ptrdiff_t w) {
@@ -106,9 +109,9 @@ FNN_INLINE void FN(fetch_two_rows)(const real *dx, ptrdiff_t w) {
 }
 
 /* Two rows of dx, or what there is of them: LANES columns j of windows. */
-FNN_INLINE void FN(store_two_rows)(real *dx, ptrdiff_t ahead, ptrdiff_t w, ptrdiff_t columns,
-                                   int both, const vec row[4]) {
-    if (ahead) FN(fetch_two_rows)(dx + ahead, w);
+FNN_INLINE void FN(store_two_rows)(real *dx, ptrdiff_t ahead, ptrdiff_t w,
+                                   const FN(turn_store) *columns, int both, const vec row[4]) {
+    if (FNN_VBYTES >= 32) FN(fetch_two_rows)(dx + ahead, w);
     FN(store_in_turn)(dx, columns, row[0], row[1]);
     if (both) FN(store_in_turn)(dx + w, columns, row[2], row[3]);
 }
@@ -116,45 +119,53 @@ FNN_INLINE void FN(store_two_rows)(real *dx, ptrdiff_t ahead, ptrdiff_t w, ptrdi
 /* LANES columns j of the windows of a plane of averages. */
 FNN_INLINE void FN(spread_mean_column)(const FN(spread_job) *job, int square, ptrdiff_t j) {
     const fnn_pool_shape *s = job->shape;
-    const ptrdiff_t n = fnn_max(0, fnn_min(s->q - j, LANES));
+    const ptrdiff_t n = fnn_max(0, fnn_min(s->q - j, LANES)), w = s->w, q = s->q, ahead = job->ahead;
+    const FN(turn_store) columns = FN(store_first)(w - 2 * j);
+    const FN(division) by = job->by;
+    const vmask inside = FN(mask)(n);
+    const real *dy = job->dy + j;
     real *dx = job->dx + 2 * j;
-    vec above = FN(zero)(), above_left = FN(zero)();
-    for (ptrdiff_t p = 0; 2 * p < s->h; p++, dx += 2 * s->w) {
-        vec here = FN(zero)(), left = FN(zero)();
-        if (p < s->p) {
-            here = FN(next_means)(job, p, j, n);
-            if (square == 3 && j > 0) left = FN(next_means)(job, p, j - LANES, LANES);
-            if (square == 3) left = FN(precede)(left, here);
-        }
+    const vec none = FN(zero)();
+    vec above = none, above_left = none;
+    for (ptrdiff_t p = s->p; p > 0; p--, dy += q, dx += 2 * w) {
+        const vec here = FN(divided)(n == LANES ? FN(load)(dy) : FN(load_m)(dy, inside), &by, 0);
+        vec left = none;
+        if (square == 3)
+            left = FN(precede)(j > 0 ? FN(divided)(FN(load)(dy - LANES), &by, 0) : none, here);
         const vec row[4] = {((above_left + above) + left) + here, above + here, left + here, here};
-        FN(store_two_rows)(dx, job->ahead, s->w, s->w - 2 * j, 2 * p + 1 < s->h, row);
+        FN(store_two_rows)(dx, ahead, w, &columns, 1, row);
         if (square == 2) continue;
         above = here;
         above_left = left;
     }
+    const vec row[4] = {above_left + above, above, none, none};
+    const int rest = (int)(s->h - 2 * s->p);
+    if (rest > 0) FN(store_two_rows)(dx, 0, w, &columns, rest > 1, row);
 }
 
 /* The same of maxima of 2x2 windows; 0 if it is plain early that an index is outside its window. */
 FNN_INLINE int FN(spread_max_column)(FN(spread_job) *job, ptrdiff_t j) {
     const fnn_pool_shape *s = job->shape;
-    const ptrdiff_t w = s->w, n = fnn_max(0, fnn_min(s->q - j, LANES));
+    const ptrdiff_t w = s->w, n = fnn_max(0, fnn_min(s->q - j, LANES)), ahead = job->ahead;
+    const FN(turn_store) columns = FN(store_first)(w - 2 * j);
     const ivec none = {0}, down = none + (FN(lane_int))w;
+    const real *dy = job->dy + j;
+    const int32_t *index = job->index + j;
     real *dx = job->dx + 2 * j;
     ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * j);
-    FN(spread_row) here = {.at = none - 1};
     FN(tally_of) met = {0};
-    for (ptrdiff_t p = 0; 2 * p < s->h; p++, dx += 2 * w, to += down + down) {
+    for (ptrdiff_t p = s->p; p > 0; p--, dy += s->q, index += s->q, dx += 2 * w) {
         vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
-        if (p < s->p) {
-            const ptrdiff_t q = p * s->q + j;
-            here.here = FN(load_span)(job->dy + q, FN(span)(0, n));
-            here.at = FN(load_index)(job->index + q, 0, n) - to;
-            met = FN(collect)(2, &here, none, row, row + 1, met);
-            met = FN(collect)(2, &here, down, row + 2, row + 3, met);
-        }
-        FN(store_two_rows)(dx, job->ahead, w, w - 2 * j, 2 * p + 1 < s->h, row);
-        if (p == 0 && FN(total)(met) < n - 1) return 0;
+        const FN(spread_row) here = {.here = FN(load_span)(dy, FN(span)(0, n)),
+                                     .at = FN(load_index)(index, 0, n) - to};
+        met = FN(collect)(2, &here, none, row, row + 1, met);
+        met = FN(collect)(2, &here, down, row + 2, row + 3, met);
+        FN(store_two_rows)(dx, ahead, w, &columns, 1, row);
+        to += down + down;
+        if (p == s->p && FN(total)(met) < n - 1) return 0;
     }
+    const vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
+    if (2 * s->p < s->h) FN(store_two_rows)(dx, 0, w, &columns, 0, row);
     job->met += FN(total)(met);
     return 1;
 }
@@ -167,38 +178,35 @@ FNN_INLINE ivec FN(widest)(ivec at, ivec down, ivec before) {
     return FN(most_unsigned)(FN(least_unsigned)(upper, upper - down), before);
 }
 
-/* Maxima of 3x3 windows: takes windows j .. j + n of row p, whose corners are at `to`. */
-FNN_INLINE void FN(next_maxima)(const FN(spread_job) *job, ptrdiff_t p, ptrdiff_t j, ptrdiff_t n,
-                                ivec to, FN(spread_row) *row) {
-    const ptrdiff_t q = p * job->shape->q + j, lo = j == 0, hi = fnn_min(n + 1, LANES);
-    const real *dy = job->dy + q;
-    row->here = FN(load_span)(dy, FN(span)(0, n));
-    /* lanes without a window have one at its corner that gives 0 */
-    row->at = (ivec)FN(keep)((vec)(FN(load_index)(job->index + q, 0, n) - to), FN(span)(0, n));
-    row->left = FN(load_span)(dy - 1, FN(span)(lo, hi));
-    row->left_at = FN(load_index)(job->index + q - 1, lo, hi) - to;
-}
-
 /* The same as spread_max_column, of 3x3 windows. */
 FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, ptrdiff_t j) {
     const fnn_pool_shape *s = job->shape;
-    const ptrdiff_t w = s->w, n = fnn_max(0, fnn_min(s->q - j, LANES));
+    const ptrdiff_t w = s->w, n = fnn_max(0, fnn_min(s->q - j, LANES)), ahead = job->ahead;
+    const FN(turn_store) columns = FN(store_first)(w - 2 * j);
+    const vspan inside = FN(span)(0, n), before = FN(span)(j == 0, fnn_min(n + 1, LANES));
     const ivec none = {0}, down = none + (FN(lane_int))w;
+    const real *dy = job->dy + j, *index = (const real *)(const void *)(job->index + j);
     real *dx = job->dx + 2 * j;
     ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * j), most = none;
     FN(spread_row) here = {.at = none - 1, .left_at = none - 1};
-    for (ptrdiff_t p = 0; 2 * p < s->h; p++, dx += 2 * w, to += down + down) {
+    for (ptrdiff_t p = s->p; p > 0; p--, dy += s->q, index += s->q, dx += 2 * w) {
         vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
         FN(collect)(3, &here, down + down, row, row + 1, 0);
-        if (p < s->p) {
-            FN(next_maxima)(job, p, j, n, to, &here);
-            most = FN(widest)(here.at, down, most);
-            FN(collect)(3, &here, none, row, row + 1, 0);
-            FN(collect)(3, &here, down, row + 2, row + 3, 0);
-        }
-        FN(store_two_rows)(dx, job->ahead, w, w - 2 * j, 2 * p + 1 < s->h, row);
-        if (p == 0 && FN(more_than)(most, 2)) return 0;
+        here.here = FN(load_span)(dy, inside);
+        here.left = FN(load_span)(dy - 1, before);
+        /* lanes without a window have one at its corner that gives 0 */
+        here.at = (ivec)FN(keep)((vec)((ivec)FN(load_span)(index, inside) - to), inside);
+        here.left_at = (ivec)FN(load_span)(index - 1, before) - to;
+        most = FN(widest)(here.at, down, most);
+        FN(collect)(3, &here, none, row, row + 1, 0);
+        FN(collect)(3, &here, down, row + 2, row + 3, 0);
+        FN(store_two_rows)(dx, ahead, w, &columns, 1, row);
+        to += down + down;
+        if (p == s->p && FN(more_than)(most, 2)) return 0;
     }
+    vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
+    FN(collect)(3, &here, down + down, row, row + 1, 0);
+    FN(store_two_rows)(dx, 0, w, &columns, 2 * s->p + 1 < s->h, row);
     return !FN(more_than)(most, 2);
 }
 #endif
@@ -240,8 +248,7 @@ static FNN_NOINLINE int FN(spread_maxima)(const fnn_pool_shape *s, int square, c
 
 static FNN_NOINLINE void FN(spread_means)(const fnn_pool_shape *s, ptrdiff_t planes, real divisor,
                                           const real *dy, real *dx) {
-    FN(spread_job) job = {.shape = s, .dy = dy, .dx = dx, .divisor = divisor,
-                          .inverse = FN(exact_inverse)(divisor),
+    FN(spread_job) job = {.shape = s, .dy = dy, .dx = dx, .by = FN(division_by)(divisor),
                           .ahead = FN(fetched_ahead)(s)};
     for (; planes > 0; planes--, job.dy += s->p * s->q, job.dx += s->h * s->w) {
         if (s->r == 2)
