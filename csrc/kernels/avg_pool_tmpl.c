@@ -56,8 +56,8 @@ FNN_INLINE void FN(avg_squares)(const fnn_pool_shape *s, const real *x, ptrdiff_
 }
 
 #if FNN_BUNDLES
-/* The taps of a row of 3x3 windows of `count` (a literal) vectors side by side: third taps are moved out
- * of first ones, the last out of the row. */
+/* The taps of a row of 3x3 windows of `count` (a literal) vectors side by side: third taps are
+ * moved out of first ones, the last out of the row. */
 FNN_INLINE void FN(three_taps)(int count, const real *x, vec v[2][3]) {
     FNN_UNROLL
     for (int k = 0; k < count; k++) FN(load_taps_of_row)(x + 2 * k * LANES, 2, 2, v[k]);
@@ -68,8 +68,8 @@ FNN_INLINE void FN(three_taps)(int count, const real *x, vec v[2][3]) {
     }
 }
 
-/* `rows` rows of n outputs of 3x3 windows from x on, of stride 2, as many vectors as that; each row of x
- * that two rows of windows share is loaded once. */
+/* `rows` rows of n outputs of 3x3 windows from x on, of stride 2, as many vectors as that; each row
+ * of x that two rows of windows share is loaded once. */
 FNN_INLINE void FN(avg_threes)(int count, const real *x, ptrdiff_t w, ptrdiff_t rows, ptrdiff_t n,
                                ptrdiff_t outputs, const FN(division) *by, real *y) {
     const vmask tail = FN(mask)(n - (count - 1) * LANES);
@@ -92,8 +92,8 @@ FNN_INLINE void FN(avg_threes)(int count, const real *x, ptrdiff_t w, ptrdiff_t 
 }
 #endif
 
-/* Outputs [q0, q0 + n) of the rows [p0, p1) of all planes, for 2x2 and 3x3 windows all inside them and
- * what lies behind them inside the array. */
+/* Outputs [q0, q0 + n) of the rows [p0, p1) of all planes, for 2x2 and 3x3 windows all inside them
+ * and what lies behind them inside the array. */
 static FNN_NOINLINE void FN(avg_quick)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdiff_t p0,
                                        ptrdiff_t p1, ptrdiff_t q0, ptrdiff_t n, const real *x,
                                        real *y) {
@@ -229,7 +229,8 @@ FNN_INLINE void FN(avg_planes)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdif
                 count = 1;
                 safe = fnn_max(row0, FN(safe_rows)(s, left, row1, column, n, step, square));
             }
-            FN(avg_quick)(s, count, row0, safe, column, n, x + i * size, y + i * s->p * s->q);
+            if (row0 < safe)
+                FN(avg_quick)(s, count, row0, safe, column, n, x + i * size, y + i * s->p * s->q);
         }
         if (safe == row1 && row0 < row1 && !others) continue;
         for (ptrdiff_t k = i; k < i + count; k++) {

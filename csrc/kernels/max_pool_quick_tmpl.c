@@ -41,9 +41,20 @@ FNN_INLINE vec FN(largest_of_row)(const vec v[3], ivec corner, int indexed, ivec
     return most;
 }
 
+/* How far ahead lines of outputs are asked for (in L2 1.1x), and of short rows, which are no stream
+ * to a processor (in L2 another 1.1x). */
+enum { FN(OUTPUTS_AHEAD) = 512 / sizeof(real), FN(ROWS_AHEAD) = 1024 / sizeof(real) };
+
+FNN_INLINE void FN(fetch_outputs)(const FN(quick_windows) *windows, int indexed) {
+    if (FNN_VBYTES < 64) return;
+    __builtin_prefetch(windows->y + FN(OUTPUTS_AHEAD), 1);
+    if (indexed) __builtin_prefetch(windows->index + FN(OUTPUTS_AHEAD), 1);
+}
+
 /* n outputs of 2x2 windows; returns the sum of the taps. */
 FNN_INLINE vec FN(quick_vector)(const FN(quick_windows) *windows, ptrdiff_t n, int indexed) {
     vec v[9];
+    FN(fetch_outputs)(windows, indexed);
     ivec at = {0};
     FN(load_taps)(windows->x, windows->w, 2, 2, v);
     const vec most = FN(largest_of_four)(v, windows->corner, windows->w, indexed, &at);
@@ -105,44 +116,50 @@ FNN_INLINE vec FN(quick_column)(FN(quick_windows) windows, ptrdiff_t rows, ptrdi
 }
 
 #if FNN_BUNDLES
-/* A column of `rows` rows, `down` elements apart, of a vector of 2x2 windows; returns the sum of the taps. */
+/* A column of `rows` rows, `down` elements apart, of n outputs of 2x2 windows, a vector at most;
+ * returns the sum of the taps. */
 FNN_INLINE vec FN(quick_down)(FN(quick_windows) windows, ptrdiff_t rows, ptrdiff_t down,
-                              ptrdiff_t outputs) {
+                              ptrdiff_t outputs, ptrdiff_t n) {
     vec sum = FN(zero)();
     const ivec on = (ivec){0} + (FN(lane_int))down;
     for (; rows > 0; rows--, windows.x += down, windows.corner += on) {
-        sum += FN(quick_vector)(&windows, LANES, 1);
+        for (int line = 0; line < 4; line++)
+            __builtin_prefetch(windows.x + FN(ROWS_AHEAD) + line * LANES);
+        sum += FN(quick_vector)(&windows, n, 1);
         windows.y += outputs;
         windows.index += outputs;
     }
     return sum;
 }
 
-/* The largest of a row of three taps of `count` (a literal) vectors of windows side by side, and where
- * they are; third taps are moved out of first ones, so the last vector's last is none. Adds the taps to
- * the sum, each third one as somebody's first. */
-FNN_INLINE vec FN(largest_of_rows)(int count, const real *x, const ivec here[2], vec most[2],
-                                   ivec at[2], vec sum) {
+/* The largest of a row of three taps of `count` (a literal) vectors of windows side by side, and
+ * where they are; third taps are moved out of first ones, the last, if all lanes are used (`full`,
+ * a literal), out of the row. Adds the taps to the sum, each third one but that as somebody's
+ * first. */
+FNN_INLINE vec FN(largest_of_rows)(int count, int full, const real *x, const ivec here[2],
+                                   vec most[2], ivec at[2], vec sum) {
     vec v[2][3];
     FNN_UNROLL
     for (int k = 0; k < count; k++) FN(load_taps_of_row)(x + 2 * k * LANES, 2, 2, v[k]);
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
-        v[k][2] = FN(slide)(v[k][0], v[count - 1][0], 1);
+        const int last = full && k + 1 == count;
+        const vec next = last ? FN(splat)(x[2 * count * LANES]) : v[count - 1][0];
+        v[k][2] = FN(slide)(v[k][0], next, 1);
         most[k] = FN(largest_of_row)(v[k], here[k], 1, &at[k]);
         sum += v[k][0] + v[k][1];
     }
-    return sum;
+    return full ? sum + v[count - 1][2] : sum;
 }
 
-/* quick_column of stride 2 with positions, for n outputs in `count` (a literal) vectors, the last not
- * full: half of the loads. */
-FNN_INLINE vec FN(quick_rows_of)(int count, FN(quick_windows) windows, ptrdiff_t rows,
+/* quick_column of stride 2 with positions, for n outputs in `count` (a literal) vectors, `full` or
+ * not: fewer loads. */
+FNN_INLINE vec FN(quick_rows_of)(int count, int full, FN(quick_windows) windows, ptrdiff_t rows,
                                  ptrdiff_t outputs, ptrdiff_t n) {
     vec most[3][2];
     ivec at[3][2], here[2] = {windows.corner, windows.corner + 2 * LANES};
     const ivec down = (ivec){0} + (FN(lane_int))windows.w;
-    vec sum = FN(largest_of_rows)(count, windows.x, here, most[2], at[2], FN(zero)());
+    vec sum = FN(largest_of_rows)(count, full, windows.x, here, most[2], at[2], FN(zero)());
     for (; rows > 0; rows--) {
         FNN_UNROLL
         for (int k = 0; k < count; k++) most[0][k] = most[2][k], at[0][k] = at[2][k];
@@ -151,8 +168,9 @@ FNN_INLINE vec FN(quick_rows_of)(int count, FN(quick_windows) windows, ptrdiff_t
             windows.x += windows.w;
             FNN_UNROLL
             for (int k = 0; k < count; k++) here[k] += down;
-            sum = FN(largest_of_rows)(count, windows.x, here, most[r], at[r], sum);
+            sum = FN(largest_of_rows)(count, full, windows.x, here, most[r], at[r], sum);
         }
+        FN(fetch_outputs)(&windows, 1);
         FNN_UNROLL
         for (int k = 0; k < count; k++) {
             const vec upper = FN(maximum)(most[1][k], most[0][k]);
@@ -183,12 +201,20 @@ FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdif
     if (indexed) row.index = window->index + p0 * outputs + q;
     vec sum = FN(zero)();
 #if FNN_BUNDLES
-    if (square == 3 && step == 2 && indexed && s->stride_h == 2 && n < 2 * LANES && n != LANES) {
-        if (n > LANES) return FN(all_finite)(FN(quick_rows_of)(2, row, p1 - p0, outputs, n));
-        return FN(all_finite)(FN(quick_rows_of)(1, row, p1 - p0, outputs, n));
+    if (square == 3 && step == 2 && indexed && s->stride_h == 2) {
+        for (; n >= 2 * LANES; n -= 2 * LANES) {
+            sum += FN(quick_rows_of)(2, 1, row, p1 - p0, outputs, 2 * LANES);
+            row.x += 4 * LANES;
+            row.corner += 4 * LANES;
+            row.y += 2 * LANES;
+            row.index += 2 * LANES;
+        }
+        if (n > LANES) sum += FN(quick_rows_of)(2, 0, row, p1 - p0, outputs, n);
+        if (0 < n && n < LANES) sum += FN(quick_rows_of)(1, 0, row, p1 - p0, outputs, n);
+        if (n != LANES) return FN(all_finite)(sum);
     }
-    if (square == 2 && indexed && n == LANES)
-        return FN(all_finite)(FN(quick_down)(row, p1 - p0, down, outputs));
+    if (square == 2 && indexed && n <= LANES)
+        return FN(all_finite)(FN(quick_down)(row, p1 - p0, down, outputs, n));
 #endif
     if (square == 3) {
         /* rows of windows share rows of x only if they overlap downwards as they do sideways */
@@ -275,9 +301,10 @@ FNN_INLINE void FN(max_rows)(FN(max_window) plane, ptrdiff_t planes, ptrdiff_t f
     if (s->stride_w > 2 && inner1 - inner0 < LANES / 2) inner1 = inner0;
     const int sides = inner0 > 0 || inner1 < s->q;
     for (; planes > 0; planes--) {
-        const ptrdiff_t full1 = kind ? FN(safe_rows)(s, plane.readable, inside, inner0,
-                                                     inner1 - inner0, step, (int)s->r)
-                                     : 0;
+        const ptrdiff_t full1 =
+            kind && inner0 < inner1
+                ? FN(safe_rows)(s, plane.readable, inside, inner0, inner1 - inner0, step, (int)s->r)
+                : 0;
         for (ptrdiff_t p = from, rows; p < to; p += rows) {
             const int quick = full0 <= p && p < full1;
             rows = quick ? fnn_min(FN(QUICK_ROWS), full1 - p) : 1;

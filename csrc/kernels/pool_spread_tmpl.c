@@ -70,19 +70,20 @@ FNN_INLINE FN(tally_of) FN(collect)(int square, const FN(spread_row) *row, ivec 
 
 /* Two vectors' elements in turn, of which the first n are stored. */
 typedef struct FN(turn_store) {
-    int whole, second; /* all of them; some of the second vector */
+    int whole, second; /* all, where masks do that less well; some of the second vector */
     vmask low, high;
 } FN(turn_store);
 
 FNN_INLINE FN(turn_store) FN(store_first)(ptrdiff_t n) {
-    return (FN(turn_store)){n >= 2 * LANES, n > LANES, FN(mask)(fnn_min(n, LANES)),
+    return (FN(turn_store)){FNN_VBYTES < 64 && n >= 2 * LANES, n > LANES,
+                            FN(mask)(fnn_min(n, LANES)),
                             FN(mask)(fnn_max(0, fnn_min(n - LANES, LANES)))};
 }
 
 FNN_INLINE void FN(store_in_turn)(real *to, const FN(turn_store) *of, vec a, vec b) {
     vec low, high;
     FN(interleave)(a, b, &low, &high);
-    if (of->whole) {
+    if (FNN_VBYTES < 64 && of->whole) {
         FN(store)(to, low);
         FN(store)(to + LANES, high);
         return;
@@ -91,10 +92,10 @@ FNN_INLINE void FN(store_in_turn)(real *to, const FN(turn_store) *of, vec a, vec
     if (of->second) FN(store_m)(to + LANES, high, of->high);
 }
 
-/* Lines that will be written are asked for: two rows of windows ahead (in L2 1.1 to 1.4x). Columns of a
- * plane, one under the other, are no stream to a processor either: those of the next plane where dx
- * is more than a second cache holds and planes are less than a first one. (Where vectors are so short
- * that it is not memory that binds, the code is spared.) */
+/* Lines that will be written are asked for: two rows of windows ahead (in L2 1.1 to 1.4x). Columns
+ * of a plane, one under the other, are no stream to a processor either: those of the next plane
+ * where dx is more than a second cache holds and planes are less than a first one. (Where vectors
+ * are so short that it is not memory that binds, the code is spared.) */
 FNN_INLINE ptrdiff_t FN(fetched_ahead)(const fnn_pool_shape *s) {
     const ptrdiff_t bytes = s->h * s->w * (ptrdiff_t)sizeof(real);
     return bytes <= 32768 && s->planes * bytes > 1 << 20 ? s->h * s->w : 4 * s->w;
@@ -119,7 +120,8 @@ FNN_INLINE void FN(store_two_rows)(real *dx, ptrdiff_t ahead, ptrdiff_t w,
 /* LANES columns j of the windows of a plane of averages. */
 FNN_INLINE void FN(spread_mean_column)(const FN(spread_job) *job, int square, ptrdiff_t j) {
     const fnn_pool_shape *s = job->shape;
-    const ptrdiff_t n = fnn_max(0, fnn_min(s->q - j, LANES)), w = s->w, q = s->q, ahead = job->ahead;
+    const ptrdiff_t n = fnn_max(0, fnn_min(s->q - j, LANES)), w = s->w, q = s->q;
+    const ptrdiff_t ahead = job->ahead;
     const FN(turn_store) columns = FN(store_first)(w - 2 * j);
     const FN(division) by = job->by;
     const vmask inside = FN(mask)(n);
@@ -128,7 +130,7 @@ FNN_INLINE void FN(spread_mean_column)(const FN(spread_job) *job, int square, pt
     const vec none = FN(zero)();
     vec above = none, above_left = none;
     for (ptrdiff_t p = s->p; p > 0; p--, dy += q, dx += 2 * w) {
-        const vec here = FN(divided)(n == LANES ? FN(load)(dy) : FN(load_m)(dy, inside), &by, 0);
+        const vec here = FN(divided)(FN(load_m)(dy, inside), &by, 0);
         vec left = none;
         if (square == 3)
             left = FN(precede)(j > 0 ? FN(divided)(FN(load)(dy - LANES), &by, 0) : none, here);

@@ -83,8 +83,8 @@ FNN_INLINE ptrdiff_t FN(taps_reach)(ptrdiff_t w, int step, int square) {
     return (square - 1) * w + beyond + step * LANES;
 }
 
-/* How many elements from a plane's start on load_taps reads for n outputs from q on of its first `rows`
- * rows. */
+/* How many elements from a plane's start on load_taps reads for n outputs from q on of its first
+ * `rows` rows. */
 FNN_INLINE ptrdiff_t FN(rows_reach)(const fnn_pool_shape *s, ptrdiff_t rows, ptrdiff_t q,
                                     ptrdiff_t n, int step, int square) {
     const ptrdiff_t column = (q + fnn_round_up(n, LANES) - LANES) * step - s->pad_w;
@@ -109,10 +109,11 @@ FNN_INLINE ptrdiff_t FN(whole_planes)(const fnn_pool_shape *s, ptrdiff_t planes,
     return room < 0 ? 0 : fnn_min(planes, room / (s->h * s->w) + 1);
 }
 
-/* A division by a whole number. Where multiply-adds are not rounded twice it is a multiplication by the
- * rounded inverse, whose remainder tells what is left to add: the quotient as division rounds it, in
- * four operations of half a cycle where a division of a vector takes eleven cycles. Right for each
- * float32, denormals too, over 9 and six others, for all mantissas over odd numbers up to 599. */
+/* A division by a whole number. Where multiply-adds are not rounded twice it is a multiplication by
+ * the rounded inverse, whose remainder tells what is left to add: the quotient as division rounds
+ * it, in four operations of half a cycle where a division of a vector takes eleven cycles. Right
+ * for each float32, denormals too, over 9 and six others, for all mantissas over odd numbers up to
+ * 599. */
 typedef struct FN(division) {
     vec by, inverse;
     int exact; /* a power of two, whose inverse is all that it takes */

@@ -208,17 +208,23 @@ FNN_INLINE void FN(softmax_short)(int count, ptrdiff_t n, const real *x, real *y
         FN(store_m)(y + i * n, FN(over_sum)(e[i], sum, count, i), tail);
 }
 
+/* Rows shorter than this would wait for their maximum if it were found beside the row before. */
+enum { FN(WAITING_ROW) = 512 };
+
 /* Long rows of which four fit a first cache: exponentials of one, beside them the factor of the
- * one before and the maximum of the next. */
+ * one before and the maximum of the next, or of the one after that. */
 FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
-    vec high = FN(row_largest)(n, x);
+    const ptrdiff_t lead = n < FN(WAITING_ROW) ? 2 : 1;
+    vec high = FN(row_largest)(n, x), next = lead > 1 ? FN(row_largest)(n, x + n) : high;
     /* for want of a row before the first, whatever is there is multiplied by one */
     FN(beside) b = {.before = y, .factor = FN(splat)(1)};
     for (; rows > 0; rows--, x += n, y += n) {
-        b.after = rows > 1 ? x + n : x;
+        b.after = rows > lead ? x + lead * n : x;
         b.most[0] = b.most[1] = FN(splat)((real)-INFINITY);
         const vec sum = FN(exponentials_beside)(n, x, high, y, &b);
-        high = FN(largest)(FN(maximum)(b.most[0], b.most[1]));
+        const vec found = FN(largest)(FN(maximum)(b.most[0], b.most[1]));
+        high = lead > 1 ? next : found;
+        next = found;
         b.before = y;
         b.factor = FN(splat)(1) / sum;
     }
