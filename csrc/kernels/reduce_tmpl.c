@@ -69,18 +69,48 @@ FNN_INLINE void FN(sum_wide)(ptrdiff_t rows, const real *x, ptrdiff_t stride, ve
     }
 }
 
-/* The same for one partial vector, eight rows at a time. */
-FNN_INLINE vec FN(sum_narrow)(ptrdiff_t rows, const real *x, ptrdiff_t stride, vmask m) {
-    vec acc[8];
-    FNN_UNROLL
-    for (int k = 0; k < 8; k++) acc[k] = FN(zero)();
-    ptrdiff_t i = 0;
-    for (; i + 8 <= rows; i += 8, x += 8 * stride) {
+/* Sums of `count` (a literal) vectors of columns, two or a partial one (m), eight rows at a time, to
+ * y: in one order of additions for either, which those count on who cut columns into tasks. */
+FNN_INLINE void FN(sum_narrow)(int count, ptrdiff_t rows, const real *x, ptrdiff_t stride, vmask m,
+                               real *y) {
+    enum { CHAINS = 8 };
+    FN(exact_sum) total[2] = {{FN(zero)(), FN(zero)()}, {FN(zero)(), FN(zero)()}};
+    for (ptrdiff_t from = 0; from < rows; from += CHAINS * FN(SUM_ROWS)) {
+        ptrdiff_t left = fnn_min(rows - from, CHAINS * FN(SUM_ROWS));
+        vec acc[2 * CHAINS];
         FNN_UNROLL
-        for (int k = 0; k < 8; k++) acc[k] += FN(load_m)(x + k * stride, m);
+        for (int k = 0; k < count * CHAINS; k++) acc[k] = FN(zero)();
+        for (; left >= CHAINS; left -= CHAINS, x += CHAINS * stride) {
+            FNN_UNROLL
+            for (int k = 0; k < count * CHAINS; k++) {
+                const real *at = x + k / count * stride + k % count * LANES;
+                acc[k] += count > 1 ? FN(load)(at) : FN(load_m)(at, m);
+            }
+        }
+        for (; left > 0; left--, x += stride) {
+            FNN_UNROLL
+            for (int k = 0; k < count; k++)
+                acc[k] += count > 1 ? FN(load)(x + k * LANES) : FN(load_m)(x, m);
+        }
+        FNN_UNROLL
+        for (int k = 0; k < count; k++) {
+            vec chain[CHAINS];
+            FNN_UNROLL
+            for (int c = 0; c < CHAINS; c++) chain[c] = acc[c * count + k];
+            const vec sum = FN(fold8)(chain);
+            if (from == 0)
+                total[k].sum = sum;
+            else
+                FN(add_exactly)(&total[k], sum);
+        }
     }
-    for (; i < rows; i++, x += stride) acc[0] += FN(load_m)(x, m);
-    return ((acc[0] + acc[1]) + (acc[2] + acc[3])) + ((acc[4] + acc[5]) + (acc[6] + acc[7]));
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) {
+        if (count > 1)
+            FN(store)(y + k * LANES, FN(rounded)(total[k]));
+        else
+            FN(store_m)(y, FN(rounded)(total[k]), m);
+    }
 }
 
 static FNN_NOINLINE void FN(sum_columns)(ptrdiff_t rows, ptrdiff_t n, const real *x,
@@ -101,13 +131,8 @@ static FNN_NOINLINE void FN(sum_columns)(ptrdiff_t rows, ptrdiff_t n, const real
         FNN_UNROLL
         for (int k = 0; k < 8; k++) FN(store)(y + j + k * LANES, FN(rounded)(total[k]));
     }
-    for (; j < n; j += LANES) {
-        const vmask m = FN(mask)(fnn_min(n - j, LANES));
-        FN(exact_sum) total = {FN(sum_narrow)(fnn_min(rows, 8 * block), x + j, stride, m),
-                               FN(zero)()};
-        for (ptrdiff_t i = 8 * block; i < rows; i += 8 * block)
-            FN(add_exactly)(&total, FN(sum_narrow)(fnn_min(rows - i, 8 * block),
-                                                   x + i * stride + j, stride, m));
-        FN(store_m)(y + j, FN(rounded)(total), m);
-    }
+    for (; j + 2 * LANES <= n; j += 2 * LANES)
+        FN(sum_narrow)(2, rows, x + j, stride, FN(mask)(LANES), y + j);
+    for (; j < n; j += LANES)
+        FN(sum_narrow)(1, rows, x + j, stride, FN(mask)(fnn_min(n - j, LANES)), y + j);
 }
