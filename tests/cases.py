@@ -345,6 +345,10 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((33, 16, 1, 1), 70, (3, 3), padding=(2, 0, 0, 2)),
         C((1, 16, 9, 33), 25, (3, 3), (2, 2), (0, 0, 3, 3), (2, 2)),
         C((2, 70, 9, 9), 128, (5, 5), (1, 2), (6, 5, 0, 3), (2, 1)),
+        # rows of taps outside for some rows of the result, or all; planes of several bands
+        C((1, 5, 21, 16), 8, (7, 1), padding=(14, 3, 0, 0), dilation=(2, 1)),
+        C((2, 4, 19, 20), 4, (5, 2), (2, 2), (9, 6, 1, 0), (3, 1)),
+        C((1, 33, 65, 66), 4, (5, 2), padding=(2, 7, 0, 1)),
         # blocks of channels of which the last, smaller one needs the larger workspace
         C((1, 64, 20, 20), 128, (4, 4)),
         C((1, 64, 18, 18), 64, (2, 2)),

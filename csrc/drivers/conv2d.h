@@ -81,6 +81,7 @@ typedef struct fnn_conv2d_planes {
     fnn_conv2d_axis rows, cols;
     ptrdiff_t copies, pitch;
     ptrdiff_t band, bands;    /* most positions a band, bands */
+    ptrdiff_t unit;           /* bands but the last are multiples of it; 0: of 1 */
     ptrdiff_t phase, channel; /* elements of a phase, of a channel */
 } fnn_conv2d_planes;
 
@@ -105,17 +106,20 @@ FNN_INLINE void fnn_conv2d_lay_planes(fnn_conv2d_planes *planes, ptrdiff_t most,
                                       ptrdiff_t element) {
     const fnn_conv2d_axis *rows = &planes->rows;
     const ptrdiff_t positions = fnn_max(rows->hi - rows->lo, 1);
-    planes->bands = fnn_ceil_div(positions, fnn_max(most, 1));
-    planes->band = fnn_ceil_div(positions, planes->bands);
+    const ptrdiff_t unit = fnn_max(planes->unit, 1), units = fnn_ceil_div(positions, unit);
+    planes->bands = fnn_min(fnn_ceil_div(positions, fnn_max(most, 1)), units);
+    planes->band = fnn_min(fnn_ceil_div(units, planes->bands) * unit, positions);
     planes->phase = (planes->band + rows->halo) * planes->pitch + lanes;
     planes->channel = planes->copies * planes->phase;
     /* channels a multiple of the page size apart would share one set of the L1 cache */
     if (planes->channel * element % 4096 == 0) planes->channel += lanes;
 }
 
-/* First position of a band: their heights differ by one at most. */
+/* First position of a band: their heights differ by one unit at most, but for the last. */
 FNN_INLINE ptrdiff_t fnn_conv2d_band_start(const fnn_conv2d_planes *planes, ptrdiff_t band) {
-    return planes->rows.lo + (planes->rows.hi - planes->rows.lo) * band / planes->bands;
+    const ptrdiff_t positions = planes->rows.hi - planes->rows.lo;
+    const ptrdiff_t unit = fnn_max(planes->unit, 1), units = fnn_ceil_div(positions, unit);
+    return planes->rows.lo + fnn_min(units * band / planes->bands * unit, positions);
 }
 
 /* Columns of a stored row. Where every copy's rows both start and end with zeros, the end of one

@@ -5,22 +5,9 @@
  * rows, of which the pitch - width positions between rows are dropped when the tile is taken to
  * its places, or some whole rows with a masked end, stored in place. Workspace:
  *
- *   shared   taps of each class | first tap of each class | weights, regrouped for backward
+ *   shared   taps of each class | first tap of each class | weights, regrouped
  *   worker   planes [group][in][phase][band + halo][pitch] | one tile of results
  */
-
-typedef struct FN(plan) {
-    fnn_conv2d_planes planes;
-    ptrdiff_t images, groups, in, out; /* channels per group */
-    ptrdiff_t taps, classes;
-    ptrdiff_t w_out, w_in;
-    tile_choice tile;
-    ptrdiff_t blocks;                  /* of tile.size.outs output channels; the last may overlap */
-    int regroup;                       /* the weights are copied to [block][in][outs][taps] */
-    ptrdiff_t group_tasks, block_tasks; /* how groups and blocks are cut into tasks */
-    ptrdiff_t group_batch;              /* groups whose planes are copied together */
-    size_t tap_bytes, start_bytes, weight_bytes, plane_bytes, worker_bytes;
-} FN(plan);
 
 typedef struct FN(job) {
     const FN(plan) *plan;
@@ -33,73 +20,6 @@ typedef struct FN(job) {
     real *weights;
     char *workers;
 } FN(job);
-
-static void FN(plan_tasks)(FN(plan) *plan, int threads) {
-    const ptrdiff_t work = fnn_max(plan->in * plan->out * plan->taps, 1) * plan->planes.band *
-                           plan->planes.pitch;
-    const ptrdiff_t groups = fnn_max(plan->groups, 1);
-    const ptrdiff_t per_task = fnn_min(fnn_ceil_div(GRAIN, work), groups);
-    plan->group_tasks = fnn_ceil_div(groups, per_task);
-    /* cutting the output channels costs a copy of the planes each and changes no sum */
-    const ptrdiff_t tasks = fnn_max(plan->images * plan->group_tasks * plan->planes.bands, 1);
-    /* a run leaves out what the block before it has stored, rows do not */
-    const int shared = plan->tile.kind != RUN && plan->out % plan->tile.size.outs;
-    plan->block_tasks = 1;
-    if (threads > 1 && tasks < 2 * threads && work > 2 * GRAIN && !shared)
-        plan->block_tasks = fnn_min(fnn_ceil_div(2 * threads, tasks), plan->blocks);
-    const ptrdiff_t bytes = fnn_max(plan->in * plan->planes.channel * (ptrdiff_t)sizeof(real), 1);
-    plan->group_batch = fnn_min(fnn_max(GROUP_BYTES / bytes, 1), per_task);
-}
-
-static tile_need FN(needed)(const FN(plan) *plan, const FN(fnn_table) *kernels) {
-    const fnn_conv2d_planes *planes = &plan->planes;
-    const ptrdiff_t positions = planes->rows.hi - planes->rows.lo;
-    return (tile_need){
-        .outs = plan->out, .terms = plan->in * fnn_ceil_div(plan->taps, plan->classes),
-        .height = planes->band, .least_height = positions / planes->bands,
-        .width = planes->cols.hi - planes->cols.lo, .pitch = planes->pitch,
-        .lanes = kernels->lanes, .vector_bytes = kernels->lanes * (int)sizeof(real),
-        .whole_rows = planes->rows.out_step == 1 && planes->cols.out_step == 1,
-        .threes = planes->rows.taps == 3 && planes->rows.stride == 1 && planes->rows.dilation == 1};
-}
-
-static void FN(plan_tile)(FN(plan) *plan, const FN(fnn_table) *kernels) {
-    const tile_need need = FN(needed)(plan, kernels);
-    plan->tile = choose_tile(kernels->conv2d_registers, &need);
-    plan->blocks = fnn_ceil_div(plan->out, plan->tile.size.outs);
-}
-
-static FN(plan) FN(make_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int backward) {
-    const FN(fnn_table) *kernels = FN(table)(ctx);
-    const ptrdiff_t lanes = kernels->lanes;
-    FN(plan) plan = {.images = s->n, .groups = s->groups, .taps = s->r * s->s};
-    const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups;
-    if (backward) {
-        plan.planes = fnn_conv2d_planes_backward(s, lanes);
-        plan.in = k, plan.out = c, plan.w_out = plan.taps, plan.w_in = c * plan.taps;
-        plan.classes = plan.planes.rows.phases * plan.planes.cols.phases;
-    } else {
-        plan.planes = fnn_conv2d_planes_forward(s, lanes);
-        plan.in = c, plan.out = k, plan.w_out = c * plan.taps, plan.w_in = plan.taps;
-        plan.classes = 1;
-    }
-    const fnn_conv2d_planes *planes = &plan.planes;
-    const ptrdiff_t row_bytes = fnn_conv2d_row_bytes(planes, plan.in, sizeof(real));
-    fnn_conv2d_lay_planes(&plan.planes, fnn_max(BAND_BYTES / row_bytes - planes->rows.halo, 4),
-                          lanes, sizeof(real));
-    FN(plan_tile)(&plan, kernels);
-    plan.regroup = backward && plan.blocks > 1;
-    if (plan.regroup) plan.w_out = plan.taps, plan.w_in = plan.tile.size.outs * plan.taps;
-    FN(plan_tasks)(&plan, ctx->threads);
-    const ptrdiff_t tile = (ptrdiff_t)plan.tile.size.rows * plan.tile.size.vectors * lanes;
-    plan.tap_bytes = fnn_lines((size_t)plan.taps * sizeof(fnn_conv2d_tap));
-    plan.start_bytes = fnn_lines((size_t)(plan.classes + 1) * sizeof(ptrdiff_t));
-    if (plan.regroup)
-        plan.weight_bytes = FN(bytes)(plan.groups * plan.blocks * plan.in * plan.w_in);
-    plan.plane_bytes = FN(bytes)(plan.group_batch * plan.in * planes->channel + tile);
-    plan.worker_bytes = plan.plane_bytes + FN(bytes)(tile * plan.tile.size.outs);
-    return plan;
-}
 
 /* Taps sorted by class; forward has one class, and its taps find their phase's copy. Tiles that
  * take three rows of taps at once want each column of them in the order of the planes. */
@@ -131,6 +51,22 @@ FNN_INLINE ptrdiff_t FN(block_start)(const FN(plan) *plan, ptrdiff_t block) {
     return fnn_min(block * plan->tile.size.outs, plan->out - plan->tile.size.outs);
 }
 
+/* A block's weights for tiles that want a tap's results side by side, taps in their order. */
+static void FN(pack_weights)(const FN(job) *job, const real *from, real *to) {
+    const FN(plan) *plan = job->plan;
+    const ptrdiff_t all = plan->taps;
+    const int backward = plan->planes.rows.backward;
+    const ptrdiff_t w_out = backward ? all : plan->in * all;
+    const ptrdiff_t w_in = backward ? plan->out * all : all;
+    for (ptrdiff_t c = 0; c < plan->in; c++, from += w_in) {
+        for (ptrdiff_t t = 0; t < all; t++, to += FNN_CONV2D_PACKED) {
+            const real *tap = from + job->tap[t].w;
+            FNN_UNROLL
+            for (int o = 0; o < FNN_CONV2D_PACKED; o++) to[o] = tap[o * w_out];
+        }
+    }
+}
+
 /* Backward walks the weights across their rows, a line or two at a time: copy a block's
  * weights of one dY channel, which are contiguous, next to those of the following channel. */
 static void FN(regroup_task)(void *argument, ptrdiff_t task, int worker) {
@@ -138,9 +74,14 @@ static void FN(regroup_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(plan) *plan = job->plan;
     (void)worker;
     const ptrdiff_t group = task / plan->blocks, block = task % plan->blocks;
-    const ptrdiff_t row = plan->out * plan->taps;
-    const real *from = job->w + group * plan->in * row + FN(block_start)(plan, block) * plan->taps;
+    const ptrdiff_t row = plan->out * plan->taps, out = FN(block_start)(plan, block) * plan->taps;
+    const real *from = job->w + group * plan->in * row;
     real *to = job->weights + task * plan->in * plan->w_in;
+    from += plan->planes.rows.backward ? out : out * plan->in;
+    if (plan->packed) {
+        FN(pack_weights)(job, from, to);
+        return;
+    }
     for (ptrdiff_t k = 0; k < plan->in; k++)
         memcpy(to + k * plan->w_in, from + k * row, (size_t)plan->w_in * sizeof(real));
 }
@@ -150,9 +91,31 @@ typedef struct FN(part) {
     fnn_conv2d_sum sum;
     FN(conv2d_grid) grid;
     ptrdiff_t height, width;
-    ptrdiff_t x, run; /* first position in the planes; positions */
-    ptrdiff_t dst;    /* its place in the result plane */
+    ptrdiff_t top, tap_row; /* first position of the rows, first row of taps */
+    ptrdiff_t early, late;  /* rows that need all rows of taps */
+    ptrdiff_t x, run;       /* first position in the planes; positions */
+    ptrdiff_t dst;          /* its place in the result plane */
 } FN(part);
+
+/* Source row that row r of taps reads for position 0. */
+FNN_INLINE ptrdiff_t FN(row_reach)(const fnn_conv2d_axis *rows, ptrdiff_t r) {
+    return rows->backward ? -(r * rows->dilation / rows->stride)
+                          : r * rows->dilation - rows->in_origin;
+}
+
+/* Which rows of a part need all rows of taps; tiles that take three of these at once, sorted by
+ * columns, always do. */
+static void FN(find_inside)(const FN(plan) *plan, FN(part) *part) {
+    const fnn_conv2d_axis *rows = &plan->planes.rows;
+    const ptrdiff_t step = rows->backward ? rows->phases : 1, i = part->tap_row;
+    const ptrdiff_t a = FN(row_reach)(rows, i);
+    const ptrdiff_t b = FN(row_reach)(rows, i + (rows->taps - 1 - i) / step * step);
+    part->early = PTRDIFF_MIN, part->late = PTRDIFF_MAX;
+    if (plan->tile.kind == ROWS3) return;
+    part->early = fnn_ceil_div(fnn_max(-fnn_min(a, b), 0), rows->in_step) - part->top;
+    part->late = fnn_max(rows->in - 1 - fnn_max(a, b), -1);
+    part->late = (part->late < 0 ? -1 : part->late / rows->in_step) - part->top;
+}
 
 static int FN(make_part)(const FN(job) *job, ptrdiff_t class, ptrdiff_t a0, ptrdiff_t a1,
                          FN(part) *part) {
@@ -161,6 +124,7 @@ static int FN(make_part)(const FN(job) *job, ptrdiff_t class, ptrdiff_t a0, ptrd
     const ptrdiff_t i = class / cols->phases, j = class % cols->phases;
     const ptrdiff_t top = fnn_max(fnn_conv2d_first(rows, i), a0);
     const ptrdiff_t left = fnn_conv2d_first(cols, j);
+    part->top = top, part->tap_row = i;
     part->height = fnn_min(fnn_conv2d_last(rows, i), a1 - 1) - top + 1;
     part->width = fnn_conv2d_last(cols, j) - left + 1;
     if (part->height <= 0 || part->width <= 0) return 0;
@@ -183,7 +147,36 @@ static int FN(make_part)(const FN(job) *job, ptrdiff_t class, ptrdiff_t a0, ptrd
     if (cols->out_step == 1 && plan->planes.pitch == part->width &&
         part->grid.row_step == part->width)
         part->grid.pitch = part->grid.cols = part->run; /* one long row */
+    FN(find_inside)(plan, part);
     return 1;
+}
+
+/* The part's sum for rows first .. last of it: rows of taps that would add zeros are left out. */
+static FNN_NOINLINE void FN(cut_sum)(const FN(job) *job, const FN(part) *part, ptrdiff_t first,
+                                     ptrdiff_t last, fnn_conv2d_sum *sum) {
+    const fnn_conv2d_axis *rows = &job->plan->planes.rows;
+    const ptrdiff_t step = rows->backward ? rows->phases : 1;
+    const ptrdiff_t height = fnn_ceil_div(rows->taps - part->tap_row, step);
+    const ptrdiff_t width = part->sum.taps / height;
+    ptrdiff_t from = height, until = 0;
+    for (ptrdiff_t t = 0; t < height; t++) {
+        const ptrdiff_t reach = FN(row_reach)(rows, part->tap_row + t * step);
+        if ((part->top + last) * rows->in_step + reach < 0 ||
+            (part->top + first) * rows->in_step + reach >= rows->in)
+            continue;
+        from = fnn_min(from, t);
+        until = t + 1;
+    }
+    *sum = part->sum;
+    sum->tap += fnn_min(from, until) * width;
+    sum->taps = fnn_max(until - from, 0) * width;
+}
+FNN_INLINE const fnn_conv2d_sum *FN(inner_sum)(const FN(job) *job, const FN(part) *part,
+                                               ptrdiff_t first, ptrdiff_t last,
+                                               fnn_conv2d_sum *room) {
+    if (last >= part->early && first <= part->late) return &part->sum;
+    FN(cut_sum)(job, part, first, last, room);
+    return room;
 }
 
 /* The pointers of one group's part. */
@@ -192,14 +185,27 @@ typedef struct FN(view) {
     real *tile, *dst;
 } FN(view);
 
+/* Packed weights start with those of the sum's first tap. */
+FNN_INLINE const real *FN(block_weights)(const FN(job) *job, const fnn_conv2d_sum *sum,
+                                         const FN(view) *view, ptrdiff_t block) {
+    const FN(plan) *plan = job->plan;
+    const real *w = view->w + (plan->regroup ? block * plan->in * plan->w_in
+                                             : FN(block_start)(plan, block) * plan->w_out);
+    return plan->packed ? w + (sum->tap - job->tap) * plan->tile.size.outs : w;
+}
+
 /* `block` of output channels at one run of positions. */
 static void FN(compute_run)(const FN(job) *job, const FN(part) *part, const FN(view) *view,
                             ptrdiff_t block, ptrdiff_t j) {
     const FN(plan) *plan = job->plan;
     const ptrdiff_t width = plan->tile.size.vectors * job->kernels->lanes;
     const ptrdiff_t out = FN(block_start)(plan, block), done = block * plan->tile.size.outs - out;
-    const real *w = view->w + (plan->regroup ? block * plan->in * plan->w_in : out * plan->w_out);
-    job->kernels->conv2d_tile(&part->sum, plan->tile.number, view->planes + j, w,
+    const ptrdiff_t pitch = plan->planes.pitch;
+    fnn_conv2d_sum room;
+    const fnn_conv2d_sum *sum =
+        FN(inner_sum)(job, part, j / pitch, (j + width - 1) / pitch, &room);
+    const real *w = FN(block_weights)(job, sum, view, block);
+    job->kernels->conv2d_tile(sum, plan->tile.number, view->planes + j, w,
                               view->bias ? view->bias + out : NULL, view->tile);
     job->kernels->conv2d_scatter(&part->grid, j, fnn_min(width, part->run - j),
                                  plan->tile.size.outs - done, view->tile + done * width, width,
@@ -213,7 +219,6 @@ static void FN(compute_rows)(const FN(job) *job, const FN(part) *part, const FN(
     const FN(plan) *plan = job->plan;
     const ptrdiff_t lanes = job->kernels->lanes, most = plan->tile.size.vectors * lanes;
     const ptrdiff_t out = FN(block_start)(plan, block);
-    const real *w = view->w + (plan->regroup ? block * plan->in * plan->w_in : out * plan->w_out);
     const real *bias = view->bias ? view->bias + out : NULL;
     const ptrdiff_t top = fnn_min(row, part->height - plan->tile.size.rows);
     const real *x = view->planes + top * plan->planes.pitch;
@@ -221,10 +226,14 @@ static void FN(compute_rows)(const FN(job) *job, const FN(part) *part, const FN(
     const FN(conv2d_place) place = {
         .x_row = plan->planes.pitch, .y_channel = part->grid.dst_plane,
         .y_row = part->grid.row_step, .last = fnn_min(part->width - most + lanes, lanes)};
+    fnn_conv2d_sum room;
+    const fnn_conv2d_sum *sum =
+        FN(inner_sum)(job, part, top, top + plan->tile.size.rows - 1, &room);
+    const real *w = FN(block_weights)(job, sum, view, block);
     for (ptrdiff_t j = 0; j < part->width; j += most) {
         const ptrdiff_t left = fnn_max(fnn_min(j, part->width - most), 0);
         (plan->tile.kind == ROWS3 ? job->kernels->conv2d_rows3 : job->kernels->conv2d_rows)(
-            &part->sum, &place, plan->tile.number, x + left, w, bias, y + left);
+            sum, &place, plan->tile.number, x + left, w, bias, y + left);
     }
 }
 

@@ -8,7 +8,8 @@
 /* y[o][j] = bias[o] + sum over channels c, taps t of
  *           w[o*w_out + c*w_in + tap[t].w] * x[c*x_channel + tap[t].x + j]
  * for o < O, j < V*LANES of tile (O, V); y is dense. bias may be NULL. The order of the sum does
- * not depend on the tile. All of x that the formula names is read, also where the caller wants
+ * not depend on the tile. A tile of fnn_conv2d_packs reads w[c*w_in + t*O + o] instead, here and
+ * in the next kernel. All of x that the formula names is read, also where the caller wants
  * no result. */
 typedef void FN(conv2d_tile_fn)(const fnn_conv2d_sum *sum, int tile, const real *x, const real *w,
                                 const real *bias, real *y);

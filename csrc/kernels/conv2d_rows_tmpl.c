@@ -73,7 +73,9 @@ FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_
     const fnn_conv2d_tap *const tap = sum->tap, *const end = tap + sum->taps;
     const ptrdiff_t x_channel = sum->x_channel, w_in = sum->w_in, w_out = sum->w_out;
     const ptrdiff_t x_row = place->x_row;
-    for (ptrdiff_t c = sum->channels; c > 0; c--) {
+    const int packed = vectors == 1 && fnn_conv2d_packs(CONV_REGISTERS, outs, rows);
+    if (packed) FN(conv2d_packed_sum)(sum, x, x_row, w, acc[0][0], 8 * 7, 7);
+    for (ptrdiff_t c = packed ? 0 : sum->channels; c > 0; c--) {
         for (const fnn_conv2d_tap *t = tap; t != end; t++)
             FN(conv2d_rows_step)(outs, rows, vectors, x + t->x, x_row, w + t->w, w_out, acc);
         x += x_channel;
@@ -95,7 +97,7 @@ FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_
 }
 
 #define X(O, R, V)                                                                            \
-    static FNN_NOINLINE void FN(conv2d_rows_##O##x##R##x##V)(                                 \
+    CONV_LOOPS static FNN_NOINLINE void FN(conv2d_rows_##O##x##R##x##V)(                      \
         const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, const real *x, const real *w, \
         const real *bias, real *y) {                                                          \
         FN(conv2d_rows_body)(O, R, V, sum, place, x, w, bias, y);                             \

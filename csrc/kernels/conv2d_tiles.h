@@ -77,6 +77,14 @@ typedef struct fnn_conv2d_ahead {
     ptrdiff_t planes;
 } fnn_conv2d_ahead;
 
+/* Whether a tile reads its weights packed: four results and three vectors of pixels, which fill
+ * 16 registers. A tap's weights take as many bytes as a tap, so that one index counts both: every
+ * other addition would take turns with multiply-adds. */
+enum { FNN_CONV2D_PACKED = 4 };
+FNN_INLINE int fnn_conv2d_packs(int registers, int outs, int vectors) {
+    return registers == 16 && outs == FNN_CONV2D_PACKED && vectors == 3;
+}
+
 /* The pixels that a gradient of the weights sums over, and where they stand in x and dy. */
 typedef struct fnn_conv2d_pixels {
     ptrdiff_t images, rows, cols;

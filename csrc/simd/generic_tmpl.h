@@ -19,6 +19,15 @@ FNN_INLINE const real *FN(after)(const real *p, vec *v) {
 #endif
     return p;
 }
+/* The same of an index. */
+FNN_INLINE ptrdiff_t FN(index_after)(ptrdiff_t i, vec *v) {
+#if defined(FNN_VREG)
+    __asm__("" : "+r"(i), "+" FNN_VREG(*v));
+#else
+    (void)v;
+#endif
+    return i;
+}
 
 FNN_INLINE vec FN(select)(ivec c, vec a, vec b) { return (vec)((c & (ivec)a) | (~c & (ivec)b)); }
 
