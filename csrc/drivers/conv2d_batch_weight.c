@@ -11,6 +11,7 @@ enum {
     SUM_BYTES = 160 * 1024,     /* a task's block of the gradient */
     PIXEL_BYTES = 384 * 1024,   /* x and dy of a step that stay in the L2 cache */
     PARTIAL_BYTES = 512 * 1024, /* all partial gradients */
+    FAR_BYTES = 1024 * 1024,    /* x beyond which the next step's is fetched ahead */
     TASKS = 16,                 /* tasks to aim at */
     GRAIN = 200000              /* multiply-adds worth a task */
 };

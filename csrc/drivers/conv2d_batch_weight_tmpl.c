@@ -90,7 +90,7 @@ static FN(batch_weight_plan) FN(make_batch_weight_plan)(const fnn_ctx *ctx,
 /* The part of the gradient that a task works on, and its memory. dy is packed from channel `from`,
  * before out0 if fewer channels are left than a tile has. */
 typedef struct FN(batch_unit) {
-    ptrdiff_t group, from, out0, out1, in0, in1;
+    ptrdiff_t chunk, group, from, out0, out1, in0, in1;
     real *x, *dy, *sums;
 } FN(batch_unit);
 
@@ -100,9 +100,33 @@ FNN_INLINE ptrdiff_t FN(batch_tile_start)(const FN(batch_weight_plan) *plan,
     return fnn_min(unit->out0 + t * plan->tile.outs, unit->out1 - plan->tile.outs);
 }
 
+/* What a step will turn. */
+static void FN(batch_weight_ahead)(const FN(batch_weight_job) *job, const FN(batch_unit) *unit,
+                                   ptrdiff_t step, fnn_conv2d_ahead ahead[2]) {
+    const FN(batch_weight_plan) *plan = job->plan;
+    const fnn_conv2d_axis *rows = &plan->x.rows;
+    const ptrdiff_t lanes = job->kernels->lanes, band = step % plan->x.bands;
+    const ptrdiff_t n = step / plan->x.bands * lanes, images = fnn_min(plan->images - n, lanes);
+    const ptrdiff_t w = plan->x.cols.in, q = plan->dy.cols.in;
+    const ptrdiff_t x_plane = rows->in * w, dy_plane = plan->dy.rows.in * q;
+    const ptrdiff_t a0 = fnn_conv2d_batch_start(&plan->x, band);
+    const ptrdiff_t height = fnn_conv2d_batch_start(&plan->x, band + 1) - a0;
+    const ptrdiff_t from = fnn_conv2d_batch_source(rows, a0);
+    const ptrdiff_t first = fnn_max(from, 0);
+    const ptrdiff_t end = fnn_min(from + fnn_conv2d_batch_rows(&plan->x, height), rows->in);
+    const ptrdiff_t x_at = (n * plan->groups + unit->group) * plan->in + unit->in0;
+    const ptrdiff_t dy_at = (n * plan->groups + unit->group) * plan->out + unit->from;
+    ahead[0] = FN(look_ahead)(job->x + x_at * x_plane + first * w, fnn_max(end - first, 1) * w,
+                              unit->in1 - unit->in0, x_plane, images,
+                              plan->groups * plan->in * x_plane);
+    ahead[1] = FN(look_ahead)(job->dy + dy_at * dy_plane + a0 * q, height * q,
+                              unit->out1 - unit->from, dy_plane, images,
+                              plan->groups * plan->out * dy_plane);
+}
+
 /* Adds a step's pixels to the unit's sums; the first step overwrites them. */
 static void FN(add_batch_step)(const FN(batch_weight_job) *job, const FN(batch_unit) *unit,
-                               ptrdiff_t chunk, ptrdiff_t step, int add) {
+                               ptrdiff_t step, fnn_conv2d_ahead *ahead, int add) {
     const FN(batch_weight_plan) *plan = job->plan;
     const fnn_conv2d_batch *x = &plan->x, *dy = &plan->dy;
     const ptrdiff_t lanes = job->kernels->lanes, band = step % x->bands;
@@ -122,13 +146,13 @@ static void FN(add_batch_step)(const FN(batch_weight_job) *job, const FN(batch_u
     const fnn_conv2d_pixels pixels = {
         .images = 1, .rows = height, .cols = dy->pitch * lanes,
         .x_row = x->rows.in_step * x->pitch * lanes, .x_step = x->cols.in_step * lanes,
-        .dy_channel = dy->channel * lanes};
+        .dy_channel = dy->channel * lanes, .ahead = ahead};
     if (unit->in0 == 0) {
         const FN(bias_region) turned = {
             .rows = 1, .first = unit->group * plan->out + unit->out0,
             .channels = unit->out1 - unit->out0, .channel = pixels.dy_channel,
             .pixels = height * pixels.cols};
-        FN(add_bias)(job->kernels, &job->bias, chunk, turned,
+        FN(add_bias)(job->kernels, &job->bias, unit->chunk, turned,
                      unit->dy + (unit->out0 - unit->from) * pixels.dy_channel, add);
     }
     const ptrdiff_t rows = (unit->in1 - unit->in0) * plan->taps;
@@ -156,13 +180,12 @@ static void FN(finish_batch_unit)(const FN(batch_weight_job) *job, const FN(batc
     }
 }
 
-static void FN(batch_weight_task)(void *argument, ptrdiff_t task, int worker) {
-    const FN(batch_weight_job) *job = argument;
-    const FN(batch_weight_plan) *plan = job->plan;
-    char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
-    const ptrdiff_t chunk = task % plan->chunks, in_unit = task / plan->chunks % plan->in_units;
+static FN(batch_unit) FN(find_batch_unit)(const FN(batch_weight_plan) *plan, ptrdiff_t task,
+                                          char *scratch) {
+    const ptrdiff_t in_unit = task / plan->chunks % plan->in_units;
     const ptrdiff_t rest = task / (plan->chunks * plan->in_units);
-    FN(batch_unit) unit = {.group = rest / plan->out_units, .x = (real *)scratch,
+    FN(batch_unit) unit = {.chunk = task % plan->chunks, .group = rest / plan->out_units,
+                           .x = (real *)scratch,
                            .dy = (real *)(scratch + plan->x_bytes),
                            .sums = (real *)(scratch + plan->x_bytes + plan->dy_bytes)};
     unit.out0 = rest % plan->out_units * plan->unit_outs;
@@ -170,12 +193,32 @@ static void FN(batch_weight_task)(void *argument, ptrdiff_t task, int worker) {
     unit.from = fnn_min(unit.out0, unit.out1 - plan->tile.outs);
     unit.in0 = in_unit * plan->in_block;
     unit.in1 = fnn_min(unit.in0 + plan->in_block, plan->in);
+    return unit;
+}
+
+static void FN(batch_weight_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(batch_weight_job) *job = argument;
+    const FN(batch_weight_plan) *plan = job->plan;
+    char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
+    const FN(batch_unit) unit = FN(find_batch_unit)(plan, task, scratch);
+    const ptrdiff_t tasks = plan->groups * plan->out_units * plan->in_units * plan->chunks;
+    const int far = plan->images * plan->groups * plan->in * plan->x.rows.in * plan->x.cols.in *
+                        (ptrdiff_t)sizeof(real) > FAR_BYTES;
     const ptrdiff_t count = plan->groups * plan->out * plan->in * plan->taps;
-    const ptrdiff_t first = plan->steps * chunk / plan->chunks;
-    const ptrdiff_t last = plan->steps * (chunk + 1) / plan->chunks;
-    for (ptrdiff_t step = first; step < last; step++)
-        FN(add_batch_step)(job, &unit, chunk, step, step > first);
-    FN(finish_batch_unit)(job, &unit, plan->chunks == 1 ? job->dw : job->partial + chunk * count);
+    const ptrdiff_t first = plan->steps * unit.chunk / plan->chunks;
+    const ptrdiff_t last = plan->steps * (unit.chunk + 1) / plan->chunks;
+    for (ptrdiff_t step = first; step < last; step++) {
+        fnn_conv2d_ahead ahead[2] = {{0}};
+        if (far && step + 1 < last) {
+            FN(batch_weight_ahead)(job, &unit, step + 1, ahead);
+        } else if (far && task + 1 < tasks) {
+            const FN(batch_unit) next = FN(find_batch_unit)(plan, task + 1, scratch);
+            FN(batch_weight_ahead)(job, &next, plan->steps * next.chunk / plan->chunks, ahead);
+        }
+        FN(add_batch_step)(job, &unit, step, far ? ahead : NULL, step > first);
+    }
+    FN(finish_batch_unit)(job, &unit,
+                          plan->chunks == 1 ? job->dw : job->partial + unit.chunk * count);
 }
 
 size_t FN(fnn_conv2d_batch_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape) {

@@ -46,7 +46,7 @@
 #define FNN_CONV2D_ROWS3_32(X) X(14, 1) X(7, 1) X(8, 2) X(5, 4)
 #define FNN_CONV2D_ROWS3_16(X) X(8, 1) X(4, 2) X(2, 4)
 #define FNN_CONV2D_DOTS_32(X) X(1, 9) X(1, 5) X(2, 9) X(3, 9) X(4, 6)
-#define FNN_CONV2D_DOTS_16(X) X(1, 9) X(1, 5) X(2, 5) X(3, 3) X(3, 4)
+#define FNN_CONV2D_DOTS_16(X) X(1, 9) X(1, 5) X(2, 5) X(2, 6) X(3, 3) X(3, 4)
 #define FNN_CONV2D_OUTERS_32(X) X(1, 9) X(2, 9) X(3, 9) X(4, 6)
 #define FNN_CONV2D_OUTERS_16(X) X(1, 9) X(2, 6)
 #define FNN_CONV2D_OUTER_RUNS_32(X) X(3, 8, 1) X(5, 5, 1) X(7, 3, 1) X(5, 5, 2) X(7, 3, 2)
