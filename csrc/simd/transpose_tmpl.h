@@ -2,6 +2,7 @@
  *
  *   transpose(x)   x[i] lane j becomes x[j] lane i, for LANES vectors
  *   load_transposed(p, step, cols, x)   x[j] lane i is p[i*step + j] for j < cols, whole 128 bits
+ *   load_rows_transposed(row, at, x)   the same of row[i][at + j], j < LANES
  *   load_nines(p, x)   x[j] lane i is p[i*9 + j] for j < 9; float32 of 8 and 16 lanes only (NINES)
  *   sum_each(x, n) lane i < n is the sum of the lanes of x[i], in a fixed order; overwrites x. n is
  *                  a literal, and the vectors from n on are zero */
@@ -110,7 +111,8 @@ FNN_INLINE void FN(transpose)(vec x[LANES]) {
 
 /* 128 bits at a time go straight to the lane where they belong, row by row: rows whole pages
  * apart share a set of the L1 cache, and a line is not there for long. */
-FNN_INLINE void FN(load_transposed)(const real *p, ptrdiff_t step, int cols, vec x[LANES]) {
+FNN_INLINE void FN(load_lanes)(const real *const *row, const real *p, ptrdiff_t step, int cols,
+                               vec x[LANES]) {
 #if LANES_ > 1
     enum { INNER = FN(INNER) };
     vec rows[LANES];
@@ -118,7 +120,7 @@ FNN_INLINE void FN(load_transposed)(const real *p, ptrdiff_t step, int cols, vec
     for (int i = 0; i < LANES; i++) {
         FNN_UNROLL
         for (int c = 0; c < cols; c += INNER) {
-            const real *from = p + i * step + c;
+            const real *from = row ? row[i] + step + c : p + i * step + c;
             vec *const to = &rows[c + i % INNER];
             *to = i < INNER ? FN(load_quarter)(from) : FN(insert_quarter)(*to, i / INNER, from);
         }
@@ -126,9 +128,16 @@ FNN_INLINE void FN(load_transposed)(const real *p, ptrdiff_t step, int cols, vec
     FNN_UNROLL
     for (int c = 0; c < cols; c += INNER) FN(transpose_inner)(rows + c, x + c);
 #else
-    (void)step, (void)cols;
-    x[0] = FN(load)(p);
+    (void)cols;
+    x[0] = FN(load)(row ? row[0] + step : p);
 #endif
+}
+FNN_INLINE void FN(load_transposed)(const real *p, ptrdiff_t step, int cols, vec x[LANES]) {
+    FN(load_lanes)(NULL, p, step, cols, x);
+}
+FNN_INLINE void FN(load_rows_transposed)(const real *const row[LANES], ptrdiff_t at,
+                                         vec x[LANES]) {
+    FN(load_lanes)(row, NULL, at, LANES, x);
 }
 
 /* Nine and LANES have no common divisor, so of column t every row lies in a lane of its own,
