@@ -69,7 +69,7 @@ typedef struct fnn_gemm_shape {
     fnn_bias bias;  /* added once, before the ReLU */
     int relu;
     int b_packed; /* B is the result of fnn_gemm_pack_b for the same n and k; batch == 1 */
-    int b_far;    /* a hint: B has left the nearer caches, however small it is; 2: the last one, too */
+    int b_far;    /* a hint, however small B is: it has left L2; 2: with much else; 3: all caches */
     const void *gate; /* laid out as C: C is 0 where this is not positive, at the very end; or NULL */
     void *sums;       /* [m], the sums of op(A)'s rows, A read once for both; batch == 1; or NULL */
 } fnn_gemm_shape;

@@ -303,6 +303,9 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((1, 16, 8, 8), 16, padding=SAME3),
         C((1, 96, 7, 7), 33, (1, 1)),
         C((1, 24, 14, 14), 24, (1, 1), (2, 2)),
+        # maps beyond L2 whose deep panels are read in place: several runs, thin last columns
+        C((2, 160, 30, 30), 20, (1, 1)),
+        C((10, 144, 14, 14), 34, (1, 1)),
         # tiles of 4x4 and 2x2 pixels: around their sides, more columns than are transformed at
         # a time, more tiles than a block has, channels around vectors and panels
         *(C((1, 3, h, h + 1), 5, padding=SAME3) for h in (1, 2, 3, 4, 5, 8, 9)),

@@ -12,7 +12,8 @@
 enum {
     COLUMN_BYTES = 256 * 1024, /* columns of dx that stay in the L2 cache until they are added */
     FAR = 1 << 20,             /* bytes of all images that no L2 holds from one pass to the next */
-    FARTHER = 1 << 30,         /* bytes times rows (128 count) for which order is worth a copy */
+    FARTHER = 1 << 30,         /* bytes times rows (128 count) to be fetched far ahead, or copied */
+    FARTHEST = 32 << 20,       /* bytes that come from memory, where order is worth a copy */
     MANY_WEIGHTS = 512 << 10,  /* bytes of them that should not pass once for every image */
     LEFT_AHEAD = 16,           /* rows between the fetching of an image's row and its left pixels */
     TURNING = 256,             /* pixels of all images that repay turning the weights */

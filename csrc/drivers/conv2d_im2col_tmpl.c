@@ -62,7 +62,7 @@ static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_
         g.m = plan->out, g.n = rows, g.k = pixels;
         g.a_rs = pixels, g.a_cs = 1, g.b_rs = 1, g.b_cs = pixels, g.c_rs = rows;
     }
-    g.b_far = (bytes > FAR) + (bytes * fnn_min(g.m, 128) > FARTHER);
+    g.b_far = (bytes > FAR) + (bytes * fnn_min(g.m, 128) > FARTHER) + (bytes > FARTHEST);
     return g;
 }
 

@@ -49,12 +49,27 @@ static way FN(cheapest)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
     return dot < packed ? DOT : PACKED;
 }
 
+/* Is B read in place, from beyond L2, a run of all rows at a time? A deep panel does not stay in
+ * L1, which tall tiles hide. Lines of rows must not fall into few sets of L1, of a deep panel those
+ * that are in use. */
+FNN_INLINE int FN(streams)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+    const ptrdiff_t size = sizeof(real);
+    const int deep = s->k * t->gemm_nr * size > PANEL;
+    if (s->b_packed || s->b_cs != 1 || s->m <= 1 ||
+        FN(crowds)(s->b_rs, deep ? fnn_min(s->k, CROWD) : s->k))
+        return 0;
+    if (deep) return s->b_far && t->gemm_mr > 8 && s->k <= t->gemm_kc;
+    return s->b_far || (double)s->batch * (double)s->n * (double)s->k * (double)size >
+                           2.0 * (double)t->gemm_b_block;
+}
+
 FNN_INLINE way FN(way_of)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
     if (s->b_packed) return IN_PLACE;
     if (s->b_cs != 1 && s->n > 1) return s->b_rs == 1 ? FN(cheapest)(s, t) : PACKED;
     if (s->m <= t->gemm_mr) return IN_PLACE; /* used once */
     if (FN(aliases)(s->b_rs) && s->k > 16 && s->m > 3 * t->gemm_mr) return PACKED;
-    if (s->b_far > 1 && s->k >= 256 && s->m >= 64) return PACKED; /* in rows, one after another */
+    if (s->b_far > 1 && s->k >= 256 && s->m >= 64 && (s->b_far > 2 || !FN(streams)(s, t)))
+        return PACKED; /* in rows, one after another */
     return s->m > 192 && s->n * s->k * (ptrdiff_t)sizeof(real) > t->gemm_b_block
                ? PACKED
                : IN_PLACE;
@@ -170,7 +185,7 @@ FNN_INLINE ptrdiff_t FN(packed_block)(const fnn_ctx *ctx, const FN(fnn_table) *t
  * for one multiply-add, and dot products load one vector for two. */
 FNN_INLINE ptrdiff_t FN(thin)(const fnn_gemm_shape *s, const FN(fnn_table) *t, const plan *p) {
     const ptrdiff_t thin = s->n % t->lanes;
-    if (!t->gemm_masked || (p->way != IN_PLACE && p->way != PACKED) || p->streams ||
+    if (!t->gemm_masked || (p->way != IN_PLACE && p->way != PACKED) ||
         s->m < 2 * t->lanes || p->kc < 4 * t->lanes)
         return 0;
     if (s->n < t->lanes) return s->a_cs == 1 && 4 * thin <= 3 * t->lanes ? thin : 0;
@@ -192,10 +207,7 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     const ptrdiff_t nr = t->gemm_nr, size = sizeof(real);
     const double work = (double)s->m * (double)s->n * (double)s->k;
     p->way = how;
-    p->streams = how == IN_PLACE && !s->b_packed && s->m > 1 && s->k * nr * size <= PANEL &&
-                 !FN(crowds)(s->b_rs, s->k) &&
-                 (s->b_far || (double)s->batch * (double)s->n * (double)s->k * (double)size >
-                                  2.0 * (double)t->gemm_b_block);
+    p->streams = how == IN_PLACE && FN(streams)(s, t);
     p->by_matrix = s->batch > 1 && work < 16 * GRAIN;
     p->nc = s->n;
     p->m_cut = s->m;
@@ -205,7 +217,8 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     const ptrdiff_t depth = how == DOT ? DOT_DEPTH : t->gemm_kc;
     p->kc = how == TURNED ? s->k : FN(even)(s->k, depth, 1);
     const ptrdiff_t block = how == PACKED ? FN(packed_block)(ctx, t) : t->gemm_b_block;
-    if ((how == PACKED || (how == IN_PLACE && s->m > t->gemm_mr)) && p->nc * p->kc * size > block)
+    if ((how == PACKED || (how == IN_PLACE && !p->streams && s->m > t->gemm_mr)) &&
+        p->nc * p->kc * size > block)
         p->nc = FN(even)(s->n, fnn_max(nr, block / (p->kc * size) / nr * nr), nr);
     if (how == IN_PLACE && s->b_far && !s->b_packed) FN(by_pages)(s, t, p);
     if (how == PACKED || how == TURNED) {

@@ -104,15 +104,20 @@ static void FN(ready)(const FN(piece) *piece, const FN(gemm_operands) *g, int en
         FN(kernel)(piece->job)(g);
         return;
     }
+    /* a B that streams passes once, with all rows */
+    const ptrdiff_t rows = g->streams ? g->m : THIN_ROWS;
     for (ptrdiff_t i = 0; i < g->m; i += THIN_ROWS) {
         FN(gemm_operands) part = *g;
-        part.m = fnn_min(THIN_ROWS, g->m - i);
         part.a += i * g->a_rs;
         part.c += i * g->c_rs;
         if (part.bias_row) part.bias_row += i;
-        part.n -= piece->thin;
-        FN(kernel)(piece->job)(&part);
-        part.n += piece->thin;
+        if (i % rows == 0) {
+            part.m = fnn_min(rows, g->m - i);
+            part.n -= piece->thin;
+            FN(kernel)(piece->job)(&part);
+            part.n += piece->thin;
+        }
+        part.m = fnn_min(THIN_ROWS, g->m - i);
         FN(thin_columns)(piece, &part);
     }
 }

@@ -2,9 +2,10 @@
  * kernels/gemm_tmpl.c. */
 
 /* Bytes of each row of a B that streams which all rows of A pass while the next ones come: half of
- * them where L1 holds GEMM_AHEAD of all rows. */
+ * them where L1 holds GEMM_AHEAD of all rows, and of all rows no more than L2 holds twice. */
 #define GEMM_RUN 1024
 #define GEMM_AHEAD (16 << 10)
+#define GEMM_RUNS (256 << 10)
 
 /* A shallow B: most bytes of a column of it, least vectors of a row. */
 #define GEMM_SHALLOW 64
@@ -21,7 +22,10 @@ typedef struct FN(gemm_heights) {
  * last run the rows that follow B are fetched, the next depth or the next matrix of a batch. */
 static FNN_NOINLINE void FN(gemm_stream)(const FN(gemm_operands) *g, const FN(gemm_heights) *h) {
     const ptrdiff_t nr = GEMM_NV * LANES, size = sizeof(real);
-    const ptrdiff_t most = (g->k * GEMM_RUN <= 2 * GEMM_AHEAD ? GEMM_RUN / 2 : GEMM_RUN) / size;
+    const ptrdiff_t bytes = g->k * GEMM_RUN <= 2 * GEMM_AHEAD ? GEMM_RUN / 2
+                            : g->k * GEMM_RUN <= GEMM_RUNS    ? GEMM_RUN
+                                                              : GEMM_RUNS / g->k;
+    const ptrdiff_t most = bytes / size;
     const ptrdiff_t runs = (g->n + most - 1) / most;
     const ptrdiff_t run = fnn_round_up((g->n + runs - 1) / runs, nr);
     FN(gemm_operands) fetching = *g;

@@ -82,14 +82,19 @@ def test_few_channels_with_wide_strides_are_patches(isa, shape, which):
 
 
 def test_far_maps_are_packed_by_the_pass_that_reads_them(isa, dtype):
-    def workspace(channels, results, which):
+    def workspace(megabytes, channels, results, which):
+        """Of maps of 56x56 whose 256 channels take so much."""
         how = ((1, 1), (0, 0, 0, 0), (1, 1), 1, which, np.dtype(dtype).name)
-        shapes = ((8, channels, 56, 56), (results, channels, 1, 1))
+        images = megabytes * 10**6 // (256 * 56 * 56 * np.dtype(dtype).itemsize)
+        shapes = ((images, channels, 56, 56), (results, channels, 1, 1))
         return _native.conv2d_plan(*shapes, *how)["workspace"]
 
     block = 256 * 1024  # less than is packed of the wide map, more than anything else takes
-    assert workspace(256, 64, "forward") > block
-    assert workspace(64, 256, "input") > block
+    assert workspace(52, 256, 64, "forward") > block
+    assert workspace(52, 64, 256, "input") > block
+    # tall tiles read in place what the last cache holds, unless lines of rows share sets of L1
+    in_place = workspace(26, 256, 64, "forward") < block
+    assert in_place == (isa == "avx512" and dtype == np.float32)
 
 
 def test_nothing_to_compute():
