@@ -131,7 +131,7 @@ static FNN_NOINLINE void FN(sum_columns)(ptrdiff_t rows, ptrdiff_t n, const real
         FNN_UNROLL
         for (int k = 0; k < 8; k++) FN(store)(y + j + k * LANES, FN(rounded)(total[k]));
     }
-    for (; j + 2 * LANES <= n; j += 2 * LANES)
+    for (; FNN_VBYTES >= 32 && j + 2 * LANES <= n; j += 2 * LANES)
         FN(sum_narrow)(2, rows, x + j, stride, FN(mask)(LANES), y + j);
     for (; j < n; j += LANES)
         FN(sum_narrow)(1, rows, x + j, stride, FN(mask)(fnn_min(n - j, LANES)), y + j);

@@ -214,7 +214,7 @@ enum { FN(WAITING_ROW) = 512 };
 /* Long rows of which four fit a first cache: exponentials of one, beside them the factor of the
  * one before and the maximum of the next, or of the one after that. */
 FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
-    const ptrdiff_t lead = n < FN(WAITING_ROW) ? 2 : 1;
+    const ptrdiff_t lead = FNN_VBYTES >= 32 && n < FN(WAITING_ROW) ? 2 : 1;
     vec high = FN(row_largest)(n, x), next = lead > 1 ? FN(row_largest)(n, x + n) : high;
     /* for want of a row before the first, whatever is there is multiplied by one */
     FN(beside) b = {.before = y, .factor = FN(splat)(1)};
