@@ -32,11 +32,11 @@ __all__ = [
     "grad_enabled",
     "inference_enabled",
     "reaching",
-    "reset_grad_mode",
     "run",
     "sequence",
     "set_grad_mode",
     "set_inference_mode",
+    "without_recording",
 ]
 
 
@@ -67,7 +67,6 @@ _inference_mode: ContextVar[bool] = ContextVar("fastnn_inference_mode", default=
 grad_enabled = _grad_mode.get
 inference_enabled = _inference_mode.get
 set_grad_mode = _grad_mode.set
-reset_grad_mode = _grad_mode.reset
 set_inference_mode = _inference_mode.set
 
 
@@ -332,12 +331,21 @@ def _deliver(
 def _call_hooks(node: Node, grad: Any) -> Any:
     for index, hook in list((node.hooks or {}).values()):
         if node.outputs == 0:
-            result = hook(grad)
+            result = without_recording(hook, grad)
             grad = grad if result is None else result
         elif grad[index] is not None:
-            result = hook(grad[index])
+            result = without_recording(hook, grad[index])
             grad[index] = grad[index] if result is None else result
     return grad
+
+
+def without_recording(hook: Callable[[Any], Any], grad: Any) -> Any:
+    """Call a hook with grad mode off; off for hooks alone, for a whole walk small nets notice."""
+    before = set_grad_mode(False)
+    try:
+        return hook(grad)
+    finally:
+        _grad_mode.reset(before)
 
 
 def _capture(capture: dict[Any, Any], node: Node, grad: Any) -> None:

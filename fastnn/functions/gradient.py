@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._engine import reaching, reset_grad_mode, run, set_grad_mode
+from .._engine import reaching, run, without_recording
 from ..backends import Array, is_alike, settings
 from ..ops._op import quiet
 from ..tensor import Tensor, bump, wrap
@@ -109,55 +109,52 @@ def backward(
         if not wanted:
             raise RuntimeError("'inputs' argument to backward() cannot be empty.")
         found = gradients((self,), wanted, (seed,), bool(retain_graph))
-        for t, part in zip(wanted, found, strict=True):
-            if part is not None:
-                _store(t, part, True)
+        with _storing:
+            for t, part in zip(wanted, found, strict=True):
+                if part is not None:
+                    _store(t, part, True)
         return
-    before = set_grad_mode(False)  # hooks record nothing
-    try:
-        leaves, borrowed = run(
-            (self._edge or self,),
-            (seed,),
-            retain=bool(retain_graph),
-            accumulate=settings().backend.add,
-        )
+    leaves, borrowed = run(
+        (self._edge or self,),
+        (seed,),
+        retain=bool(retain_graph),
+        accumulate=settings().backend.add,
+    )
+    for leaf in [each for each in leaves if each._hooks is not None and each._requires_grad]:
+        leaves[leaf], replaced = _run_hooks(leaf, leaves[leaf])
+        if replaced:
+            borrowed.add(leaf)
+    with _storing:
         for leaf, grad in leaves.items():
             if leaf._requires_grad:
-                alias = leaf in borrowed
-                if leaf._hooks is not None:
-                    grad, replaced = _run_hooks(leaf, grad)
-                    alias = alias or replaced
-                _store(leaf, grad, alias)
-    finally:
-        reset_grad_mode(before)
+                _store(leaf, grad, leaf in borrowed)
 
 
 def _run_hooks(leaf: Tensor, grad: Array) -> tuple[Array, bool]:
     """Pass ``grad`` through the hooks of ``leaf``; also say whether one replaced it."""
     replaced = False
     for hook in list((leaf._hooks or {}).values()):
-        result = hook(wrap(grad))
+        result = without_recording(hook, wrap(grad))
         if result is not None:
             grad, replaced = result._data, True
     return grad, replaced
 
 
-# Two threads may come to one leaf, and NumPy lets go of the interpreter's lock between.
+# Held to store: two threads may come to one leaf, and NumPy lets go of the interpreter's lock.
 _storing = Lock()
 
 
 def _store(t: Tensor, grad: Array, borrowed: bool) -> None:
     """Add ``grad`` to ``t.grad``; a ``borrowed`` array may be in use elsewhere."""
-    with _storing:
-        old = t._grad
-        if old is None:
-            if borrowed or not is_alike(grad, t._data):  # contiguous, aligned and writeable
-                grad = grad.copy()
-            t._grad = wrap(grad)
-        else:
-            with quiet():
-                np.add(old._data, grad, out=old._data)
-            bump(old)
+    old = t._grad
+    if old is None:
+        if borrowed or not is_alike(grad, t._data):  # contiguous, aligned and writeable
+            grad = grad.copy()
+        t._grad = wrap(grad)
+    else:
+        with quiet():
+            np.add(old._data, grad, out=old._data)
+        bump(old)
 
 
 def gradients(
@@ -171,25 +168,21 @@ def gradients(
         goals.append(t._edge or t)
     edges = [t._edge or t for t in outputs]
     capture = {goal: None for goal in goals if not isinstance(goal, Tensor)}
-    before = set_grad_mode(False)  # hooks record nothing
-    try:
-        leaves, _ = run(
-            edges,
-            seeds,
-            retain=retain,
-            accumulate=settings().backend.add,
-            wanted=reaching(edges, set(goals)),
-            capture=capture,
-        )
-        found: list[Array | None] = []
-        for goal in goals:
-            grad = capture.get(goal) if goal in capture else leaves.get(goal)
-            if grad is not None and isinstance(goal, Tensor):
-                grad = _run_hooks(goal, grad)[0]
-            found.append(grad)
-        return found
-    finally:
-        reset_grad_mode(before)
+    leaves, _ = run(
+        edges,
+        seeds,
+        retain=retain,
+        accumulate=settings().backend.add,
+        wanted=reaching(edges, set(goals)),
+        capture=capture,
+    )
+    found: list[Array | None] = []
+    for goal in goals:
+        grad = capture.get(goal) if goal in capture else leaves.get(goal)
+        if grad is not None and isinstance(goal, Tensor):
+            grad = _run_hooks(goal, grad)[0]
+        found.append(grad)
+    return found
 
 
 _hook_ids = count()

@@ -60,8 +60,7 @@ def max_pool2d(
         For integers.
     """
     x = require_tensor(input, "max_pool2d")._data
-    if stride is None:
-        stride = kernel_size
+    stride = _step(kernel_size, stride)
     if type(kernel_size) is type(stride) is type(padding) is type(dilation) is int:
         how = _squares(x.shape, kernel_size, stride, padding, dilation, bool(ceil_mode))
     else:
@@ -124,10 +123,16 @@ def _sizes(
     padding: int | Sequence[int],
 ) -> tuple[Pair, Pair, Pair]:
     kernel = _pair(op, "kernel_size", kernel_size)
-    # PyTorch takes an empty list for "left out", too.
-    omitted = stride is None or (isinstance(stride, Sequence) and not stride)
-    step = kernel if omitted else _pair(op, "stride", stride)  # type: ignore[arg-type]
+    step = _pair(op, "stride", _step(kernel_size, stride))
     return kernel, step, _pair(op, "padding", padding)
+
+
+def _step(
+    kernel_size: int | Sequence[int], stride: int | Sequence[int] | None
+) -> int | Sequence[int]:
+    """Give the stride: the kernel's size if left out, or an empty list, as PyTorch has it."""
+    omitted = stride is None or (isinstance(stride, Sequence) and not stride)
+    return kernel_size if omitted else stride  # type: ignore[return-value]
 
 
 def _pair(op: str, name: str, value: int | Sequence[int]) -> Pair:
