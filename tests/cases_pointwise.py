@@ -96,7 +96,7 @@ class SoftmaxCase(Case):
 
 
 SOFTMAX = (
-    *(SoftmaxCase((3, n), 1) for n in (*AROUND_VECTORS, 100)),
+    *(SoftmaxCase((3, n), 1) for n in (*AROUND_VECTORS, 100, 515, 1031, 3100, 6200)),
     *(SoftmaxCase((n, 5), 0) for n in (1, 7, 16, 33)),
     SoftmaxCase((2, 3, 4), 1), SoftmaxCase((2, 17, 9), 1), SoftmaxCase((5,), 0),
     SoftmaxCase((2, 3, 4, 5), 3), SoftmaxCase((2, 3, 4, 5), 0),
@@ -135,8 +135,8 @@ class CrossEntropyCase(Case):
 
 
 CROSS_ENTROPY = (
-    *(CrossEntropyCase(5, c) for c in (*AROUND_VECTORS, 100)),
-    *(CrossEntropyCase(n, 10) for n in (1, 2, 64, 65)),
+    *(CrossEntropyCase(5, c) for c in (*AROUND_VECTORS, 100, 515, 1031, 4100)),
+    *(CrossEntropyCase(n, c) for n in (1, 2, 64, 65) for c in (10, 37)),
     *(
         CrossEntropyCase(9, 7, reduction, weight, smoothing, ignored)
         for reduction in ("none", "sum", "mean")

@@ -52,30 +52,11 @@ static void FN(loss_task)(void *argument, ptrdiff_t task, int worker) {
         real *loss = job->loss ? job->loss + row : buffer;
         job->table->cross_entropy(rows, classes, job->logits + row * classes, job->target + row,
                                   job->weight, &job->terms, loss, job->lse + row);
-        double part = 0;
-        for (ptrdiff_t i = 0; i < rows; i++) part += loss[i];
+        real part;
+        job->table->sum_rows(1, rows, loss, rows, &part);
         sum += part;
     }
     job->partial[task] = sum;
-}
-
-/* The position of the first label outside [0, classes) that does not say "ignore", or -1; the
- * number of labels that do not goes to `count`. */
-static ptrdiff_t FN(bad_label)(const fnn_cross_entropy_shape *shape, const int64_t *target,
-                               ptrdiff_t *count) {
-    const uint64_t classes = (uint64_t)shape->classes;
-    const int64_t ignore = shape->ignore_index;
-    ptrdiff_t counted = 0, bad = 0;
-    for (ptrdiff_t i = 0; i < shape->rows; i++) {
-        const ptrdiff_t counts = target[i] != ignore;
-        bad |= counts & ((uint64_t)target[i] >= classes);
-        counted += counts;
-    }
-    *count = counted;
-    if (!bad) return -1;
-    ptrdiff_t i = 0;
-    while ((uint64_t)target[i] < classes || target[i] == ignore) i++;
-    return i;
 }
 
 /* Sum of the weights of the rows that count, by blocks: few different weights make rounding
@@ -97,7 +78,7 @@ fnn_status FN(fnn_cross_entropy)(const fnn_ctx *ctx, fnn_cross_entropy_shape *sh
                                  const real *logits, const int64_t *target, const real *weight,
                                  real *loss, real *lse, double *divisor) {
     ptrdiff_t count;
-    const ptrdiff_t bad = FN(bad_label)(shape, target, &count);
+    const ptrdiff_t bad = bad_label(shape, target, &count);
     if (bad >= 0) {
         shape->bad_index = target[bad];
         return FNN_BAD_INDEX;
@@ -135,7 +116,7 @@ fnn_status FN(fnn_cross_entropy_backward)(const fnn_ctx *ctx, const fnn_cross_en
                                           const real *lse, double divisor, real *dlogits) {
     /* the labels may have changed since the forward */
     ptrdiff_t count;
-    if (FN(bad_label)(shape, target, &count) >= 0) return FNN_BAD_INDEX;
+    if (bad_label(shape, target, &count) >= 0) return FNN_BAD_INDEX;
     if (shape->rows == 0 || shape->classes == 0) return FNN_OK;
     FN(loss_job) job;
     FN(prepare_loss)(&job, ctx, shape, logits, target, weight);

@@ -13,6 +13,25 @@ static int threads_for(const fnn_ctx *ctx, ptrdiff_t rows, ptrdiff_t length) {
     return rows * (length + ROW_COST) < PARALLEL_SIZE ? 1 : ctx->threads;
 }
 
+/* The position of the first label outside [0, classes) that does not say "ignore", or -1; the
+ * number of labels that do not goes to `count`. */
+static ptrdiff_t bad_label(const fnn_cross_entropy_shape *shape, const int64_t *target,
+                           ptrdiff_t *count) {
+    const uint64_t classes = (uint64_t)shape->classes, ignore = (uint64_t)shape->ignore_index;
+    unsigned outside = ignore < classes;
+    *count = shape->rows;
+    for (ptrdiff_t i = 0; i < shape->rows; i++) outside |= (uint64_t)target[i] >= classes;
+    if (!outside) return -1;
+    for (ptrdiff_t i = 0; i < shape->rows; i++) {
+        const uint64_t label = (uint64_t)target[i];
+        if (label == ignore)
+            --*count;
+        else if (label >= classes)
+            return i;
+    }
+    return -1;
+}
+
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
 #include "drivers/softmax_tmpl.c"

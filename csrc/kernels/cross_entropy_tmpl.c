@@ -1,8 +1,8 @@
 /* The cross-entropy kernels; contracts in kernels/cross_entropy.h. */
 
 /* sum_c w[c] (log_sum - (x[c] - most)): the smoothed part of a row's loss. */
-FNN_INLINE real FN(row_smoothing)(ptrdiff_t n, const real *x, const real *weight, real most,
-                                  real log_sum) {
+static FNN_NOINLINE real FN(row_smoothing)(ptrdiff_t n, const real *x, const real *weight, real most,
+                                        real log_sum) {
     const vec high = FN(splat)(most), low = FN(splat)(log_sum), one = FN(splat)(1);
     FN(exact_sum) total = {FN(zero)(), FN(zero)()};
     for (ptrdiff_t j = 0; j < n; j += LANES) {
@@ -18,22 +18,34 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
                                            const int64_t *target, const real *weight,
                                            const FN(loss_terms) *terms, real *loss, real *lse) {
     real most[FN(LOG_ROWS)], sum[FN(LOG_ROWS)], logs[FN(LOG_ROWS)];
+    real own[FN(LOG_ROWS)], factor[FN(LOG_ROWS)];
+    FN(lane_int) counts[FN(LOG_ROWS)];
     const ptrdiff_t block = FN(row_block)(fnn_max(n, 1));
     for (; rows > 0; rows -= block) {
         const ptrdiff_t m = fnn_min(rows, block);
         FN(row_statistics)(m, n, x, most, sum);
         FN(log)(m, sum, logs);
-        for (ptrdiff_t i = 0; i < m; i++, x += n) {
+        for (ptrdiff_t i = 0; i < m; i++) {
             const int64_t t = target[i];
-            lse[i] = most[i] + logs[i];
-            loss[i] = 0;
-            if (t == terms->ignore_index) continue;
-            /* not lse - x: the difference to the maximum is small and loses nothing */
-            const real w = weight ? weight[t] : 1;
-            loss[i] = terms->keep * w * (logs[i] - (x[t] - most[i]));
-            if (terms->spread != 0)
-                loss[i] += terms->spread * FN(row_smoothing)(n, x, weight, most[i], logs[i]);
+            counts[i] = t == terms->ignore_index ? 0 : -1;
+            own[i] = counts[i] ? x[i * n + t] : 0;
+            factor[i] = terms->keep * (weight && counts[i] ? weight[t] : 1);
         }
+        for (ptrdiff_t i = 0; i < m; i += LANES) {
+            const vmask part = FN(mask)(fnn_min(m - i, LANES));
+            const vec high = FN(load)(most + i), low = FN(load)(logs + i);
+            ivec counted;
+            __builtin_memcpy(&counted, counts + i, sizeof counted);
+            /* not lse - x: the difference to the maximum is small and loses nothing */
+            const vec all = FN(load)(factor + i) * (low - (FN(load)(own + i) - high));
+            FN(store_m)(lse + i, high + low, part);
+            FN(store_m)(loss + i, FN(select)(counted, all, FN(zero)()), part);
+        }
+        for (ptrdiff_t i = 0; terms->spread != 0 && i < m; i++)
+            if (counts[i])
+                loss[i] += terms->spread *
+                           FN(row_smoothing)(n, x + i * n, weight, most[i], logs[i]);
+        x += m * n;
         target += m;
         loss += m;
         lse += m;
@@ -44,7 +56,9 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
  * dividing out (by the sum that should be 1) when it is not, or not finite. */
 FNN_INLINE real FN(lse_correction)(ptrdiff_t n, const real *x, real lse) {
     if (FNN_LIKELY(lse <= 32 && lse >= -32)) return 1;
-    return 1 / FN(row_exponentials)(n, x, FN(splat)(lse), NULL)[0];
+    real sum[FN(SHORT_ROWS)];
+    FN(row_sums)(1, n, x, &lse, sum, 0);
+    return 1 / sum[0];
 }
 
 /* factor exp(x - shift) + less w for `count` (a literal) vectors. */

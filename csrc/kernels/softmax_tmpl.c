@@ -1,12 +1,18 @@
 /* The softmax kernels along dense rows; contracts in kernels/softmax.h. */
 
-/* Every lane: the largest of n numbers; any of them if one is NaN, which the sum of
- * exponentials finds. */
-FNN_INLINE vec FN(row_largest)(ptrdiff_t n, const real *x) {
+/* Lanes whose largest is that of n numbers; any of them if one is NaN, which the sum of exponentials
+ * finds. */
+FNN_INLINE vec FN(lanes_largest)(ptrdiff_t n, const real *x) {
     vec m[4];
-    FNN_UNROLL
-    for (int k = 0; k < 4; k++) m[k] = FN(splat)((real)-INFINITY);
     ptrdiff_t j = 0;
+    if (n >= 4 * LANES) {
+        FNN_UNROLL
+        for (int k = 0; k < 4; k++) m[k] = FN(load)(x + k * LANES);
+        j = 4 * LANES;
+    } else {
+        FNN_UNROLL
+        for (int k = 0; k < 4; k++) m[k] = FN(splat)((real)-INFINITY);
+    }
     for (; j + 4 * LANES <= n; j += 4 * LANES) {
         FNN_UNROLL
         for (int k = 0; k < 4; k++) m[k] = FN(maximum)(m[k], FN(load)(x + j + k * LANES));
@@ -16,7 +22,11 @@ FNN_INLINE vec FN(row_largest)(ptrdiff_t n, const real *x) {
         const vec v = FN(load_m)(x + j, FN(mask)(n - j));
         m[1] = FN(maximum)(m[1], FN(select)(FN(lanes_below)(n - j), v, m[1]));
     }
-    return FN(largest)(FN(maximum)(FN(maximum)(m[0], m[1]), FN(maximum)(m[2], m[3])));
+    return FN(maximum)(FN(maximum)(m[0], m[1]), FN(maximum)(m[2], m[3]));
+}
+
+FNN_INLINE vec FN(row_largest)(ptrdiff_t n, const real *x) {
+    return FN(largest)(FN(lanes_largest)(n, x));
 }
 
 /* Vectors of a long row, and short rows, that go in lockstep. */
@@ -24,6 +34,11 @@ enum {
     FN(ROW_GROUP) = SOFTMAX_LOCKSTEP < 4 ? SOFTMAX_LOCKSTEP : 4,
     FN(SHORT_ROWS) = SOFTMAX_LOCKSTEP
 };
+
+/* Asks for the line in which vector k of p begins. */
+FNN_INLINE void FN(ask_for_line)(int k, const real *p) {
+    if (k * (int)(LANES * sizeof(real)) % FNN_LINE == 0) __builtin_prefetch(p + k * LANES);
+}
 
 /* What goes along with the exponentials of a row, whose chains leave room: the row before is scaled
  * and the largest of the row after is looked for. */
@@ -40,35 +55,40 @@ FNN_INLINE void FN(scale_and_compare)(FN(beside) *b, ptrdiff_t j, int k) {
     FN(store)(b->before + j, FN(load)(b->before + j) * b->factor);
 }
 
-/* sum[k % 2] += exp(x[j + k * LANES ...] - shift) for the vectors k < count (a literal), each also
- * stored to y unless y is NULL (a literal); b, unless NULL (a literal), takes the same ones. */
+/* y[j + k * LANES ...] = exp(x[...] - shift) for the vectors k < count (a literal), added to
+ * sum[k % 2]; b, unless NULL (a literal), takes the same ones, else what lies `ahead` elements further
+ * on is asked for. */
 FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec shift, real *y,
-                                      vec sum[2], FN(beside) *b) {
+                                      vec sum[2], FN(beside) *b, ptrdiff_t ahead) {
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
     for (int k = 0; k < count; k++) e[k] = FN(load)(x + j + k * LANES) - shift;
     FN(exp_each)(e, count);
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
-        if (b) FN(scale_and_compare)(b, j + k * LANES, k % 2);
-        if (y) FN(store)(y + j + k * LANES, e[k]);
+        if (b)
+            FN(scale_and_compare)(b, j + k * LANES, k % 2);
+        else
+            FN(ask_for_line)(k, x + j + ahead);
+        FN(store)(y + j + k * LANES, e[k]);
         sum[k % 2] += e[k];
     }
 }
 
-/* Every lane: sum of exp(x[j] - shift), each also stored to y unless y is NULL (a literal); b or
- * NULL as above. */
+/* y[j] = exp(x[j] - shift), and their sum in every lane; b or NULL as above. */
 FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, real *y,
                                        FN(beside) *b) {
     const ptrdiff_t group = FN(ROW_GROUP) * LANES;
+    /* the next row, unless it would put this one out of a first cache */
+    const ptrdiff_t ahead = n <= 24576 / (ptrdiff_t)sizeof(real) ? n : 0;
     FN(exact_sum) total = {FN(zero)(), FN(zero)()};
     ptrdiff_t j = 0;
     while (j + LANES <= n) {
         const ptrdiff_t end = fnn_min(n, j + 2 * FN(SUM_STEPS) * LANES);
         vec sum[2] = {FN(zero)(), FN(zero)()};
         for (; j + group <= end; j += group)
-            FN(some_exponentials)(FN(ROW_GROUP), j, x, shift, y, sum, b);
-        for (; j + LANES <= end; j += LANES) FN(some_exponentials)(1, j, x, shift, y, sum, b);
+            FN(some_exponentials)(FN(ROW_GROUP), j, x, shift, y, sum, b, ahead);
+        for (; j + LANES <= end; j += LANES) FN(some_exponentials)(1, j, x, shift, y, sum, b, ahead);
         FN(add_exactly)(&total, sum[0] + sum[1]);
     }
     if (j < n) {
@@ -80,14 +100,58 @@ FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, re
             b->most[1] = FN(maximum)(b->most[1], FN(select)(live, v, b->most[1]));
             FN(store_m)(b->before + j, FN(load_m)(b->before + j, tail) * b->factor, tail);
         }
-        if (y) FN(store_m)(y + j, a, tail);
+        FN(store_m)(y + j, a, tail);
         FN(add_exactly)(&total, FN(select)(live, a, FN(zero)()));
     }
     return FN(sum_everywhere)(FN(rounded)(total));
 }
 
-FNN_INLINE vec FN(row_exponentials)(ptrdiff_t n, const real *x, vec shift, real *y) {
-    return FN(exponentials_beside)(n, x, shift, y, NULL);
+/* sum[k % 2] += exp(x[k * LANES ...] - shift) for the vectors k < count (a literal), or as far as the
+ * elements go that are left. Asks for what lies `ahead` elements further on. */
+FNN_INLINE void FN(add_exponentials)(int count, ptrdiff_t left, const real *x, vec shift,
+                                     vec sum[2], ptrdiff_t ahead) {
+    vec e[FN(ROW_GROUP)];
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) {
+        const real *from = x + k * LANES;
+        const ptrdiff_t lanes = fnn_max(0, fnn_min(left - k * LANES, LANES));
+        e[k] = left >= count * LANES
+                   ? FN(load)(from)
+                   : FN(select)(FN(lanes_below)(lanes), FN(load_m)(from, FN(mask)(lanes)),
+                                FN(splat)((real)-INFINITY));
+        e[k] -= shift;
+    }
+    FN(exp_each)(e, count);
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) {
+        FN(ask_for_line)(k, x + ahead);
+        sum[k % 2] += e[k];
+    }
+}
+
+/* Elements that are added plainly. */
+enum { FN(ROW_SUM) = 2 * FN(SUM_STEPS) * LANES };
+
+/* Lanes whose sum is that of exp(x[j] - shift). A row's last vectors go together, though one or two
+ * may be empty: one alone would be a chain that nothing hides. */
+FNN_INLINE vec FN(lanes_exponentials)(ptrdiff_t n, const real *x, vec shift, ptrdiff_t ahead) {
+    enum { MANY = FN(ROW_GROUP), FEW = (MANY + 1) / 2 };
+    FN(exact_sum) total = {FN(zero)(), FN(zero)()};
+    ptrdiff_t j = 0;
+    while (j < n) {
+        const ptrdiff_t end = fnn_min(n, j + FN(ROW_SUM));
+        vec sum[2] = {FN(zero)(), FN(zero)()};
+        for (; j + MANY * LANES <= end; j += MANY * LANES)
+            FN(add_exponentials)(MANY, MANY * LANES, x + j, shift, sum, ahead);
+        if (end - j > FEW * LANES)
+            FN(add_exponentials)(MANY, end - j, x + j, shift, sum, ahead);
+        else if (end > j)
+            FN(add_exponentials)(FEW, end - j, x + j, shift, sum, ahead);
+        if (n <= FN(ROW_SUM)) return sum[0] + sum[1];
+        FN(add_exactly)(&total, sum[0] + sum[1]);
+        j = end;
+    }
+    return FN(rounded)(total);
 }
 
 #if FNN_VBYTES == 64 && FNN_REAL_IS_F32
@@ -245,7 +309,7 @@ static FNN_NOINLINE void FN(softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const rea
         return;
     }
     for (; i < rows; i++, x += n, y += n) {
-        const vec sum = FN(row_exponentials)(n, x, FN(row_largest)(n, x), y);
+        const vec sum = FN(exponentials_beside)(n, x, FN(row_largest)(n, x), y, NULL);
         FN(row_scale)(n, FN(splat)(1) / sum, y);
     }
 }
@@ -260,19 +324,38 @@ FNN_INLINE void FN(short_statistics)(int count, ptrdiff_t n, const real *x, real
     FN(store_rows)(sum, all, count);
 }
 
-/* The same for any number of any rows, best no more than row_block. */
-FNN_INLINE void FN(row_statistics)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *most,
-                                   real *sum) {
+/* sum[i] = sum_j exp(x[i][j] - shift[i]) of rows of any length. Asks for what lies `ahead` elements
+ * further on; sum has room for a multiple of SHORT_ROWS. */
+static FNN_NOINLINE void FN(row_sums)(ptrdiff_t rows, ptrdiff_t n, const real *x, const real *shift,
+                                      real *sum, ptrdiff_t ahead) {
+    vec v[FN(SHORT_ROWS)] = {FN(zero)()};
+    for (ptrdiff_t i = 0; i < rows; i += FN(SHORT_ROWS)) {
+        for (ptrdiff_t k = 0; k < fnn_min(rows - i, FN(SHORT_ROWS)); k++)
+            v[k] = FN(lanes_exponentials)(n, x + (i + k) * n, FN(splat)(shift[i + k]), ahead);
+        FN(fold_rows)(v, FN(SHORT_ROWS), 0);
+        FN(store_rows)(sum + i, v, FN(SHORT_ROWS));
+    }
+}
+
+/* The same with the largest of each row, best of no more rows than row_block; most has as much
+ * room. */
+static FNN_NOINLINE void FN(row_statistics)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *most,
+                                            real *sum) {
     ptrdiff_t i = 0;
-    if (n > LANES) {
-        for (; i < rows; i++) most[i] = FN(row_largest)(n, x + i * n)[0];
-        for (i = 0; i < rows; i++)
-            sum[i] = FN(row_exponentials)(n, x + i * n, FN(splat)(most[i]), NULL)[0];
+    if (n <= LANES) {
+        for (; i + FN(SHORT_ROWS) <= rows; i += FN(SHORT_ROWS))
+            FN(short_statistics)(FN(SHORT_ROWS), n, x + i * n, most + i, sum + i);
+        for (; i < rows; i++) FN(short_statistics)(1, n, x + i * n, most + i, sum + i);
         return;
     }
-    for (; i + FN(SHORT_ROWS) <= rows; i += FN(SHORT_ROWS))
-        FN(short_statistics)(FN(SHORT_ROWS), n, x + i * n, most + i, sum + i);
-    for (; i < rows; i++) FN(short_statistics)(1, n, x + i * n, most + i, sum + i);
+    vec v[FN(SHORT_ROWS)] = {FN(zero)()};
+    for (; i < rows; i += FN(SHORT_ROWS)) {
+        for (ptrdiff_t k = 0; k < fnn_min(rows - i, FN(SHORT_ROWS)); k++)
+            v[k] = FN(lanes_largest)(n, x + (i + k) * n);
+        FN(fold_rows)(v, FN(SHORT_ROWS), 1);
+        FN(store_rows)(most + i, v, FN(SHORT_ROWS));
+    }
+    FN(row_sums)(rows, n, x, most, sum, rows * n);
 }
 
 static FNN_NOINLINE void FN(log_softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {

@@ -94,6 +94,21 @@ def test_cross_entropy(case, isa, dtype):
     assert not got[ignored].any()
 
 
+@pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("classes", [5, 21, 70])
+def test_special_logits_stay_in_their_rows(classes, special, isa, dtype):
+    logits = np.zeros((11, classes), dtype)
+    logits[2, 3] = logits[4] = logits[9, classes - 1] = special
+    logits[7] = special
+    target = np.arange(11) % classes
+    target[7] = -100
+    got = native.cross_entropy(logits, target, None, -100, 0.0, "none")
+    want = reference.cross_entropy(*in_float64(logits), target, None, -100, 0.0, "none")
+    for name, ours, theirs in zip(("loss", "log-sum-exp"), got, want, strict=False):
+        assert_close(ours, theirs, 30 * eps(dtype), name)
+    assert got[0][7] == 0
+
+
 @pytest.mark.parametrize("label", [-1, 12, -101, 2**40])
 def test_labels_out_of_range(label, isa, dtype):
     target = np.array([1, label, -100, 3])
