@@ -404,6 +404,17 @@ POOL = (
     *(PoolCase((1, 2, 4, w)) for w in (2, 3, 8, 15, 16, 17, 32, 33, 64, 65)),
     *(PoolCase((2, 3, 7, w), (3, 3), (1, 1), (1, 1)) for w in (3, 8, 9, 16, 17, 33)),
     *(PoolCase((2, 3, 7, w), (3, 3), (2, 2)) for w in (3, 4, 15, 16, 17, 18, 33, 34, 35, 67)),
+    *(PoolCase((2, 2, h, w), (3, 3), (2, 2), (1, 1)) for h in (16, 37) for w in (31, 32, 34, 65)),
+    PoolCase((1, 2, 41, 18), (3, 3), (1, 1), (1, 1)), PoolCase((2, 2, 35, 35), padding=(1, 1)),
+    PoolCase((1, 2, 39, 20), (5, 4), (3, 3), (2, 2)),
+    PoolCase((1, 2, 24, 7), (5, 5), (1, 1), (2, 2)),
+    # planes side by side in the lanes: whole and left over, rows at a time, windows of one row
+    *(PoolCase((1, n, 7, 8), (3, 3), (2, 2), (1, 1)) for n in (15, 16, 17, 33)),
+    PoolCase((1, 17, 14, 15), (3, 3), (1, 1), (1, 1)), PoolCase((1, 16, 7, 7), (7, 7), (7, 7)),
+    PoolCase((3, 11, 3, 3), (3, 3), (1, 1), (1, 1)), PoolCase((1, 18, 9, 5), (3, 3), (2, 2)),
+    PoolCase((1, 19, 50, 45), (5, 4), (3, 2), (2, 1)), PoolCase((1, 16, 15, 112), (7, 7), (7, 7)),
+    PoolCase((1, 16, 3, 250), (3, 3), (1, 1), (1, 1)), PoolCase((1, 16, 9, 500), (3, 3), (3, 3)),
+    PoolCase((2, 9, 6, 7), (3, 2), (1, 3)), PoolCase((1, 16, 5, 6), padding=(1, 1), ceil_mode=True),
     PoolCase((2, 2, 5, 33)), PoolCase((1, 2, 70, 9)), PoolCase((1, 2, 71, 12), (3, 3), (2, 2)),
     PoolCase((2, 3, 9, 10), (3, 3), (2, 2), (1, 1)), PoolCase((1, 1, 7, 3), (3, 3), (2, 2), (1, 1)),
     PoolCase((1, 1, 6, 7), (3, 2), (1, 3)),
@@ -417,6 +428,9 @@ POOL = (
 MAX_POOL = (
     *POOL,
     PoolCase((1, 2, 9, 17), (3, 3), (1, 1), (1, 1), (2, 3)),
+    PoolCase((1, 20, 9, 17), (3, 3), (1, 1), (1, 1), (2, 3)),
+    PoolCase((1, 16, 8, 9), (2, 2), (1, 1), (1, 1), (3, 2)),
+    PoolCase((1, 16, 1, 9), (2, 2), (1, 1), (1, 0), (2, 1)),
     PoolCase((1, 2, 9, 10), (2, 2), (2, 2), (1, 1), (3, 2), ceil_mode=True),
     PoolCase((1, 2, 1, 9), (2, 2), (1, 1), (1, 0), (2, 1)),  # windows with nothing in them
 )
@@ -424,6 +438,10 @@ MAX_POOL = (
 AVG_POOL = (
     *POOL,
     PoolCase((2, 2, 9, 10), (3, 3), (2, 2), (1, 1), count_include_pad=False),
+    PoolCase((2, 9, 9, 10), (3, 3), (2, 2), (1, 1), count_include_pad=False),
+    PoolCase((1, 16, 7, 8), (3, 3), (2, 3), (1, 1), (1, 1), True, False),
+    PoolCase((1, 16, 7, 8), (3, 2), (2, 2), ceil_mode=True, divisor=-2),
+    PoolCase((1, 17, 41, 40), (3, 3), (2, 2), (1, 1), divisor=5),
     PoolCase((1, 2, 7, 8), (3, 3), (2, 3), (1, 1), (1, 1), True, False),
     PoolCase((1, 2, 7, 8), (3, 3), (2, 2), (1, 1), divisor=5),
     PoolCase((1, 2, 7, 8), (3, 2), (2, 2), ceil_mode=True, divisor=-2),

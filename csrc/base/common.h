@@ -7,6 +7,8 @@
 
 #define FNN_INLINE static inline __attribute__((always_inline))
 #define FNN_NOINLINE __attribute__((noinline))
+/* Compiled for size: what runs at the sides of planes only. */
+#define FNN_SMALL __attribute__((noinline, cold))
 #define FNN_UNUSED __attribute__((unused))
 #define FNN_LIKELY(x) __builtin_expect(!!(x), 1)
 #define FNN_UNLIKELY(x) __builtin_expect(!!(x), 0)

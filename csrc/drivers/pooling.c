@@ -7,6 +7,9 @@
 /* Taps and elements a task looks at, and the number from which tasks go to other threads. */
 enum { TASK_SIZE = 32768, PARALLEL_SIZE = 65536 };
 
+/* Planes that kernels take side by side. */
+enum { MOST_LANES = 16 };
+
 /* Elements of a gradient that meet their gate at once. */
 enum { GATED_SIZE = 4096 };
 
@@ -20,6 +23,7 @@ static pool_plan plan_pool(const fnn_ctx *ctx, const fnn_pool_shape *shape, int 
     const ptrdiff_t taps = shape->p * shape->q * shape->r * shape->s;
     const ptrdiff_t plane = fnn_max(1, taps + shape->h * shape->w);
     pool_plan plan = {fnn_max(1, TASK_SIZE / plane), shape->p, 1, 0, 1};
+    if (shape->planes >= MOST_LANES) plan.planes = fnn_round_up(plan.planes, MOST_LANES);
     if (split_rows && plane > TASK_SIZE) {
         plan.rows = fnn_max(1, TASK_SIZE / (plane / fnn_max(1, shape->p)));
         plan.row_blocks = fnn_ceil_div(shape->p, plan.rows);

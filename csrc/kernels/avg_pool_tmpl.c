@@ -1,26 +1,7 @@
 /* The average pooling kernels; contracts in kernels/pool.h. */
 
-/* How many taps a window that starts at `start` divides by, in one direction. */
-FNN_INLINE ptrdiff_t FN(tap_count)(ptrdiff_t start, ptrdiff_t taps, ptrdiff_t size, ptrdiff_t pad,
-                                   int count_pad) {
-    const ptrdiff_t end = fnn_min(start + taps, size + pad);
-    if (count_pad) return end - start;
-    return fnn_min(end, size) - fnn_max(start, 0);
-}
-
-/* The divisor of outputs in a row of windows `rows` tall (as tap_count has it). */
-FNN_INLINE real FN(divisor)(const fnn_pool_shape *s, ptrdiff_t rows, ptrdiff_t q) {
-    if (s->divisor_override) return (real)s->divisor_override;
-    return (real)(rows * FN(tap_count)(q * s->stride_w - s->pad_w, s->s, s->w, s->pad_w,
-                                       s->count_include_pad));
-}
-
-/* Whether that of windows inside the plane is among those of FN(division). */
-FNN_INLINE int FN(divides_evenly)(const fnn_pool_shape *s) {
-    return s->divisor_override >= 0 && s->divisor_override <= FN(MOST_TAPS);
-}
-
-/* n neighbouring inner outputs: taps from x on, in rows w apart. */
+/* n neighbouring inner outputs: taps from x on, in rows w apart; the literals `step` and `whole` as
+ * for load_strided. */
 FNN_INLINE void FN(avg_vector)(const fnn_pool_shape *s, const real *x, ptrdiff_t readable,
                                ptrdiff_t rows, ptrdiff_t n, int step, int whole, real divisor,
                                real *y) {
@@ -33,6 +14,40 @@ FNN_INLINE void FN(avg_vector)(const fnn_pool_shape *s, const real *x, ptrdiff_t
         FN(store)(y, sum);
     else
         FN(store_m)(y, sum, FN(mask)(n));
+}
+
+/* A row of outputs: `rows` rows of taps are inside the plane, the first at x; they count as
+ * `height`. */
+typedef struct FN(avg_line) {
+    const real *x;
+    ptrdiff_t readable, rows, height;
+    real *y;
+} FN(avg_line);
+
+/* Outputs [from, to), whose windows are inside the plane in width. */
+FNN_INLINE void FN(avg_vectors)(const fnn_pool_shape *s, const FN(avg_line) *line, ptrdiff_t from,
+                                ptrdiff_t to, int step) {
+    const ptrdiff_t reach = (line->rows - 1) * s->w + s->s - 1 + step * LANES;
+    for (ptrdiff_t q = from; q < to; q += LANES) {
+        const ptrdiff_t n = fnn_min(LANES, to - q), column = q * s->stride_w - s->pad_w;
+        const real divisor = FN(divisor)(s, line->height, q);
+        if (step && column + reach <= line->readable)
+            FN(avg_vector)(s, line->x + column, line->readable - column, line->rows, n, step, 1,
+                           divisor, line->y + q);
+        else
+            FN(avg_vector)(s, line->x + column, line->readable - column, line->rows, n, step, 0,
+                           divisor, line->y + q);
+    }
+}
+
+static FNN_NOINLINE void FN(avg_middle)(const fnn_pool_shape *s, const FN(avg_line) *line,
+                                        ptrdiff_t from, ptrdiff_t to) {
+    if (s->stride_w == 1)
+        FN(avg_vectors)(s, line, from, to, 1);
+    else if (s->stride_w == 2)
+        FN(avg_vectors)(s, line, from, to, 2);
+    else
+        FN(avg_vectors)(s, line, from, to, 0);
 }
 
 /* `rows` rows of n outputs of 2x2 or 3x3 windows from x on. */
@@ -175,39 +190,27 @@ typedef struct FN(avg_inner) {
     ptrdiff_t column0, column1, row0, row1;
 } FN(avg_inner);
 
-/* Row p; `step` is a literal as for load_strided. Inner outputs of rows that are `done` are. */
-FNN_INLINE void FN(avg_row)(const fnn_pool_shape *s, const FN(avg_inner) *inner, ptrdiff_t p,
-                            int done, const real *x, ptrdiff_t readable, real *y, int step) {
+/* Row p: outputs inside the plane in width, those at the `sides`, or both. */
+FNN_INLINE void FN(avg_row)(const fnn_pool_shape *s, const FN(avg_inner) *in, ptrdiff_t p,
+                            int inner, int sides, const real *x, ptrdiff_t readable, real *y) {
     const ptrdiff_t top = p * s->stride_h - s->pad_h;
     const ptrdiff_t r0 = fnn_max(top, 0), rows = fnn_max(0, fnn_min(top + s->r, s->h) - r0);
     const ptrdiff_t height = FN(tap_count)(top, s->r, s->h, s->pad_h, s->count_include_pad);
     real *out = y + p * s->q;
-    for (ptrdiff_t q = 0; q < s->q;) {
-        if (done && q == inner->column0) {
-            q = inner->column1;
-            continue;
-        }
-        const ptrdiff_t column = q * s->stride_w - s->pad_w;
-        const real divisor = FN(divisor)(s, height, q);
-        if (q < inner->column0 || q >= inner->column1) {
-            const ptrdiff_t c = fnn_max(column, 0);
-            const ptrdiff_t n = fnn_max(0, fnn_min(column + s->s, s->w) - c);
-            out[q++] = FN(avg_single)(x + r0 * s->w + c, s->w, rows, n, divisor);
-            continue;
-        }
-        const ptrdiff_t n = fnn_min(LANES, inner->column1 - q), first = r0 * s->w + column;
-        const ptrdiff_t last = first + (rows - 1) * s->w + s->s - 1;
-        if (step && last + step * LANES <= readable)
-            FN(avg_vector)(s, x + first, readable - first, rows, n, step, 1, divisor, out + q);
-        else
-            FN(avg_vector)(s, x + first, readable - first, rows, n, step, 0, divisor, out + q);
-        q += n;
+    for (ptrdiff_t q = 0; sides && q < s->q; q++) {
+        if (q == in->column0) q = in->column1;
+        if (q == s->q) break;
+        const ptrdiff_t column = q * s->stride_w - s->pad_w, c = fnn_max(column, 0);
+        const ptrdiff_t n = fnn_max(0, fnn_min(column + s->s, s->w) - c);
+        out[q] = FN(avg_single)(x + r0 * s->w + c, s->w, rows, n, FN(divisor)(s, height, q));
     }
+    const FN(avg_line) line = {x + r0 * s->w, readable - r0 * s->w, rows, height, out};
+    if (inner) FN(avg_middle)(s, &line, in->column0, in->column1);
 }
 
 /* Rows [from, to) of all planes; `square`: 2 or 3 for square windows of stride 2, else 0. */
 FNN_INLINE void FN(avg_planes)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdiff_t from,
-                               ptrdiff_t to, const real *x, ptrdiff_t readable, real *y, int step,
+                               ptrdiff_t to, const real *x, ptrdiff_t readable, real *y,
                                int square) {
     const ptrdiff_t size = s->h * s->w;
     FN(avg_inner) inner;
@@ -216,32 +219,29 @@ FNN_INLINE void FN(avg_planes)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdif
     const ptrdiff_t column = inner.column0, n = inner.column1 - column;
     const ptrdiff_t row0 = fnn_max(inner.row0, from);
     const ptrdiff_t row1 = square && n > 0 ? fnn_max(row0, fnn_min(inner.row1, to)) : row0;
-    if (step == 0 && n < LANES / 2) inner.column1 = column;
-    const int sides = n < s->q, others = sides || row0 > from || row1 < to;
+    if (s->stride_w > 2 && n < LANES / 2) inner.column1 = column;
+    const int sides = inner.column1 - column < s->q, others = row0 > from || row1 < to;
     ptrdiff_t count;
     for (ptrdiff_t i = 0; i < planes; i += count) {
         const ptrdiff_t left = readable - i * size;
         ptrdiff_t safe = row1;
         count = 1;
         if (row0 < row1) { /* planes with others behind them at once */
-            count = FN(whole_planes)(s, planes - i, left, row1, column, n, step, square);
+            count = FN(whole_planes)(s, planes - i, left, row1, column, n, 2, square);
             if (count == 0) {
                 count = 1;
-                safe = fnn_max(row0, FN(safe_rows)(s, left, row1, column, n, step, square));
+                safe = fnn_max(row0, FN(safe_rows)(s, left, row1, column, n, 2, square));
             }
             if (row0 < safe)
                 FN(avg_quick)(s, count, row0, safe, column, n, x + i * size, y + i * s->p * s->q);
         }
-        if (safe == row1 && row0 < row1 && !others) continue;
+        if (safe == row1 && row0 < row1 && !others && !sides) continue;
         for (ptrdiff_t k = i; k < i + count; k++) {
             for (ptrdiff_t p = from; p < to; p++) {
-                const int done = row0 <= p && p < safe;
-                if (done && !sides) {
-                    p = safe - 1;
-                    continue;
-                }
-                FN(avg_row)(s, &inner, p, done, x + k * size, readable - k * size,
-                            y + k * s->p * s->q, step);
+                const int middle = p < row0 || p >= safe;
+                if (middle || sides)
+                    FN(avg_row)(s, &inner, p, middle, sides, x + k * size, readable - k * size,
+                                y + k * s->p * s->q);
             }
         }
     }
@@ -250,9 +250,8 @@ FNN_INLINE void FN(avg_planes)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdif
 static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t planes, ptrdiff_t from,
                                       ptrdiff_t to, const real *x, ptrdiff_t readable, real *y) {
     const int even = FN(divides_evenly)(shape);
-    const int square = even && shape->r == shape->s && (shape->r == 2 || shape->r == 3)
-                           ? (int)shape->r
-                           : 0;
+    const int two_or_three = shape->r == shape->s && (shape->r == 2 || shape->r == 3);
+    const int square = even && two_or_three && shape->stride_w == 2 ? (int)shape->r : 0;
 #if FNN_BUNDLES
     if (even && from == 0 && to == shape->p) {
         const ptrdiff_t whole = FN(avg_short)(shape, planes, x, readable, y);
@@ -263,12 +262,16 @@ static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t pla
         y += whole * shape->p * shape->q;
     }
 #endif
-    if (shape->stride_w == 1)
-        FN(avg_planes)(shape, planes, from, to, x, readable, y, 1, 0);
-    else if (shape->stride_w == 2)
-        FN(avg_planes)(shape, planes, from, to, x, readable, y, 2, square);
-    else
-        FN(avg_planes)(shape, planes, from, to, x, readable, y, 0, 0);
+#if FNN_POOL_LANES
+    if (planes >= LANES && FN(means_in_lanes)(shape, square)) {
+        for (ptrdiff_t done = 0; done < planes; done += LANES) {
+            const ptrdiff_t i = fnn_min(done, planes - LANES);
+            FN(avg_lanes)(shape, from, to, x + i * shape->h * shape->w, y + i * shape->p * shape->q);
+        }
+        return;
+    }
+#endif
+    FN(avg_planes)(shape, planes, from, to, x, readable, y, square);
 }
 
 /* row[q stride_w + column] += share[q] for the outputs q < n whose tap is inside the row. */
@@ -331,6 +334,15 @@ static FNN_NOINLINE void FN(avg_pool_backward)(const fnn_pool_shape *s, ptrdiff_
         FN(spread_means)(s, planes, FN(divisor)(s, s->r, 0), dy, dx);
         return;
     }
+#if FNN_POOL_LANES
+    if (planes >= LANES && FN(spreads_in_lanes)(s)) {
+        for (ptrdiff_t done = 0; done < planes; done += LANES) {
+            const ptrdiff_t i = fnn_min(done, planes - LANES);
+            FN(avg_lanes_backward)(s, dy + i * s->p * s->q, dx + i * s->h * s->w);
+        }
+        return;
+    }
+#endif
     for (; planes > 0; planes--, dy += s->p * s->q, dx += s->h * s->w)
         FN(avg_plane_backward)(s, dy, dx);
 }

@@ -31,6 +31,7 @@
 #include "kernels/pool_tmpl.c"
 #include "kernels/pool_bundle_tmpl.h"
 #include "kernels/max_pool_tmpl.c"
+#include "kernels/pool_lanes_tmpl.c"
 #include "kernels/max_pool_quick_tmpl.c"
 #include "kernels/pool_spread_tmpl.c"
 #include "kernels/pool_spread_short_tmpl.c"

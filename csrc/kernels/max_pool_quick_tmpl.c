@@ -273,20 +273,20 @@ FNN_INLINE int FN(quick)(int kind, const FN(max_window) *window, ptrdiff_t p0, p
     return FN(quick_dense_3x3)(window, p0, p1, q, n);
 }
 
-/* Row p of outputs by the book, the inner ones [inner0, inner1) too unless they are `done`; the
- * window's y and index are the plane's. */
-static FNN_NOINLINE void FN(max_row)(const FN(max_window) *plane, ptrdiff_t p, ptrdiff_t inner0,
-                                     ptrdiff_t inner1, int done) {
+/* Row p of outputs by the book: the inner ones [inner0, inner1) and those at the `sides`, or one of
+ * both; the window's y and index are the plane's. */
+static FNN_SMALL void FN(max_row)(const FN(max_window) *plane, ptrdiff_t p, ptrdiff_t inner0,
+                                     ptrdiff_t inner1, int inner, int sides) {
     const fnn_pool_shape *s = plane->shape;
     FN(max_window) window = *plane;
     window.y += p * s->q;
     if (window.index) window.index += p * s->q;
     window.top = p * s->stride_h - s->pad_h;
     FN(inside)(window.top, s->r, s->dilation_h, s->h, &window.r0, &window.r1);
-    if (window.r0 == window.r1) inner0 = inner1 = 0;
-    for (ptrdiff_t q = 0; q < inner0; q++) FN(max_single)(&window, q);
-    if (!done && inner0 < inner1) FN(max_inner)(&window, inner0, inner1);
-    for (ptrdiff_t q = inner1; q < s->q; q++) FN(max_single)(&window, q);
+    if (window.r0 == window.r1) inner0 = inner1 = 0, sides = 1;
+    for (ptrdiff_t q = 0; sides && q < inner0; q++) FN(max_single)(&window, q);
+    if (inner && inner0 < inner1) FN(max_inner)(&window, inner0, inner1);
+    for (ptrdiff_t q = inner1; sides && q < s->q; q++) FN(max_single)(&window, q);
 }
 
 /* Rows [from, to) of all planes. */
@@ -296,23 +296,29 @@ FNN_INLINE void FN(max_rows)(FN(max_window) plane, ptrdiff_t planes, ptrdiff_t f
     ptrdiff_t inner0, inner1, full0, inside;
     FN(inner_columns)(s, &inner0, &inner1);
     FN(inner_rows)(s, &full0, &inside);
+    full0 = fnn_max(full0, from);
     inside = fnn_min(inside, to);
     /* lanes filled one by one pay only if most are used */
     if (s->stride_w > 2 && inner1 - inner0 < LANES / 2) inner1 = inner0;
     const int sides = inner0 > 0 || inner1 < s->q;
+    const int down = sides && inside - full0 >= FN(ROWS_DOWN) && s->s < FN(WIDE_WINDOW);
     for (; planes > 0; planes--) {
         const ptrdiff_t full1 =
             kind && inner0 < inner1
                 ? FN(safe_rows)(s, plane.readable, inside, inner0, inner1 - inner0, step, (int)s->r)
                 : 0;
+        for (ptrdiff_t q = inner0 > 0 ? 0 : inner1; down && q < s->q;
+             q = q + 1 == inner0 ? inner1 : q + 1)
+            FN(max_down)(&plane, full0, inside - full0, q);
         for (ptrdiff_t p = from, rows; p < to; p += rows) {
             const int quick = full0 <= p && p < full1;
             rows = quick ? fnn_min(FN(QUICK_ROWS), full1 - p) : 1;
             const int done =
                 quick && FN(quick)(kind, &plane, p, p + rows, inner0, inner1 - inner0);
-            if (done && !sides) continue;
+            const int left = sides && !(down && full0 <= p && p < inside);
+            if (done && !left) continue;
             for (ptrdiff_t i = p; i < p + rows; i++)
-                FN(max_row)(&plane, i, inner0, inner1, done);
+                FN(max_row)(&plane, i, inner0, inner1, !done, left);
         }
         plane.x += s->h * s->w;
         plane.readable -= s->h * s->w;
@@ -361,7 +367,7 @@ FNN_INLINE vec FN(max_bundles)(const FN(bundle) *plan, int more, int indexed, pt
 }
 
 /* Rows [p, p + rows) of a run of planes by the book. */
-static FNN_NOINLINE void FN(max_by_book)(const fnn_pool_shape *s, ptrdiff_t p, ptrdiff_t rows,
+static FNN_SMALL void FN(max_by_book)(const fnn_pool_shape *s, ptrdiff_t p, ptrdiff_t rows,
                                          const real *x, ptrdiff_t readable, real *y,
                                          int32_t *index) {
     for (; rows > 0; rows--, p++) {
@@ -369,7 +375,7 @@ static FNN_NOINLINE void FN(max_by_book)(const fnn_pool_shape *s, ptrdiff_t p, p
         const FN(max_window) window = {s, x + plane * s->h * s->w,
                                        readable - plane * s->h * s->w, 0, 0, 0, y + outputs,
                                        index ? index + outputs : NULL};
-        FN(max_row)(&window, p - plane * s->p, 0, s->q, 0);
+        FN(max_row)(&window, p - plane * s->p, 0, s->q, 1, 1);
     }
 }
 
@@ -408,6 +414,15 @@ static FNN_NOINLINE void FN(max_pool)(const fnn_pool_shape *s, ptrdiff_t planes,
     FN(max_window) window = {s, x, readable, 0, 0, 0, y, index};
 #if FNN_BUNDLES
     if (from == 0 && to == s->p && FN(max_short)(s, planes, x, readable, y, index)) return;
+#endif
+#if FNN_POOL_LANES
+    if (planes >= LANES && FN(goes_in_lanes)(s, FN(quick_kind)(s))) {
+        for (ptrdiff_t done = 0; done < planes; done += LANES) {
+            const ptrdiff_t i = fnn_min(done, planes - LANES), out = i * s->p * s->q;
+            FN(max_lanes)(s, from, to, x + i * s->h * s->w, y + out, index ? index + out : NULL);
+        }
+        return;
+    }
 #endif
     FN(max_rows)(window, planes, from, to);
 }

@@ -26,8 +26,6 @@ FNN_INLINE void FN(store_outputs)(real *y, int32_t *index, vec most, ivec at, pt
     if (index) FN(store_index)(index, at, n);
 }
 
-FNN_INLINE ivec FN(iselect)(ivec c, ivec a, ivec b) { return (c & a) | (~c & b); }
-
 /* The windows of one row of outputs: they start at line `top`, and their rows [r0, r1) are
  * inside the plane. y and index are that row's. */
 typedef struct FN(max_window) {
@@ -38,6 +36,14 @@ typedef struct FN(max_window) {
     real *y;
     int32_t *index;
 } FN(max_window);
+
+/* Takes the next tap of LANES windows, v at the positions `here`: of equals the first stays, of NaNs
+ * the last one does. */
+FNN_INLINE void FN(take_taps)(vec v, ivec here, vec *most, ivec *at) {
+    const FN(cond) take = FN(above)(v, *most) | FN(unlike)(v, v);
+    *most = FN(where)(take, v, *most);
+    *at = FN(iwhere)(take, here, *at);
+}
 
 /* n inner outputs from q on. */
 FNN_INLINE void FN(max_vector)(const FN(max_window) *window, ptrdiff_t q, ptrdiff_t n, int step,
@@ -53,9 +59,7 @@ FNN_INLINE void FN(max_vector)(const FN(max_window) *window, ptrdiff_t q, ptrdif
                 (window->top + r * s->dilation_h) * s->w + column + k * s->dilation_w;
             const vec v = FN(load_strided)(window->x + here, window->readable - here, s->stride_w,
                                            step, whole);
-            const ivec take = (v > most) | (v != v);
-            most = FN(select)(take, v, most);
-            at = FN(iselect)(take, lanes + (FN(lane_int))here, at);
+            FN(take_taps)(v, lanes + (FN(lane_int))here, &most, &at);
         }
     }
     FN(store_outputs)(window->y + q, window->index ? window->index + q : NULL, most, at, n);
@@ -75,7 +79,7 @@ FNN_INLINE void FN(max_vectors)(const FN(max_window) *window, ptrdiff_t from, pt
     }
 }
 
-static FNN_NOINLINE void FN(max_inner)(const FN(max_window) *window, ptrdiff_t from, ptrdiff_t to) {
+static FNN_SMALL void FN(max_inner)(const FN(max_window) *window, ptrdiff_t from, ptrdiff_t to) {
     if (window->shape->stride_w == 1)
         FN(max_vectors)(window, from, to, 1);
     else if (window->shape->stride_w == 2)
@@ -94,7 +98,7 @@ FNN_INLINE void FN(take_tap)(real v, ptrdiff_t here, real *most, ptrdiff_t *at) 
 }
 
 /* Columns [c0, c1) of the window's rows, lanes along them. */
-static FNN_NOINLINE void FN(max_wide)(const FN(max_window) *window, ptrdiff_t c0, ptrdiff_t c1,
+static FNN_SMALL void FN(max_wide)(const FN(max_window) *window, ptrdiff_t c0, ptrdiff_t c1,
                                       real *most, ptrdiff_t *at) {
     const fnn_pool_shape *s = window->shape;
     for (ptrdiff_t c = c0; c < c1; c += LANES) {
@@ -106,16 +110,14 @@ static FNN_NOINLINE void FN(max_wide)(const FN(max_window) *window, ptrdiff_t c0
         for (ptrdiff_t r = window->r0; r < window->r1; r++) {
             const ptrdiff_t row = (window->top + r * s->dilation_h) * s->w;
             const vec v = FN(load_m)(window->x + row + c, m);
-            const ivec take = (v > best) | (v != v);
-            best = FN(select)(take, v, best);
-            where = FN(iselect)(take, lanes + (FN(lane_int))row, where);
+            FN(take_taps)(v, lanes + (FN(lane_int))row, &best, &where);
         }
         for (ptrdiff_t i = 0; i < n; i++) FN(take_tap)(best[i], where[i], most, at);
     }
 }
 
 /* Output q, wherever its window lies. */
-static FNN_NOINLINE void FN(max_single)(const FN(max_window) *window, ptrdiff_t q) {
+static FNN_SMALL void FN(max_single)(const FN(max_window) *window, ptrdiff_t q) {
     const fnn_pool_shape *s = window->shape;
     const ptrdiff_t column = q * s->stride_w - s->pad_w;
     ptrdiff_t k0, k1;
@@ -138,4 +140,33 @@ static FNN_NOINLINE void FN(max_single)(const FN(max_window) *window, ptrdiff_t 
         }
     window->y[q] = most;
     if (window->index) window->index[q] = (int32_t)at;
+}
+
+/* Output q of `rows` rows from p on whose windows are inside the plane in height: lanes are rows.
+ * The window's y and index are the plane's. */
+static FNN_SMALL void FN(max_down)(const FN(max_window) *plane, ptrdiff_t p, ptrdiff_t rows,
+                                      ptrdiff_t q) {
+    const fnn_pool_shape *s = plane->shape;
+    const ptrdiff_t column = q * s->stride_w - s->pad_w, down = s->stride_h * s->w;
+    const ivec lanes = FN(lane_numbers)((FN(lane_int))down);
+    ptrdiff_t k0, k1;
+    FN(inside)(column, s->s, s->dilation_w, s->w, &k0, &k1);
+    for (; rows > 0; rows -= LANES, p += LANES) {
+        const ptrdiff_t n = fnn_min(rows, LANES), out = p * s->q + q;
+        const ptrdiff_t corner = (p * s->stride_h - s->pad_h) * s->w + column;
+        vec most = FN(splat)((real)-INFINITY);
+        ivec at = lanes + (FN(lane_int))(corner + k0 * s->dilation_w);
+        if (k0 == k1) at = (ivec){0} - 1;
+        for (ptrdiff_t r = 0; r < s->r; r++) {
+            for (ptrdiff_t k = k0; k < k1; k++) {
+                const ptrdiff_t here = corner + r * s->dilation_h * s->w + k * s->dilation_w;
+                const vec v = FN(load_down)(plane->x + here, n, down);
+                FN(take_taps)(v, lanes + (FN(lane_int))here, &most, &at);
+            }
+        }
+        for (ptrdiff_t i = 0; i < n; i++) {
+            plane->y[out + i * s->q] = most[i];
+            if (plane->index) plane->index[out + i * s->q] = (int32_t)at[i];
+        }
+    }
 }

@@ -142,3 +142,33 @@ FNN_INLINE vec FN(divided)(vec v, const FN(division) *d, int exact) {
 
 /* Windows from which one output is done along its rows instead of tap by tap. */
 enum { FN(WIDE_WINDOW) = 8 };
+
+/* Outputs at the sides go by vectors down the rows unless there are fewer rows than this. */
+enum { FN(ROWS_DOWN) = 4 };
+
+/* p[0], p[step] ... p[(n - 1) step]; the other lanes are 0. */
+static FNN_NOINLINE FNN_UNUSED vec FN(load_down)(const real *p, ptrdiff_t n, ptrdiff_t step) {
+    real lane[LANES] = {0};
+    for (ptrdiff_t i = 0; i < n; i++) lane[i] = p[i * step];
+    return FN(load)(lane);
+}
+
+/* How many taps a window that starts at `start` divides by, in one direction. */
+FNN_INLINE ptrdiff_t FN(tap_count)(ptrdiff_t start, ptrdiff_t taps, ptrdiff_t size, ptrdiff_t pad,
+                                   int count_pad) {
+    const ptrdiff_t end = fnn_min(start + taps, size + pad);
+    if (count_pad) return end - start;
+    return fnn_min(end, size) - fnn_max(start, 0);
+}
+
+/* The divisor of outputs in a row of windows `rows` tall (as tap_count has it). */
+FNN_INLINE real FN(divisor)(const fnn_pool_shape *s, ptrdiff_t rows, ptrdiff_t q) {
+    if (s->divisor_override) return (real)s->divisor_override;
+    return (real)(rows * FN(tap_count)(q * s->stride_w - s->pad_w, s->s, s->w, s->pad_w,
+                                       s->count_include_pad));
+}
+
+/* Whether that of windows inside the plane is among those of FN(division). */
+FNN_INLINE int FN(divides_evenly)(const fnn_pool_shape *s) {
+    return s->divisor_override >= 0 && s->divisor_override <= FN(MOST_TAPS);
+}
