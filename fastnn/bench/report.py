@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from .limits import limit
+from .limits import level, limit
 from .results import OWN, SELF, Result, Run
 
 __all__ = ["FOOTNOTE", "Table", "duration"]
 
 FOOTNOTE = (
     "Ratios: the peer's shortest time over fastnn's; above 1 fastnn is faster. * the peer's"
-    " channels_last layout was its better one. GFLOP/s count the direct method's operations."
-    " limit: peak, or bytes over the bandwidth of the level that holds them, whichever binds; and"
-    " how many times longer the case takes."
+    " channels_last layout was its better one. GFLOP/s count the direct method's operations;"
+    " GB/s are bytes read plus written, and their share is of what a copy moves in the level that"
+    " holds them. limit: peak, the kernel's own operations, or bytes over the bandwidth of that"
+    " level, whichever binds; and how many times longer the case takes."
 )
 
 
@@ -40,14 +41,24 @@ class Table:
         self._labels = [label for label in labels if label not in (OWN, SELF)]
         self._bandwidth = bandwidth
 
+    def _rate(self, result: Result) -> list[str]:
+        """Operations a second and their share of the peak, else bytes and of what a copy moves."""
+        case, seconds = result.case, result.measurements[OWN].best
+        if case.flops:
+            rate = case.flops / seconds
+            return [f"{rate / 1e9:.1f}", f"{rate / result.peak:.0%}"]
+        if case.reads + case.writes:
+            rate = (case.reads + case.writes) / seconds
+            return [f"{rate / 1e9:.1f} GB/s", f"{rate / level(case, self._bandwidth)['copy']:.0%}"]
+        return ["", ""]
+
     def _cells(self, result: Result) -> list[str]:
         """Case, min, median, rate, share of peak, limit, distance, then the peers."""
         own = result.measurements[OWN]
-        rate = result.case.flops / own.best
         bound = limit(result.case, result.peak, self._bandwidth)
         cells = [f"{result.case.family} {result.case.name}"]
         cells += [duration(own.best), duration(own.median)]
-        cells += [f"{rate / 1e9:.1f}", f"{rate / result.peak:.0%}"] if rate else ["", ""]
+        cells += self._rate(result)
         cells += [bound.by, f"{own.best / bound.seconds:.2f}x"] if bound else ["", ""]
         for label in self._labels:
             measurement = result.measurements.get(label)

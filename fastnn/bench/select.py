@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .bandwidth import bandwidth_cases
 from .cases import FAMILIES, Case
 from .grid import grid_cases
 from .targets import targets, targets_avx2, targets_threads
@@ -12,6 +13,7 @@ __all__ = ["NAMES", "select", "shard"]
 
 _SOURCES: dict[str, Callable[[], list[Case]]] = {
     **{name: (lambda cases=cases: cases) for name, cases in FAMILIES.items()},  # type: ignore[misc]
+    "bandwidth": bandwidth_cases,
     "grid": grid_cases,
     "targets": targets,
     "targets_avx2": targets_avx2,

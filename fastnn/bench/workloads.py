@@ -12,8 +12,9 @@ import numpy as np
 from .cases import Case
 from .prepared import Array, Prepared, numpy_of, random_array, tensors
 from .workloads_conv import fastnn_conv, fastnn_each_algorithm, onnxruntime_conv, torch_conv
+from .workloads_kernel import fastnn_kernel
 from .workloads_net import compiled_net, fastnn_net, onnxruntime_net, torch_net
-from .workloads_stream import loss_step, optimiser_step, pool_step
+from .workloads_stream import loss_step, optimiser_step, pool_step, torch_pool_step
 
 __all__ = ["prepare"]
 
@@ -76,8 +77,10 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("fastnn", "elementwise"): _like_torch("fastnn", _torch_like_elementwise),
     ("torch", "elementwise"): _like_torch("torch", _torch_like_elementwise),
     ("numpy", "elementwise"): _numpy_elementwise,
-    **{(torch, "pool"): _like_torch(torch, pool_step) for torch in ("fastnn", "torch")},
+    ("fastnn", "pool"): _like_torch("fastnn", pool_step),
+    ("torch", "pool"): _like_torch("torch", torch_pool_step),
     **{(torch, "loss"): _like_torch(torch, loss_step) for torch in ("fastnn", "torch")},
+    ("fastnn", "kernel"): fastnn_kernel,
     ("fastnn", "optim"): _like_torch("fastnn", optimiser_step),
     ("torch", "optim"): _like_torch("torch", partial(optimiser_step, fused=True)),
     ("fastnn", "conv"): fastnn_conv,

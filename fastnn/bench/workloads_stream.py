@@ -9,11 +9,11 @@ import numpy as np
 
 from .prepared import Prepared, numpy_of, random_array, tensors
 
-__all__ = ["loss_step", "optimiser_step", "pool_step"]
+__all__ = ["loss_step", "optimiser_step", "pool_step", "torch_pool_step"]
 
 Params = dict[str, Any]
-#: Planes are this high and wide, rows of logits this long.
-PLANE, CLASSES = 32, 64
+#: Rows of logits are this long.
+CLASSES = 64
 
 
 def _gradient(x: Any, run: Callable[[], Any], grad: Any = None) -> Prepared:
@@ -29,12 +29,24 @@ def _gradient(x: Any, run: Callable[[], Any], grad: Any = None) -> Prepared:
 
 
 def pool_step(torch: Any, p: Params) -> Prepared:
-    """2x2 or 3x3 windows of stride 2, forward and backward."""
-    functional, k = torch.nn.functional, p["k"]
-    (x,) = tensors(torch, random_array(1, p["count"] // PLANE**2, PLANE, PLANE))
+    """Maxima or means of square windows, forward and backward."""
+    functional, how = torch.nn.functional, (p["k"], p["stride"], p["pad"])
+    (x,) = tensors(torch, random_array(p["n"], p["c"], p["size"], p["size"]))
     pool = functional.max_pool2d if p["op"] == "max" else functional.avg_pool2d
-    (grad,) = tensors(torch, random_array(*pool(x, k, 2).shape, seed=1))
-    return _gradient(x, lambda: pool(x, k, 2), grad)
+    (grad,) = tensors(torch, random_array(*pool(x, *how).shape, seed=1))
+    return _gradient(x, lambda: pool(x, *how), grad)
+
+
+def torch_pool_step(torch: Any, p: Params) -> Prepared:
+    """The same in both of PyTorch's layouts."""
+    prepared = pool_step(torch, p)
+    functional, how = torch.nn.functional, (p["k"], p["stride"], p["pad"])
+    x, last = random_array(p["n"], p["c"], p["size"], p["size"]), torch.channels_last
+    x = torch.tensor(x).contiguous(memory_format=last)
+    pool = functional.max_pool2d if p["op"] == "max" else functional.avg_pool2d
+    grad = torch.tensor(random_array(*pool(x, *how).shape, seed=1))
+    turned = _gradient(x, lambda: pool(x, *how), grad.contiguous(memory_format=last))
+    return Prepared({**prepared.variants, "channels_last": turned.variants[""]}, prepared.result)
 
 
 def loss_step(torch: Any, p: Params) -> Prepared:

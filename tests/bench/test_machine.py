@@ -14,8 +14,8 @@ BANDWIDTH = [
 ]
 
 
-def case(flops=0.0, reads=0.0, writes=0.0):
-    return Case("gemm", "case", "gemm", {}, flops, reads, writes)
+def case(flops=0.0, reads=0.0, writes=0.0, operations=0.0):
+    return Case("gemm", "case", "gemm", {}, flops, reads, writes, operations)
 
 
 def test_probe_measures_every_figure():
@@ -62,6 +62,8 @@ def test_cache_sizes_are_those_of_the_system(tmp_path):
         (case(reads=10_000.0, writes=8.0), (1000.8, "memory")),
         (case(flops=1000.0, reads=600.0, writes=10.0), (10.0, "peak")),
         (case(flops=1000.0, reads=600.0, writes=401.0), (1001 / 40, "L2")),
+        (case(operations=50.0, reads=200.0, writes=100.0), (16.0, "operations")),
+        (case(operations=50.0, reads=600.0, writes=401.0), (1001 / 40, "L2")),
     ],
 )
 def test_the_later_of_peak_and_bandwidth_is_the_limit(given, want):

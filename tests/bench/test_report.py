@@ -6,6 +6,7 @@ import math
 import pytest
 
 from fastnn.bench import figures
+from fastnn.bench.bandwidth import bandwidth_cases
 from fastnn.bench.grid import cells
 from fastnn.bench.grid_plot import pair_tables, save_heat_map
 from fastnn.bench.grid_report import geometric_mean, summary, worst_ratio
@@ -75,6 +76,13 @@ def test_table_has_all_that_a_row_needs():
     page = table.markdown(run).splitlines()
     assert "2 ms*, **2.00x** |" in page[2]
     assert page[0].count("|") == page[1].count("|") == page[2].count("|")
+
+
+def test_bytes_stand_where_no_operations_are_counted():
+    case = bandwidth_cases()[0]
+    moved = case.reads + case.writes
+    cells = Table(["fastnn"], BANDWIDTH).row(result(case, moved / 5e9)).split()
+    assert cells[-5:] == ["5.0", "GB/s", "50%", "memory", "2.00x"]
 
 
 def test_losses_come_first():

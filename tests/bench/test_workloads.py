@@ -7,6 +7,7 @@ import pytest
 
 from fastnn.backends import CONV_ALGORITHMS
 from fastnn.bench import nets, peer, worker, workloads
+from fastnn.bench.bandwidth import KERNELS
 from fastnn.bench.cases import FAMILIES, Case, conv_case
 from fastnn.bench.runner import tolerance
 
@@ -22,6 +23,8 @@ NETS = [
     Case(task, net, "net", {"task": task, "net": net, "batch": 2})
     for task, net in product(("train", "infer"), nets.NETS)
 ]
+WINDOWS = {"n": 2, "c": 3, "size": 9, "k": 3, "stride": 2, "pad": 1}
+POOLS = [Case("pool", op, "pool", {"op": op, **WINDOWS}) for op in ("max", "mean")]
 SMALL = [
     *CONVS,
     *NETS,
@@ -31,6 +34,8 @@ SMALL = [
         Case("elementwise", op, "elementwise", {"op": op, "count": 256})
         for op in ("relu", "add", "exp", "softmax")
     ),
+    *POOLS,
+    *(Case("bandwidth", op, "kernel", {"op": op, "rows": 8}) for op in KERNELS),
 ]
 LIBRARIES = ("fastnn", "algorithms", "numpy", "torch", "onnxruntime")
 
@@ -68,7 +73,7 @@ def test_an_error_in_the_last_image_is_caught(case):
 
 def test_layouts_of_torch_give_the_same():
     pytest.importorskip("torch")
-    for case in CONVS:
+    for case in (*CONVS, *POOLS):
         prepared = workloads.prepare("torch", case)
         assert list(prepared.variants) == ["", "channels_last"]
         results = [call() for call in prepared.variants.values()]
