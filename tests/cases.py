@@ -242,6 +242,12 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((3, 23, 9, 8), 23, (4, 4), (4, 3), groups=23),
         C((1, 19, 9, 9), 19, (7, 7), (2, 2), groups=19),
         C((1, 18, 8, 7), 18, (3, 3), (3, 3), dilation=(2, 1), groups=18, bias=False),
+        # planes whose result is one vector
+        *(
+            C((2, 5, h, w), 5 * m, (5, 5), (2, 2), padding, groups=5)
+            for h, w in ((5, 7), (6, 5), (7, 6), (7, 7))
+            for m, padding in ((1, SAME5), (2, (2, 3, 0, 3)), (1, (2, 1, 3, 2)))
+        ),
         # planes in L1, one at a time, and two whose strides and dilations leave every second column
         *(
             C((1, 4, h, w), 4, (k, 7 - k // 2), padding=(3, 2, 2, 1), groups=4)

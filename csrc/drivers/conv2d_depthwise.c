@@ -57,6 +57,15 @@ static double roll_cycles(ptrdiff_t rows, ptrdiff_t cols, double taps) {
                            (double)fnn_min(strips, 2) * 0.33 * taps);
 }
 
+FNN_INLINE fnn_conv2d_window conv2d_window(const fnn_conv2d_shape *s) {
+    return (fnn_conv2d_window){.size = (int)s->r, .stride = (int)s->stride_h,
+                               .in_rows = s->h, .in_cols = s->w,
+                               .out_rows = s->p, .out_cols = s->q,
+                               .top = s->pad_top, .left = s->pad_left,
+                               .height = s->r, .width = s->s,
+                               .row_step = s->dilation_h, .col_step = s->dilation_w};
+}
+
 /* Cycles for one group of one image by the kernels of windows in place. Fitted, like the two below,
  * to the times that csrc/README.md tells of. */
 static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
@@ -70,6 +79,9 @@ static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, wid
     if (vector.bytes == 32 && !weight && s->c == s->groups && s->k == s->groups &&
         fnn_conv2d_rolls((int)s->stride_h, rows, columns))
         return roll_cycles(rows, columns, taps);
+    const fnn_conv2d_window window = conv2d_window(s);
+    if (vector.bytes == 64 && !backward && s->c == s->groups && fnn_conv2d_is_single(&window))
+        return 20 * results;
     const int narrow = vector.lanes == 16 && s->r == 3 && s->k == s->groups && s->w <= 16;
     const double each = data && strided && narrow ? 4
                         : data && strided ? 11.5 + 0.32 * taps
@@ -199,15 +211,6 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
 int fnn_conv2d_depthwise_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                fnn_conv2d_pass pass, int is_f64) {
     return choose_way(ctx, s, pass, is_f64) != WAY_NONE;
-}
-
-FNN_INLINE fnn_conv2d_window conv2d_window(const fnn_conv2d_shape *s) {
-    return (fnn_conv2d_window){.size = (int)s->r, .stride = (int)s->stride_h,
-                               .in_rows = s->h, .in_cols = s->w,
-                               .out_rows = s->p, .out_cols = s->q,
-                               .top = s->pad_top, .left = s->pad_left,
-                               .height = s->r, .width = s->s,
-                               .row_step = s->dilation_h, .col_step = s->dilation_w};
 }
 
 #include "base/real_f32.h"

@@ -117,6 +117,12 @@ enum {
     FNN_CONV2D_ROLL_COLUMNS = 32 /* columns and rows of what conv2d_window does by conv2d_roll */
 };
 
+/* Whether AVX-512's conv2d_window takes planes of one channel whole: a result is one vector. */
+FNN_INLINE int fnn_conv2d_is_single(const fnn_conv2d_window *a) {
+    return a->size == 5 && a->stride == 2 && a->top == 2 && 5 <= a->in_rows && a->in_rows <= 7 &&
+           5 <= a->in_cols && a->in_cols <= 7 && a->out_rows <= 4 && a->out_cols <= 4;
+}
+
 /* Where vectors are of 32 bytes and there is one channel: planes that the L1 cache holds, rows of a
  * vector and more. */
 FNN_INLINE int fnn_conv2d_rolls(int stride, ptrdiff_t rows, ptrdiff_t cols) {

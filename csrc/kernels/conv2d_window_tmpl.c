@@ -225,6 +225,7 @@ FNN_INLINE FN(window_height) FN(window_choose)(const FN(window_height) *heights,
 #include "kernels/conv2d_roll_tmpl.c"
 #else
 #include "kernels/conv2d_three_tmpl.c"
+#include "kernels/conv2d_single_tmpl.c"
 #endif
 
 static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
@@ -239,6 +240,10 @@ static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_
 #endif
     ptrdiff_t j = 0;
 #if FNN_VBYTES == FNN_LINE
+    if (walk->channels == 1 && fnn_conv2d_is_single(window) && last - first == window->out_rows) {
+        FN(conv2d_single)(window, walk, src, w, bias, dst);
+        return;
+    }
     j = FN(conv2d_three)(window, walk, first, last, src, w, bias, dst);
     if (j == walk->planes) return;
     w += j * walk->w_plane;

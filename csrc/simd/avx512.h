@@ -50,6 +50,11 @@ FNN_INLINE vec_f32 insert_quarter_f32(vec_f32 v, int i, const float *p) {
 }
 FNN_INLINE float sum_f32(vec_f32 v) { return _mm512_reduce_add_ps(v); }
 
+/* 256 bits from p and from q */
+FNN_INLINE vec_f32 load_halves_f32(const float *p, const float *q) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p)), _mm256_loadu_ps(q), 1);
+}
+
 /* the lower and the upper half of a vector */
 FNN_INLINE void store_low_f32(float *p, vec_f32 v) {
     _mm256_storeu_ps(p, _mm512_castps512_ps256(v));
