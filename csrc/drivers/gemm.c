@@ -49,7 +49,8 @@ enum {
     PANELS = 2,          /* panels that one of several tasks packs */
     PACK_ROWS = 16,      /* rows of B that are packed side by side: so few pages at a time */
     THIN = 4,            /* most thin columns behind others */
-    THIN_ROWS = 112,     /* rows of A that L2 keeps from whole vectors to thin columns */
+    THIN_ROWS = 126,     /* rows of A that L2 keeps from whole vectors to thin columns */
+    THIN_PITCH = 128,    /* and of their turned sums */
     THIN_MOST = 32,      /* vectors beside which thin columns no longer count */
     SUMMED = 4,          /* vectors of sums at once: for so few each has the same order of additions */
     PACK_A_ROWS = 56,    /* rows of A that one task packs */

@@ -202,6 +202,13 @@ FNN_INLINE void FN(by_pages)(const fnn_gemm_shape *s, const FN(fnn_table) *t, pl
     p->nc = fnn_min(s->n, PAGE / (ptrdiff_t)sizeof(real));
 }
 
+/* Is B a few columns that L2 holds to their whole depth? To cut it would read and write C once more
+ * for each cut, and spare one panel of two the reading of A's rows from L2. */
+FNN_INLINE int FN(is_slim)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+    return s->a_cs == 1 && s->n >= t->lanes && s->n <= 2 * t->gemm_nr &&
+           s->n * s->k * (ptrdiff_t)sizeof(real) <= t->gemm_b_block;
+}
+
 FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way how, plan *p) {
     const FN(fnn_table) *t = FN(table)(ctx);
     const ptrdiff_t nr = t->gemm_nr, size = sizeof(real);
@@ -215,7 +222,8 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     p->b_each = 0;
     p->a_bytes = p->b_bytes = 0;
     const ptrdiff_t depth = how == DOT ? DOT_DEPTH : t->gemm_kc;
-    p->kc = how == TURNED ? s->k : FN(even)(s->k, depth, 1);
+    const int whole = how == TURNED || (how == IN_PLACE && FN(is_slim)(s, t));
+    p->kc = whole ? s->k : FN(even)(s->k, depth, 1);
     const ptrdiff_t block = how == PACKED ? FN(packed_block)(ctx, t) : t->gemm_b_block;
     if ((how == PACKED || (how == IN_PLACE && !p->streams && s->m > t->gemm_mr)) &&
         p->nc * p->kc * size > block)

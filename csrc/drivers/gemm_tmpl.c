@@ -73,17 +73,17 @@ static void FN(thin_columns)(const FN(piece) *piece, const FN(gemm_operands) *g)
         t->gemm_dot(&part);
         return;
     }
-    real turned[THIN * THIN_ROWS];
+    real turned[THIN * THIN_PITCH];
     const FN(gemm_operands) sums = {.m = thin, .n = g->m, .k = g->k, .a_rs = 1, .a_ks = g->b_ks,
                                     .a = g->b + whole / nr * g->b_ps + whole % nr,
                                     .b = g->a, .b_ks = g->a_ks, .b_ps = nr,
-                                    .c = turned, .c_rs = THIN_ROWS};
+                                    .c = turned, .c_rs = THIN_PITCH};
     t->gemm_block(&sums);
     part.m = thin;
     part.n = g->m;
     part.bias_row = part.bias_column;
     part.bias_column = g->bias_row;
-    t->gemm_turn(&part, turned, THIN_ROWS);
+    t->gemm_turn(&part, turned, THIN_PITCH);
 }
 
 /* The gradient of a ReLU whose result is the shape's gate: over a region of C, while it is in L1. */

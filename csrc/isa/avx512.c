@@ -3,9 +3,10 @@
 #include "simd/avx512.h"
 
 /* gemm: rows and vectors of the register tile, rows up to which it may be two panels wide, rows
- * that share a pointer, rows of the tile for a shallow B (0: none), depth of a block in bytes,
- * bytes of a block of B (L2 keeps it beside A and C), whether a partial vector of B may be loaded
- * in the inner loop; rows and columns (by rows) of the tile of dot products */
+ * that share a pointer, rows of the tile for a shallow B (0: none; three vectors of floats have
+ * one row more), depth of a block in bytes, bytes of a block of B (L2 keeps it beside A and C),
+ * whether a partial vector of B may be loaded in the inner loop; rows and columns (by rows) of the
+ * tile of dot products, where there may be a column more, and for a single column */
 #define GEMM_MR 14
 #define GEMM_NARROW_ROWS 18
 #define GEMM_NV 2
@@ -19,6 +20,7 @@
 #define GEMM_DOT_COLS 8
 #define GEMM_DOT_INSTANCES(X) X(1, 8) X(2, 8) X(3, 4) X(4, 4)
 #define GEMM_DOT_WIDE_INSTANCES(X) X(3, 5) X(4, 5)
+#define GEMM_DOT_THIN_INSTANCES(X) X(4, 1)
 #define GEMM_SQUARES_ROWS 16
 #define GEMM_SQUARES_FEWEST 8
 #define GEMM_SQUARES_INSTANCES(X) X(8) X(12) X(16)

@@ -56,6 +56,15 @@ static FNN_NOINLINE void FN(gemm_shallow)(const FN(gemm_operands) *g) {
     if (i < g->m) FN(gemm_stripe)(g, i, g->m - i, 0, g->n);
 }
 
+/* Three vectors of columns in place go by one tile instead of two: then A is read once, and its
+ * rows need not wait in L1. Heights are a shallow B's or one row more. */
+FNN_INLINE int FN(gemm_in_three)(const FN(gemm_operands) *g) {
+    const ptrdiff_t most = GEMM_SHALLOW_ROWS + 1;
+    return FNN_REAL_IS_F32 && GEMM_SHALLOW_ROWS > 0 && g->n == 3 * LANES &&
+           g->b_ps == GEMM_NV * LANES && !g->streams && g->m >= GEMM_SHALLOW_ROWS &&
+           g->m / ((g->m + most - 1) / most) >= GEMM_SHALLOW_ROWS;
+}
+
 /* Between one tile's C in order and its places. */
 static FNN_NOINLINE void FN(gemm_place)(const FN(gemm_operands) *g, ptrdiff_t rows, ptrdiff_t j,
                                         ptrdiff_t width, real *room, int out) {
@@ -114,7 +123,9 @@ static void FN(gemm_block)(const FN(gemm_operands) *g) {
     /* one vector across leaves registers for more rows; but rows whole pages apart share a set
      * of L1, which has 8 or 12 ways */
     const int paged = g->a_rs * (ptrdiff_t)sizeof(real) % 4096 == 0;
-    const ptrdiff_t most = g->n <= LANES && !paged ? GEMM_NARROW_ROWS : GEMM_MR;
+    const int three = FN(gemm_in_three)(g);
+    const ptrdiff_t few = g->n <= LANES && !paged ? GEMM_NARROW_ROWS : GEMM_MR;
+    const ptrdiff_t most = three ? GEMM_SHALLOW_ROWS + 1 : few;
     const ptrdiff_t tiles = (g->m + most - 1) / most;
     if (tiles <= 1 && !g->streams) {
         if (g->m) FN(gemm_stripe)(g, 0, g->m, 0, g->n);
@@ -129,7 +140,10 @@ static void FN(gemm_block)(const FN(gemm_operands) *g) {
     }
     for (ptrdiff_t t = 0, i = 0; t < tiles; t++) {
         const ptrdiff_t high = rows + (t < heights.more);
-        FN(gemm_stripe)(g, i, high, 0, g->n);
+        if (three)
+            FN(gemm_tiles)[high][3](g, i, 0, g->n, LANES);
+        else
+            FN(gemm_stripe)(g, i, high, 0, g->n);
         i += high;
     }
 }

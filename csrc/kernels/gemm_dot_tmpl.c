@@ -77,6 +77,7 @@ FNN_INLINE void FN(gemm_dot_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdi
     }
 GEMM_DOT_INSTANCES(GEMM_DOT_INSTANCE)
 GEMM_DOT_WIDE_INSTANCES(GEMM_DOT_INSTANCE)
+GEMM_DOT_THIN_INSTANCES(GEMM_DOT_INSTANCE)
 #undef GEMM_DOT_INSTANCE
 
 typedef struct FN(gemm_dot_kind) {
@@ -91,6 +92,9 @@ static const FN(gemm_dot_kind) FN(gemm_dots)[GEMM_DOT_ROWS + 1] = {
 /* one more column where a tile has few: for numbers of columns that fit better */
 static const FN(gemm_dot_kind) FN(gemm_wide_dots)[GEMM_DOT_ROWS + 1] = {
     GEMM_DOT_WIDE_INSTANCES(GEMM_DOT_INSTANCE)};
+/* for a single column, such as the last of a map's 49 */
+static const FN(gemm_dot_kind) FN(gemm_thin_dots)[GEMM_DOT_ROWS + 1] = {
+    GEMM_DOT_THIN_INSTANCES(GEMM_DOT_INSTANCE)};
 #undef GEMM_DOT_INSTANCE
 
 /* Rows i .. by tiles, against columns j0 .. j1. */
@@ -112,6 +116,7 @@ static void FN(gemm_dot)(const FN(gemm_operands) *g) {
             const ptrdiff_t some = rows + (t < more);
             const FN(gemm_dot_kind) *kind = &FN(gemm_dots)[some];
             if (wide && FN(gemm_wide_dots)[some].tile) kind = &FN(gemm_wide_dots)[some];
+            if (g->n == 1 && FN(gemm_thin_dots)[some].tile) kind = &FN(gemm_thin_dots)[some];
             FN(gemm_dot_stripe)(g, kind, i, j, g->n - j < cols ? g->n : j + cols);
             i += some;
         }

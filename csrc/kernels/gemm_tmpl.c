@@ -12,9 +12,9 @@ enum {
  * distance. */
 #define GEMM_AHEAD_STEPS 4
 
-/* The tile of a shallow B is GEMM_SHALLOW_ROWS x 3 whole vectors, the only one with many rows and
- * more than a panel. */
-#define GEMM_IS_SHALLOW(rows, vectors) ((rows) > GEMM_WIDE_ROWS && (vectors) > GEMM_NV)
+/* Tiles with many rows and more than a panel are 3 whole vectors wide: GEMM_SHALLOW_ROWS high for
+ * a shallow B, which lies in L1, and as high or one row higher for a B of just so many columns. */
+#define GEMM_IS_WHOLE(rows, vectors) ((rows) > GEMM_WIDE_ROWS && (vectors) > GEMM_NV)
 
 /* Loops that begin on a line. A step of AVX2's largest tile has 121 bytes: where they lie on three
  * lines instead of two, a 1024 x 1024 product takes 6 % longer. Longer steps do not mind. */
@@ -88,12 +88,13 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GE
     const ptrdiff_t a_ks = g->a_ks, b_ks = g->b_ks;
     const ptrdiff_t ahead = GEMM_AHEAD_STEPS * b_ks + g->ahead;
     const int line = FNN_LINE / (int)sizeof(real);
+    const int shallow = GEMM_IS_WHOLE(rows, vectors) && rows == GEMM_SHALLOW_ROWS;
     for (ptrdiff_t rest = g->segments;;) {
         for (ptrdiff_t k = g->k; k > 0; k--) {
             vec bv[2 * GEMM_NV];
             FNN_UNROLL
             for (int v = 0; v < vectors; v++)
-                if (v * LANES % line == 0 && !GEMM_IS_SHALLOW(rows, vectors))
+                if (v * LANES % line == 0 && !shallow)
                     __builtin_prefetch(b[v / GEMM_NV] + ahead + v % GEMM_NV * LANES);
             FNN_UNROLL
             for (int v = 0; v < vectors; v++)
@@ -146,7 +147,7 @@ FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
         for (int r = 0; r < rows; r++)
             FNN_UNROLL
             for (int v = 0; v < vectors; v++) acc[r][v] = FN(zero)();
-        if (!GEMM_MASKED || GEMM_IS_SHALLOW(rows, vectors) || tail == LANES)
+        if (!GEMM_MASKED || GEMM_IS_WHOLE(rows, vectors) || tail == LANES)
             FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 0);
         else
             FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 1);
@@ -160,17 +161,25 @@ FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
 typedef void FN(gemm_tile_fn)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t end,
                               ptrdiff_t tail);
 
+/* Maps of 7x7 floats are three vectors and a pixel. */
+#undef GEMM_TILES
+#if FNN_REAL_IS_F32 && GEMM_SHALLOW_ROWS == 8
+#define GEMM_TILES(X) GEMM_INSTANCES(X) X(9, 3)
+#else
+#define GEMM_TILES(X) GEMM_INSTANCES(X)
+#endif
+
 #define GEMM_INSTANCE(rows, vectors)                                                               \
     GEMM_LOOPS static FNN_NOINLINE void FN(gemm_tile_##rows##x##vectors)(                          \
         const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t end, ptrdiff_t tail) {     \
         FN(gemm_tile)(g, i, j, end, tail, rows, vectors);                                          \
     }
-GEMM_INSTANCES(GEMM_INSTANCE)
+GEMM_TILES(GEMM_INSTANCE)
 #undef GEMM_INSTANCE
 
 static FN(gemm_tile_fn) *const FN(gemm_tiles)[GEMM_NARROW_ROWS + 1][2 * GEMM_NV + 1] = {
 #define GEMM_INSTANCE(rows, vectors) [rows][vectors] = FN(gemm_tile_##rows##x##vectors),
-    GEMM_INSTANCES(GEMM_INSTANCE)
+    GEMM_TILES(GEMM_INSTANCE)
 #undef GEMM_INSTANCE
 };
 
