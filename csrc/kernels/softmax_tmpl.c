@@ -272,13 +272,17 @@ FNN_INLINE void FN(softmax_short)(int count, ptrdiff_t n, const real *x, real *y
         FN(store_m)(y + i * n, FN(over_sum)(e[i], sum, count, i), tail);
 }
 
+/* Whether rows go beside each other: where there are few lanes, it would only be more code. */
+#undef FNN_BESIDE
+#define FNN_BESIDE (FNN_VBYTES >= 32 && FNN_REAL_IS_F32)
+#if FNN_BESIDE
 /* Rows shorter than this would wait for their maximum if it were found beside the row before. */
 enum { FN(WAITING_ROW) = 512 };
 
 /* Long rows of which four fit a first cache: exponentials of one, beside them the factor of the
  * one before and the maximum of the next, or of the one after that. */
 FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
-    const ptrdiff_t lead = FNN_VBYTES >= 32 && n < FN(WAITING_ROW) ? 2 : 1;
+    const ptrdiff_t lead = n < FN(WAITING_ROW) ? 2 : 1;
     vec high = FN(row_largest)(n, x), next = lead > 1 ? FN(row_largest)(n, x + n) : high;
     /* for want of a row before the first, whatever is there is multiplied by one */
     FN(beside) b = {.before = y, .factor = FN(splat)(1)};
@@ -294,6 +298,7 @@ FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, r
     }
     FN(row_scale)(n, b.factor, b.before);
 }
+#endif
 
 static FNN_NOINLINE void FN(softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
     ptrdiff_t i = 0;
@@ -304,10 +309,12 @@ static FNN_NOINLINE void FN(softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const rea
         for (; i < rows; i++) FN(softmax_short)(1, n, x + i * n, y + i * n);
         return;
     }
+#if FNN_BESIDE
     if (rows > 1 && n <= 12288 / (ptrdiff_t)sizeof(real)) {
         FN(softmax_beside)(rows, n, x, y);
         return;
     }
+#endif
     for (; i < rows; i++, x += n, y += n) {
         const vec sum = FN(exponentials_beside)(n, x, FN(row_largest)(n, x), y, NULL);
         FN(row_scale)(n, FN(splat)(1) / sum, y);
