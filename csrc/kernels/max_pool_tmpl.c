@@ -142,6 +142,16 @@ static FNN_SMALL void FN(max_single)(const FN(max_window) *window, ptrdiff_t q) 
     if (window->index) window->index[q] = (int32_t)at;
 }
 
+/* Outputs at the sides go by vectors down the rows unless there are fewer rows than this. */
+enum { FN(ROWS_DOWN) = 4 };
+
+/* p[0], p[step] ... p[(n - 1) step]; the other lanes are 0. */
+static FNN_NOINLINE vec FN(load_down)(const real *p, ptrdiff_t n, ptrdiff_t step) {
+    real lane[LANES] = {0};
+    for (ptrdiff_t i = 0; i < n; i++) lane[i] = p[i * step];
+    return FN(load)(lane);
+}
+
 /* Output q of `rows` rows from p on whose windows are inside the plane in height: lanes are rows.
  * The window's y and index are the plane's. */
 static FNN_SMALL void FN(max_down)(const FN(max_window) *plane, ptrdiff_t p, ptrdiff_t rows,

@@ -48,25 +48,28 @@ FNN_INLINE ptrdiff_t FN(rows_in_lanes)(const fnn_pool_shape *s) {
     return fnn_min(more + 1, FN(LANE_OUTPUTS) / s->q);
 }
 
-/* Rows [p0, p1) of outputs and the rows of pixels that their windows see. */
+/* Rows [p0, p1) of outputs and the first row of pixels that their windows see. */
 typedef struct FN(lane_rows) {
-    ptrdiff_t p0, p1, h0, h1;
+    ptrdiff_t p0, p1, h0;
 } FN(lane_rows);
 
-FNN_INLINE FN(lane_rows) FN(rows_seen)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1) {
+/* These pixels of LANES planes from x on are turned to `pixels`. */
+FNN_INLINE FN(lane_rows) FN(turn_rows_in)(const fnn_pool_shape *s, ptrdiff_t p0, ptrdiff_t p1,
+                                          const real *x, vec *pixels) {
     const ptrdiff_t last = (p1 - 1) * s->stride_h - s->pad_h + (s->r - 1) * s->dilation_h;
     const ptrdiff_t h0 = fnn_min(fnn_max(p0 * s->stride_h - s->pad_h, 0), s->h);
-    return (FN(lane_rows)){p0, p1, h0, fnn_max(h0, fnn_min(last + 1, s->h))};
+    const ptrdiff_t h1 = fnn_max(h0, fnn_min(last + 1, s->h));
+    FN(turn_in)(x + h0 * s->w, s->h * s->w, (h1 - h0) * s->w, pixels);
+    return (FN(lane_rows)){p0, p1, h0};
 }
 
 /* Rows [from, to) of LANES planes. */
 static FNN_NOINLINE void FN(max_lanes)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t to,
                                        const real *x, real *y, int32_t *index) {
     vec pixels[FN(LANE_PIXELS)], most[FN(LANE_OUTPUTS)], at[FN(LANE_OUTPUTS)];
-    const ptrdiff_t plane = s->h * s->w, outputs = s->p * s->q, step = FN(rows_in_lanes)(s);
+    const ptrdiff_t outputs = s->p * s->q, step = FN(rows_in_lanes)(s);
     for (ptrdiff_t p0 = from; p0 < to; p0 += step) {
-        const FN(lane_rows) rows = FN(rows_seen)(s, p0, fnn_min(p0 + step, to));
-        FN(turn_in)(x + rows.h0 * s->w, plane, (rows.h1 - rows.h0) * s->w, pixels);
+        const FN(lane_rows) rows = FN(turn_rows_in)(s, p0, fnn_min(p0 + step, to), x, pixels);
         ptrdiff_t i = 0;
         for (ptrdiff_t p = rows.p0; p < rows.p1; p++) {
             const ptrdiff_t top = p * s->stride_h - s->pad_h;
@@ -104,11 +107,10 @@ FNN_INLINE vec FN(divided_in_lanes)(vec v, real divisor, int even) {
 static FNN_NOINLINE void FN(avg_lanes)(const fnn_pool_shape *s, ptrdiff_t from, ptrdiff_t to,
                                        const real *x, real *y) {
     vec pixels[FN(LANE_PIXELS)], means[FN(LANE_OUTPUTS)];
-    const ptrdiff_t plane = s->h * s->w, outputs = s->p * s->q, step = FN(rows_in_lanes)(s);
+    const ptrdiff_t outputs = s->p * s->q, step = FN(rows_in_lanes)(s);
     const int even = FN(divides_evenly)(s);
     for (ptrdiff_t p0 = from; p0 < to; p0 += step) {
-        const FN(lane_rows) rows = FN(rows_seen)(s, p0, fnn_min(p0 + step, to));
-        FN(turn_in)(x + rows.h0 * s->w, plane, (rows.h1 - rows.h0) * s->w, pixels);
+        const FN(lane_rows) rows = FN(turn_rows_in)(s, p0, fnn_min(p0 + step, to), x, pixels);
         ptrdiff_t i = 0;
         for (ptrdiff_t p = rows.p0; p < rows.p1; p++) {
             const ptrdiff_t top = p * s->stride_h - s->pad_h;
@@ -135,7 +137,7 @@ FNN_INLINE ptrdiff_t FN(spread_rows_in_lanes)(const fnn_pool_shape *s) {
 }
 
 static FNN_NOINLINE void FN(avg_lanes_backward)(const fnn_pool_shape *s, const real *dy, real *dx) {
-    vec pixels[FN(LANE_PIXELS)], share[FN(LANE_OUTPUTS)];
+    vec pixels[FN(NEAR_PIXELS)], share[FN(LANE_OUTPUTS)];
     const ptrdiff_t plane = s->h * s->w, outputs = s->p * s->q, step = FN(spread_rows_in_lanes)(s);
     const int even = FN(divides_evenly)(s);
     for (ptrdiff_t h0 = 0; h0 < s->h; h0 += step) {

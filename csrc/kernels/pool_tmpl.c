@@ -143,16 +143,6 @@ FNN_INLINE vec FN(divided)(vec v, const FN(division) *d, int exact) {
 /* Windows from which one output is done along its rows instead of tap by tap. */
 enum { FN(WIDE_WINDOW) = 8 };
 
-/* Outputs at the sides go by vectors down the rows unless there are fewer rows than this. */
-enum { FN(ROWS_DOWN) = 4 };
-
-/* p[0], p[step] ... p[(n - 1) step]; the other lanes are 0. */
-static FNN_NOINLINE FNN_UNUSED vec FN(load_down)(const real *p, ptrdiff_t n, ptrdiff_t step) {
-    real lane[LANES] = {0};
-    for (ptrdiff_t i = 0; i < n; i++) lane[i] = p[i * step];
-    return FN(load)(lane);
-}
-
 /* How many taps a window that starts at `start` divides by, in one direction. */
 FNN_INLINE ptrdiff_t FN(tap_count)(ptrdiff_t start, ptrdiff_t taps, ptrdiff_t size, ptrdiff_t pad,
                                    int count_pad) {

@@ -28,25 +28,21 @@ def _gradient(x: Any, run: Callable[[], Any], grad: Any = None) -> Prepared:
     return Prepared({"": step}, lambda: numpy_of([step()]))
 
 
-def pool_step(torch: Any, p: Params) -> Prepared:
+def pool_step(torch: Any, p: Params, **layout: Any) -> Prepared:
     """Maxima or means of square windows, forward and backward."""
     functional, how = torch.nn.functional, (p["k"], p["stride"], p["pad"])
-    (x,) = tensors(torch, random_array(p["n"], p["c"], p["size"], p["size"]))
     pool = functional.max_pool2d if p["op"] == "max" else functional.avg_pool2d
+    (x,) = tensors(torch, random_array(p["n"], p["c"], p["size"], p["size"]))
     (grad,) = tensors(torch, random_array(*pool(x, *how).shape, seed=1))
+    if layout:
+        x, grad = x.contiguous(**layout), grad.contiguous(**layout)
     return _gradient(x, lambda: pool(x, *how), grad)
 
 
 def torch_pool_step(torch: Any, p: Params) -> Prepared:
     """The same in both of PyTorch's layouts."""
-    prepared = pool_step(torch, p)
-    functional, how = torch.nn.functional, (p["k"], p["stride"], p["pad"])
-    x, last = random_array(p["n"], p["c"], p["size"], p["size"]), torch.channels_last
-    x = torch.tensor(x).contiguous(memory_format=last)
-    pool = functional.max_pool2d if p["op"] == "max" else functional.avg_pool2d
-    grad = torch.tensor(random_array(*pool(x, *how).shape, seed=1))
-    turned = _gradient(x, lambda: pool(x, *how), grad.contiguous(memory_format=last))
-    return Prepared({**prepared.variants, "channels_last": turned.variants[""]}, prepared.result)
+    usual, last = pool_step(torch, p), pool_step(torch, p, memory_format=torch.channels_last)
+    return Prepared({**usual.variants, "channels_last": last.variants[""]}, usual.result)
 
 
 def loss_step(torch: Any, p: Params) -> Prepared:
