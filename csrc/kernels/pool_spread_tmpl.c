@@ -70,7 +70,7 @@ FNN_INLINE FN(tally_of) FN(collect)(int square, const FN(spread_row) *row, ivec 
 
 /* Two vectors' elements in turn, of which the first n are stored. */
 typedef struct FN(turn_store) {
-    int whole, second; /* all, where masks do that less well; some of the second vector */
+    int whole, second; /* all of both, without masks; some of the second vector */
     vmask low, high;
 } FN(turn_store);
 
@@ -83,7 +83,7 @@ FNN_INLINE FN(turn_store) FN(store_first)(ptrdiff_t n) {
 FNN_INLINE void FN(store_in_turn)(real *to, const FN(turn_store) *of, vec a, vec b) {
     vec low, high;
     FN(interleave)(a, b, &low, &high);
-    if (FNN_VBYTES < 64 && of->whole) {
+    if (of->whole) {
         FN(store)(to, low);
         FN(store)(to + LANES, high);
         return;
@@ -101,48 +101,72 @@ FNN_INLINE ptrdiff_t FN(fetched_ahead)(const fnn_pool_shape *s) {
     return bytes <= 32768 && s->planes * bytes > 1 << 20 ? s->h * s->w : 4 * s->w;
 }
 
-FNN_INLINE void FN(fetch_two_rows)(const real *dx, ptrdiff_t w) {
+FNN_INLINE void FN(fetch_two_rows)(int count, const real *dx, ptrdiff_t w) {
+    if (FNN_VBYTES < 32) return;
     FNN_UNROLL
     for (int row = 0; row < 2; row++)
         FNN_UNROLL
-        for (int at = 0; at < 2 * FNN_VBYTES; at += FNN_LINE)
+        for (int at = 0; at < 2 * count * FNN_VBYTES; at += FNN_LINE)
             __builtin_prefetch((const char *)(dx + row * w) + at, 1);
 }
 
-/* Two rows of dx, or what there is of them: LANES columns j of windows. */
-FNN_INLINE void FN(store_two_rows)(real *dx, ptrdiff_t ahead, ptrdiff_t w,
-                                   const FN(turn_store) *columns, int both, const vec row[4]) {
-    if (FNN_VBYTES >= 32) FN(fetch_two_rows)(dx + ahead, w);
-    FN(store_in_turn)(dx, columns, row[0], row[1]);
-    if (both) FN(store_in_turn)(dx + w, columns, row[2], row[3]);
+/* Two rows of dx, or the first: even and odd columns of either from each of `count` (a literal)
+ * vectors of windows side by side. (Loops over them would keep GCC from loops without conditions.) */
+FNN_INLINE void FN(store_two_rows)(int count, real *dx, ptrdiff_t w, const FN(turn_store) *columns,
+                                   int both, const vec (*row)[4]) {
+    FN(store_in_turn)(dx, columns, row[0][0], row[0][1]);
+    if (count > 1) FN(store_in_turn)(dx + 2 * LANES, columns + 1, row[1][0], row[1][1]);
+    if (!both) return;
+    FN(store_in_turn)(dx + w, columns, row[0][2], row[0][3]);
+    if (count > 1) FN(store_in_turn)(dx + w + 2 * LANES, columns + 1, row[1][2], row[1][3]);
 }
 
-/* LANES columns j of the windows of a plane of averages. */
-FNN_INLINE void FN(spread_mean_column)(const FN(spread_job) *job, int square, ptrdiff_t j) {
+/* Averages of a vector of windows, and of those one to the left, in the row above. */
+typedef struct FN(spread_above) {
+    vec here, left;
+} FN(spread_above);
+
+/* What the vector `here` and the last lane of the one before it give to two rows. */
+FNN_INLINE void FN(spread_means_of)(int square, vec before, vec here, FN(spread_above) *above,
+                                    vec row[4]) {
+    const vec left = square == 3 ? FN(precede)(before, here) : FN(zero)();
+    row[0] = ((above->left + above->here) + left) + here;
+    row[1] = above->here + here;
+    row[2] = left + here;
+    row[3] = here;
+    if (square == 3) *above = (FN(spread_above)){here, left};
+}
+
+/* `count` (a literal) vectors of columns j of the windows of a plane of averages. */
+FNN_INLINE void FN(spread_mean_columns)(const FN(spread_job) *job, int square, int count,
+                                        ptrdiff_t j) {
     const fnn_pool_shape *s = job->shape;
-    const ptrdiff_t n = fnn_max(0, fnn_min(s->q - j, LANES)), w = s->w, q = s->q;
-    const ptrdiff_t ahead = job->ahead;
-    const FN(turn_store) columns = FN(store_first)(w - 2 * j);
+    const ptrdiff_t w = s->w, q = s->q, ahead = job->ahead, last = j + (count - 1) * LANES;
+    const FN(turn_store) end = FN(store_first)(w - 2 * last);
+    const FN(turn_store) columns[2] = {count > 1 ? (FN(turn_store)){.whole = 1} : end, end};
     const FN(division) by = job->by;
-    const vmask inside = FN(mask)(n);
+    const vmask inside = FN(mask)(fnn_max(0, fnn_min(q - last, LANES)));
     const real *dy = job->dy + j;
     real *dx = job->dx + 2 * j;
     const vec none = FN(zero)();
-    vec above = none, above_left = none;
+    FN(spread_above) above[2] = {{none, none}, {none, none}};
     for (ptrdiff_t p = s->p; p > 0; p--, dy += q, dx += 2 * w) {
-        const vec here = FN(divided)(FN(load_m)(dy, inside), &by, 0);
-        vec left = none;
-        if (square == 3)
-            left = FN(precede)(j > 0 ? FN(divided)(FN(load)(dy - LANES), &by, 0) : none, here);
-        const vec row[4] = {((above_left + above) + left) + here, above + here, left + here, here};
-        FN(store_two_rows)(dx, ahead, w, &columns, 1, row);
-        if (square == 2) continue;
-        above = here;
-        above_left = left;
+        vec before = none, row[2][4];
+        if (square == 3 && j > 0) before = FN(divided)(FN(load)(dy - LANES), &by, 0);
+        if (count > 1) {
+            const vec whole = FN(divided)(FN(load)(dy), &by, 0);
+            FN(spread_means_of)(square, before, whole, above, row[0]);
+            before = whole;
+        }
+        const vec here = FN(divided)(FN(load_m)(dy + (count - 1) * LANES, inside), &by, 0);
+        FN(spread_means_of)(square, before, here, above + count - 1, row[count - 1]);
+        FN(fetch_two_rows)(count, dx + ahead, w);
+        FN(store_two_rows)(count, dx, w, columns, 1, row);
     }
-    const vec row[4] = {above_left + above, above, none, none};
-    const int rest = (int)(s->h - 2 * s->p);
-    if (rest > 0) FN(store_two_rows)(dx, 0, w, &columns, rest > 1, row);
+    const vec row[2][4] = {{above[0].left + above[0].here, above[0].here, none, none},
+                           {above[1].left + above[1].here, above[1].here, none, none}};
+    const ptrdiff_t rest = s->h - 2 * s->p;
+    if (rest > 0) FN(store_two_rows)(count, dx, w, columns, rest > 1, row);
 }
 
 /* The same of maxima of 2x2 windows; 0 if it is plain early that an index is outside its window. */
@@ -157,22 +181,28 @@ FNN_INLINE int FN(spread_max_column)(FN(spread_job) *job, ptrdiff_t j) {
     ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * j);
     FN(tally_of) met = {0};
     for (ptrdiff_t p = s->p; p > 0; p--, dy += s->q, index += s->q, dx += 2 * w) {
-        vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
+        vec row[1][4] = {{FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()}};
         const FN(spread_row) here = {.here = FN(load_span)(dy, FN(span)(0, n)),
                                      .at = FN(load_index)(index, 0, n) - to};
-        met = FN(collect)(2, &here, none, row, row + 1, met);
-        met = FN(collect)(2, &here, down, row + 2, row + 3, met);
-        FN(store_two_rows)(dx, ahead, w, &columns, 1, row);
+        FN(fetch_two_rows)(1, dx + ahead, w);
+        met = FN(collect)(2, &here, none, row[0], row[0] + 1, met);
+        met = FN(collect)(2, &here, down, row[0] + 2, row[0] + 3, met);
+        FN(store_two_rows)(1, dx, w, &columns, 1, row);
         to += down + down;
         if (p == s->p && FN(total)(met) < n - 1) return 0;
     }
-    const vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
-    if (2 * s->p < s->h) FN(store_two_rows)(dx, 0, w, &columns, 0, row);
+    const vec row[1][4] = {{FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()}};
+    if (2 * s->p < s->h) FN(store_two_rows)(1, dx, w, &columns, 0, row);
     job->met += FN(total)(met);
     return 1;
 }
 
 #if FNN_BUNDLES
+FNN_INLINE void FN(clear)(vec row[4]) {
+    FNN_UNROLL
+    for (int c = 0; c < 4; c++) row[c] = FN(zero)();
+}
+
 /* The largest column that positions of 3x3 windows have in them, lane by lane, with those before: more
  * than 2 if one is outside. Cheaper than to count the windows that are met. */
 FNN_INLINE ivec FN(widest)(ivec at, ivec down, ivec before) {
@@ -180,54 +210,83 @@ FNN_INLINE ivec FN(widest)(ivec at, ivec down, ivec before) {
     return FN(most_unsigned)(FN(least_unsigned)(upper, upper - down), before);
 }
 
-/* The same as spread_max_column, of 3x3 windows. */
-FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, ptrdiff_t j) {
+/* The same as spread_max_column, of 3x3 windows, in `count` (a literal) vectors side by side. Rows
+ * are written by whole vectors (seven masks are all there are): what is beyond their end is written
+ * later, by the next row or from columns further left. */
+FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, int count, ptrdiff_t j) {
     const fnn_pool_shape *s = job->shape;
-    const ptrdiff_t w = s->w, n = fnn_max(0, fnn_min(s->q - j, LANES)), ahead = job->ahead;
-    const FN(turn_store) columns = FN(store_first)(w - 2 * j);
-    const vspan inside = FN(span)(0, n), before = FN(span)(j == 0, fnn_min(n + 1, LANES));
+    const ptrdiff_t w = s->w, q = s->q, rows = s->p, ahead = job->ahead;
     const ivec none = {0}, down = none + (FN(lane_int))w;
     const real *dy = job->dy + j, *index = (const real *)(const void *)(job->index + j);
     real *dx = job->dx + 2 * j;
-    ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * j), most = none;
-    FN(spread_row) here = {.at = none - 1, .left_at = none - 1};
-    for (ptrdiff_t p = s->p; p > 0; p--, dy += s->q, index += s->q, dx += 2 * w) {
-        vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
-        FN(collect)(3, &here, down + down, row, row + 1, 0);
-        here.here = FN(load_span)(dy, inside);
-        here.left = FN(load_span)(dy - 1, before);
-        /* lanes without a window have one at its corner that gives 0 */
-        here.at = (ivec)FN(keep)((vec)((ivec)FN(load_span)(index, inside) - to), inside);
-        here.left_at = (ivec)FN(load_span)(index - 1, before) - to;
-        most = FN(widest)(here.at, down, most);
-        FN(collect)(3, &here, none, row, row + 1, 0);
-        FN(collect)(3, &here, down, row + 2, row + 3, 0);
-        FN(store_two_rows)(dx, ahead, w, &columns, 1, row);
-        to += down + down;
-        if (p == s->p && FN(more_than)(most, 2)) return 0;
+    const FN(turn_store) all[2] = {{.whole = 1}, {.whole = 1}};
+    FN(turn_store) columns[2];
+    vspan inside[2], before[2];
+    FN(spread_row) here[2];
+    ivec to[2], most = none;
+    vec row[2][4];
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) {
+        const ptrdiff_t i = j + k * LANES, n = fnn_max(0, fnn_min(q - i, LANES));
+        const int last = k + 1 == count;
+        columns[k] = last ? FN(store_first)(w - 2 * i) : all[k];
+        inside[k] = FN(span)(0, last ? n : LANES);
+        before[k] = FN(span)(i == 0, fnn_min(n + 1, LANES));
+        to[k] = FN(lane_numbers)(2) + (FN(lane_int))(2 * i);
+        here[k] = (FN(spread_row)){.at = none - 1, .left_at = none - 1};
     }
-    vec row[4] = {FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()};
-    FN(collect)(3, &here, down + down, row, row + 1, 0);
-    FN(store_two_rows)(dx, 0, w, &columns, 2 * s->p + 1 < s->h, row);
+    for (ptrdiff_t p = rows; p > 0; p--, dy += q, index += q, dx += 2 * w) {
+        FN(fetch_two_rows)(count, dx + ahead, w);
+        FNN_UNROLL
+        for (int k = 0; k < count; k++) {
+            const ptrdiff_t i = k * LANES;
+            FN(clear)(row[k]);
+            FN(collect)(3, here + k, down + down, row[k], row[k] + 1, 0);
+            here[k].here = FN(load_span)(dy + i, inside[k]);
+            here[k].left = FN(load_span)(dy + i - 1, before[k]);
+            /* lanes without a window have one at its corner that gives 0 */
+            const ivec at = (ivec)FN(load_span)(index + i, inside[k]);
+            here[k].at = FN(difference)(at, to[k], inside[k]);
+            here[k].left_at = (ivec)FN(load_span)(index + i - 1, before[k]) - to[k];
+            most = FN(widest)(here[k].at, down, most);
+            FN(collect)(3, here + k, none, row[k], row[k] + 1, 0);
+            FN(collect)(3, here + k, down, row[k] + 2, row[k] + 3, 0);
+            to[k] += down + down;
+        }
+        FN(store_two_rows)(count, dx, w, all, 1, row);
+        if (p == rows && FN(more_than)(most, 2)) return 0;
+    }
+    FNN_UNROLL
+    for (int k = 0; k < count; k++) {
+        FN(clear)(row[k]);
+        FN(collect)(3, here + k, down + down, row[k], row[k] + 1, 0);
+    }
+    FN(store_two_rows)(count, dx, w, columns, 2 * rows + 1 < s->h, row);
     return !FN(more_than)(most, 2);
+}
+
+/* A plane of them, two vectors where there are two, from the right. */
+FNN_INLINE int FN(spread_threes)(const FN(spread_job) *job) {
+    const ptrdiff_t w = job->shape->w, step = 2 * LANES;
+    for (ptrdiff_t j = (w - 1) / (2 * step) * step; j >= 0; j -= step) {
+        const int met = w - 2 * j > step ? FN(spread_max_threes)(job, 2, j)
+                                         : FN(spread_max_threes)(job, 1, j);
+        if (!met) return 0;
+    }
+    return 1;
 }
 #endif
 
-/* One plane; 0 if an index of maxima is outside its window: dx is then unspecified. */
+/* One plane of maxima; 0 if an index is outside its window: dx is then unspecified. */
 FNN_INLINE int FN(spread_plane)(FN(spread_job) *job, int square) {
-    job->met = 0;
-    for (ptrdiff_t j = 0; 2 * j < job->shape->w; j += LANES) {
-        if (!job->index)
-            FN(spread_mean_column)(job, square, j);
 #if FNN_BUNDLES
-        else if (square == 3) {
-            if (!FN(spread_max_threes)(job, j)) return 0;
-        }
+    if (square == 3) return FN(spread_threes)(job);
 #endif
-        else if (!FN(spread_max_column)(job, j))
-            return 0;
-    }
-    return !job->index || square == 3 || job->met == job->shape->p * job->shape->q;
+    (void)square;
+    job->met = 0;
+    for (ptrdiff_t j = 0; 2 * j < job->shape->w; j += LANES)
+        if (!FN(spread_max_column)(job, j)) return 0;
+    return job->met == job->shape->p * job->shape->q;
 }
 
 /* Whether it pays to gather maxima of the sizes that 2x2 or 3x3 windows have: rows that fill little
@@ -253,9 +312,16 @@ static FNN_NOINLINE void FN(spread_means)(const fnn_pool_shape *s, ptrdiff_t pla
     FN(spread_job) job = {.shape = s, .dy = dy, .dx = dx, .by = FN(division_by)(divisor),
                           .ahead = FN(fetched_ahead)(s)};
     for (; planes > 0; planes--, job.dy += s->p * s->q, job.dx += s->h * s->w) {
-        if (s->r == 2)
-            FN(spread_plane)(&job, 2);
-        else
-            FN(spread_plane)(&job, 3);
+        ptrdiff_t j = 0;
+#if FNN_BUNDLES
+        for (; s->w - 2 * j > 2 * LANES; j += 2 * LANES)
+            FN(spread_mean_columns)(&job, (int)s->r, 2, j);
+#endif
+        for (; 2 * j < s->w; j += LANES) {
+            if (s->r == 2)
+                FN(spread_mean_columns)(&job, 2, 1, j);
+            else
+                FN(spread_mean_columns)(&job, 3, 1, j);
+        }
     }
 }

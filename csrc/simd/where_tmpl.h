@@ -49,6 +49,10 @@ FNN_INLINE ivec FN(least_unsigned)(ivec a, ivec b) {
 FNN_INLINE ivec FN(most_unsigned)(ivec a, ivec b) {
     return (ivec)_mm512_max_epu32((__m512i)a, (__m512i)b);
 }
+/* a - b in the lanes of s, 0 in the others */
+FNN_INLINE ivec FN(difference)(ivec a, ivec b, vspan s) {
+    return (ivec)_mm512_maskz_sub_epi32(s, (__m512i)a, (__m512i)b);
+}
 FNN_INLINE FN(cond) FN(more_than)(ivec v, int most) {
     return _mm512_cmpgt_epu32_mask((__m512i)v, _mm512_set1_epi32(most));
 }
