@@ -56,16 +56,16 @@ FNN_INLINE ivec FN(load_index)(const int32_t *p, ptrdiff_t lo, ptrdiff_t hi) {
 }
 
 /* Adds a row of windows to the columns 2j and 2j + 1 of one row of dx: the row `down` elements
- * below the windows' corners. Lanes beyond the windows hold gradients of 0. met: the windows whose
+ * below the windows' corners. Lanes beyond the windows hold gradients of 0. Returns the windows whose
  * maxima are in their first two columns. */
-FNN_INLINE FN(tally_of) FN(collect)(int square, const FN(spread_row) *row, ivec down, vec *even,
-                                    vec *odd, FN(tally_of) met) {
+FNN_INLINE FN(cond) FN(collect)(int square, const FN(spread_row) *row, ivec down, vec *even,
+                                vec *odd) {
     const FN(cond) first = FN(same)(row->at, down), second = FN(same)(row->at, down + 1);
     if (square == 3) /* seen from here, the left window's third column is the corner's */
         *even = FN(add_where)(FN(same)(row->left_at, down), *even, row->left);
     *even = FN(add_where)(first, *even, row->here);
     *odd = FN(add_where)(second, *odd, row->here);
-    return FN(tally)(first | second, met);
+    return first | second;
 }
 
 /* Two vectors' elements in turn, of which the first n are stored. */
@@ -169,40 +169,57 @@ FNN_INLINE void FN(spread_mean_columns)(const FN(spread_job) *job, int square, i
     if (rest > 0) FN(store_two_rows)(count, dx, w, columns, rest > 1, row);
 }
 
-/* The same of maxima of 2x2 windows; 0 if it is plain early that an index is outside its window. */
-FNN_INLINE int FN(spread_max_column)(FN(spread_job) *job, ptrdiff_t j) {
-    const fnn_pool_shape *s = job->shape;
-    const ptrdiff_t w = s->w, n = fnn_max(0, fnn_min(s->q - j, LANES)), ahead = job->ahead;
-    const FN(turn_store) columns = FN(store_first)(w - 2 * j);
-    const ivec none = {0}, down = none + (FN(lane_int))w;
-    const real *dy = job->dy + j;
-    const int32_t *index = job->index + j;
-    real *dx = job->dx + 2 * j;
-    ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * j);
-    FN(tally_of) met = {0};
-    for (ptrdiff_t p = s->p; p > 0; p--, dy += s->q, index += s->q, dx += 2 * w) {
-        vec row[1][4] = {{FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()}};
-        const FN(spread_row) here = {.here = FN(load_span)(dy, FN(span)(0, n)),
-                                     .at = FN(load_index)(index, 0, n) - to};
-        FN(fetch_two_rows)(1, dx + ahead, w);
-        met = FN(collect)(2, &here, none, row[0], row[0] + 1, met);
-        met = FN(collect)(2, &here, down, row[0] + 2, row[0] + 3, met);
-        FN(store_two_rows)(1, dx, w, &columns, 1, row);
-        to += down + down;
-        if (p == s->p && FN(total)(met) < n - 1) return 0;
-    }
-    const vec row[1][4] = {{FN(zero)(), FN(zero)(), FN(zero)(), FN(zero)()}};
-    if (2 * s->p < s->h) FN(store_two_rows)(1, dx, w, &columns, 0, row);
-    job->met += FN(total)(met);
-    return 1;
-}
-
-#if FNN_BUNDLES
 FNN_INLINE void FN(clear)(vec row[4]) {
     FNN_UNROLL
     for (int c = 0; c < 4; c++) row[c] = FN(zero)();
 }
 
+/* What a vector of 2x2 windows gives to two rows; which of their maxima are in the windows. */
+FNN_INLINE FN(cond) FN(spread_maxima_of)(vec here, ivec at, ivec down, vec row[4]) {
+    const FN(spread_row) windows = {.here = here, .at = at};
+    FN(clear)(row);
+    const FN(cond) upper = FN(collect)(2, &windows, (ivec){0}, row, row + 1);
+    return upper | FN(collect)(2, &windows, down, row + 2, row + 3);
+}
+
+/* The same as spread_mean_columns of maxima of 2x2 windows; 0 if it is plain early that an index is
+ * outside its window. */
+FNN_INLINE int FN(spread_max_columns)(FN(spread_job) *job, int count, ptrdiff_t j) {
+    const fnn_pool_shape *s = job->shape;
+    const ptrdiff_t w = s->w, q = s->q, rows = s->p, ahead = job->ahead, one = (count - 1) * LANES;
+    const ptrdiff_t n = fnn_max(0, fnn_min(q - j - one, LANES));
+    const FN(turn_store) end = FN(store_first)(w - 2 * (j + one));
+    const FN(turn_store) columns[2] = {count > 1 ? (FN(turn_store)){.whole = 1} : end, end};
+    const ivec down = (ivec){0} + (FN(lane_int))w;
+    const vspan inside = FN(span)(0, n);
+    const real *dy = job->dy + j;
+    const int32_t *index = job->index + j;
+    real *dx = job->dx + 2 * j;
+    ivec to = FN(lane_numbers)(2) + (FN(lane_int))(2 * j), last = to + (FN(lane_int))(2 * one);
+    vec row[2][4];
+    FN(tally_of) met = {0};
+    for (ptrdiff_t p = rows; p > 0; p--, dy += q, index += q, dx += 2 * w) {
+        FN(fetch_two_rows)(count, dx + ahead, w);
+        if (count > 1) {
+            const ivec at = FN(load_index)(index, 0, LANES) - to;
+            met = FN(tally)(FN(spread_maxima_of)(FN(load)(dy), at, down, row[0]), met);
+        }
+        const vec here = FN(load_span)(dy + one, inside);
+        const ivec at = FN(load_index)(index + one, 0, n) - last;
+        met = FN(tally)(FN(spread_maxima_of)(here, at, down, row[count - 1]), met);
+        FN(store_two_rows)(count, dx, w, columns, 1, row);
+        to += down + down;
+        last += down + down;
+        if (p == rows && FN(total)(met) < n + one - 1) return 0;
+    }
+    FN(clear)(row[0]);
+    FN(clear)(row[1]);
+    if (2 * rows < s->h) FN(store_two_rows)(count, dx, w, columns, 0, row);
+    job->met += FN(total)(met);
+    return 1;
+}
+
+#if FNN_BUNDLES
 /* The largest column that positions of 3x3 windows have in them, lane by lane, with those before: more
  * than 2 if one is outside. Cheaper than to count the windows that are met. */
 FNN_INLINE ivec FN(widest)(ivec at, ivec down, ivec before) {
@@ -210,7 +227,7 @@ FNN_INLINE ivec FN(widest)(ivec at, ivec down, ivec before) {
     return FN(most_unsigned)(FN(least_unsigned)(upper, upper - down), before);
 }
 
-/* The same as spread_max_column, of 3x3 windows, in `count` (a literal) vectors side by side. Rows
+/* The same as spread_max_columns, of 3x3 windows, in `count` (a literal) vectors side by side. Rows
  * are written by whole vectors (seven masks are all there are): what is beyond their end is written
  * later, by the next row or from columns further left. */
 FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, int count, ptrdiff_t j) {
@@ -241,7 +258,7 @@ FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, int count, ptrdi
         for (int k = 0; k < count; k++) {
             const ptrdiff_t i = k * LANES;
             FN(clear)(row[k]);
-            FN(collect)(3, here + k, down + down, row[k], row[k] + 1, 0);
+            FN(collect)(3, here + k, down + down, row[k], row[k] + 1);
             here[k].here = FN(load_span)(dy + i, inside[k]);
             here[k].left = FN(load_span)(dy + i - 1, before[k]);
             /* lanes without a window have one at its corner that gives 0 */
@@ -249,8 +266,8 @@ FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, int count, ptrdi
             here[k].at = FN(difference)(at, to[k], inside[k]);
             here[k].left_at = (ivec)FN(load_span)(index + i - 1, before[k]) - to[k];
             most = FN(widest)(here[k].at, down, most);
-            FN(collect)(3, here + k, none, row[k], row[k] + 1, 0);
-            FN(collect)(3, here + k, down, row[k] + 2, row[k] + 3, 0);
+            FN(collect)(3, here + k, none, row[k], row[k] + 1);
+            FN(collect)(3, here + k, down, row[k] + 2, row[k] + 3);
             to[k] += down + down;
         }
         FN(store_two_rows)(count, dx, w, all, 1, row);
@@ -259,7 +276,7 @@ FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, int count, ptrdi
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
         FN(clear)(row[k]);
-        FN(collect)(3, here + k, down + down, row[k], row[k] + 1, 0);
+        FN(collect)(3, here + k, down + down, row[k], row[k] + 1);
     }
     FN(store_two_rows)(count, dx, w, columns, 2 * rows + 1 < s->h, row);
     return !FN(more_than)(most, 2);
@@ -283,9 +300,14 @@ FNN_INLINE int FN(spread_plane)(FN(spread_job) *job, int square) {
     if (square == 3) return FN(spread_threes)(job);
 #endif
     (void)square;
+    ptrdiff_t j = 0;
     job->met = 0;
-    for (ptrdiff_t j = 0; 2 * j < job->shape->w; j += LANES)
-        if (!FN(spread_max_column)(job, j)) return 0;
+#if FNN_BUNDLES
+    for (; job->shape->w - 2 * j > 2 * LANES; j += 2 * LANES)
+        if (!FN(spread_max_columns)(job, 2, j)) return 0;
+#endif
+    for (; 2 * j < job->shape->w; j += LANES)
+        if (!FN(spread_max_columns)(job, 1, j)) return 0;
     return job->met == job->shape->p * job->shape->q;
 }
 
