@@ -56,8 +56,8 @@ FNN_INLINE ivec FN(load_index)(const int32_t *p, ptrdiff_t lo, ptrdiff_t hi) {
 }
 
 /* Adds a row of windows to the columns 2j and 2j + 1 of one row of dx: the row `down` elements
- * below the windows' corners. Lanes beyond the windows hold gradients of 0. Returns the windows whose
- * maxima are in their first two columns. */
+ * below the windows' corners. Lanes beyond the windows hold gradients of 0. Returns the windows
+ * whose maxima are in their first two columns. */
 FNN_INLINE FN(cond) FN(collect)(int square, const FN(spread_row) *row, ivec down, vec *even,
                                 vec *odd) {
     const FN(cond) first = FN(same)(row->at, down), second = FN(same)(row->at, down + 1);
@@ -111,7 +111,7 @@ FNN_INLINE void FN(fetch_two_rows)(int count, const real *dx, ptrdiff_t w) {
 }
 
 /* Two rows of dx, or the first: even and odd columns of either from each of `count` (a literal)
- * vectors of windows side by side. (Loops over them would keep GCC from loops without conditions.) */
+ * vectors of windows side by side. (GCC takes no conditions out of a loop that has loops in it.) */
 FNN_INLINE void FN(store_two_rows)(int count, real *dx, ptrdiff_t w, const FN(turn_store) *columns,
                                    int both, const vec (*row)[4]) {
     FN(store_in_turn)(dx, columns, row[0][0], row[0][1]);
@@ -220,8 +220,8 @@ FNN_INLINE int FN(spread_max_columns)(FN(spread_job) *job, int count, ptrdiff_t 
 }
 
 #if FNN_BUNDLES
-/* The largest column that positions of 3x3 windows have in them, lane by lane, with those before: more
- * than 2 if one is outside. Cheaper than to count the windows that are met. */
+/* The largest column that positions of 3x3 windows have in them, lane by lane, with those before:
+ * more than 2 if one is outside. Cheaper than to count the windows that are met. */
 FNN_INLINE ivec FN(widest)(ivec at, ivec down, ivec before) {
     const ivec upper = FN(least_unsigned)(at, at - down);
     return FN(most_unsigned)(FN(least_unsigned)(upper, upper - down), before);
