@@ -283,7 +283,7 @@ FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, int count, ptrdi
 }
 
 /* A plane of them, two vectors where there are two, from the right. */
-FNN_INLINE int FN(spread_threes)(const FN(spread_job) *job) {
+static FNN_NOINLINE int FN(spread_threes)(const FN(spread_job) *job) {
     const ptrdiff_t w = job->shape->w, step = 2 * LANES;
     for (ptrdiff_t j = (w - 1) / (2 * step) * step; j >= 0; j -= step) {
         const int met = w - 2 * j > step ? FN(spread_max_threes)(job, 2, j)
@@ -294,12 +294,9 @@ FNN_INLINE int FN(spread_threes)(const FN(spread_job) *job) {
 }
 #endif
 
-/* One plane of maxima; 0 if an index is outside its window: dx is then unspecified. */
-FNN_INLINE int FN(spread_plane)(FN(spread_job) *job, int square) {
-#if FNN_BUNDLES
-    if (square == 3) return FN(spread_threes)(job);
-#endif
-    (void)square;
+/* One plane of maxima of 2x2 windows; 0 if an index is outside its window: dx is then unspecified.
+ * (In one function with those of 3x3, GCC makes either slower.) */
+static FNN_NOINLINE int FN(spread_twos)(FN(spread_job) *job) {
     ptrdiff_t j = 0;
     job->met = 0;
 #if FNN_BUNDLES
@@ -320,13 +317,15 @@ FNN_INLINE int FN(gathers)(const fnn_pool_shape *s, int square) {
 }
 
 /* Guesses from the sizes that the windows are 2x2 or 3x3; the indices tell: 0. */
-static FNN_NOINLINE int FN(spread_maxima)(const fnn_pool_shape *s, int square, const real *dy,
-                                          const int32_t *index, real *dx) {
+FNN_INLINE int FN(spread_maxima)(const fnn_pool_shape *s, int square, const real *dy,
+                                 const int32_t *index, real *dx) {
     FN(spread_job) job = {.shape = s, .dy = dy, .index = index, .dx = dx,
                           .ahead = FN(fetched_ahead)(s)};
     if (!FN(gathers)(s, square)) return 0;
-    if (square == 2) return FN(spread_plane)(&job, 2);
-    return FNN_BUNDLES ? FN(spread_plane)(&job, 3) : 0;
+#if FNN_BUNDLES
+    if (square == 3) return FN(spread_threes)(&job);
+#endif
+    return FN(spread_twos)(&job);
 }
 
 static FNN_NOINLINE void FN(spread_means)(const fnn_pool_shape *s, ptrdiff_t planes, real divisor,
