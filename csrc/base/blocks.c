@@ -26,7 +26,10 @@ enum {
     SHARED = (16 - SMALLEST) * CLASSES_PER_OCTAVE,
     ALONE = (21 - SMALLEST) * CLASSES_PER_OCTAVE,
     REGION = 8 << 20,
-    PAGE = 64 << 10 /* at least a page of the system */
+    PAGE = 64 << 10, /* at least a page of the system */
+    /* between two blocks of a region: were they alike in the low 12 bits of their addresses, by which
+     * processors first tell loads from stores, loads would wait for stores to another block */
+    STAGGER = 25 * FNN_LINE
 };
 /* Blocks above this limit go back to the system instead of waiting. */
 static const size_t cache_limit = (size_t)256 << 20;
@@ -77,7 +80,7 @@ static waiting *cut(size_t capacity) {
         regions = fresh;
     }
     char *block = (char *)regions + regions->cut;
-    regions->cut += capacity;
+    regions->cut += capacity + STAGGER;
     return (waiting *)(void *)block;
 }
 
