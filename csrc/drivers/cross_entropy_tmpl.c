@@ -1,8 +1,8 @@
 /* Cross-entropy drivers for one element type. */
 
-/* Rows per kernel call whose losses are summed from a buffer, and most tasks: their partial
- * sums live in the job. */
-enum { FN(LOSS_ROWS) = 64, FN(LOSS_TASKS) = 128 };
+/* Rows per kernel call whose losses are summed from a buffer, rows that kernels take together if
+ * there are as many in a task, and most tasks: their partial sums live in the job. */
+enum { FN(LOSS_ROWS) = 256, FN(LOSS_BLOCK) = 64, FN(LOSS_TASKS) = 128 };
 
 typedef struct FN(loss_job) {
     const FN(fnn_table) *table;
@@ -35,8 +35,9 @@ static void FN(prepare_loss)(FN(loss_job) *job, const fnn_ctx *ctx,
     job->terms = (FN(loss_terms)){(real)(1 - smoothing),
                                   shape->classes ? (real)(smoothing / (double)shape->classes) : 0,
                                   (real)weight_sum, shape->ignore_index};
-    job->rows_per_task = fnn_max(fnn_ceil_div(TASK_SIZE, shape->classes + ROW_COST),
-                                 fnn_ceil_div(shape->rows, FN(LOSS_TASKS)));
+    const ptrdiff_t rows = fnn_max(fnn_ceil_div(TASK_SIZE, shape->classes + ROW_COST),
+                                   fnn_ceil_div(shape->rows, FN(LOSS_TASKS)));
+    job->rows_per_task = rows < FN(LOSS_BLOCK) ? rows : fnn_round_up(rows, FN(LOSS_BLOCK));
 }
 
 static void FN(loss_task)(void *argument, ptrdiff_t task, int worker) {

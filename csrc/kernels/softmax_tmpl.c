@@ -2,7 +2,7 @@
 
 /* Lanes whose largest is that of n numbers; any of them if one is NaN, which the sum of exponentials
  * finds. */
-FNN_INLINE vec FN(lanes_largest)(ptrdiff_t n, const real *x) {
+static FNN_NOINLINE vec FN(lanes_largest)(ptrdiff_t n, const real *x) {
     vec m[4];
     ptrdiff_t j = 0;
     if (n >= 4 * LANES) {
@@ -81,16 +81,11 @@ FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, re
     const ptrdiff_t group = FN(ROW_GROUP) * LANES;
     /* the next row, unless it would put this one out of a first cache */
     const ptrdiff_t ahead = n <= 24576 / (ptrdiff_t)sizeof(real) ? n : 0;
-    FN(exact_sum) total = {FN(zero)(), FN(zero)()};
-    ptrdiff_t j = 0;
-    while (j + LANES <= n) {
-        const ptrdiff_t end = fnn_min(n, j + 2 * FN(SUM_STEPS) * LANES);
-        vec sum[2] = {FN(zero)(), FN(zero)()};
-        for (; j + group <= end; j += group)
-            FN(some_exponentials)(FN(ROW_GROUP), j, x, shift, y, sum, b, ahead);
-        for (; j + LANES <= end; j += LANES) FN(some_exponentials)(1, j, x, shift, y, sum, b, ahead);
-        FN(add_exactly)(&total, sum[0] + sum[1]);
-    }
+    const ptrdiff_t whole = n / group * group;
+    vec loose[2] = {FN(zero)(), FN(zero)()};
+    /* the end of the row first: its chains then lie below those of the rest */
+    ptrdiff_t j = whole;
+    for (; j + LANES <= n; j += LANES) FN(some_exponentials)(1, j, x, shift, y, loose, b, ahead);
     if (j < n) {
         const vmask tail = FN(mask)(n - j);
         const ivec live = FN(lanes_below)(n - j);
@@ -101,57 +96,39 @@ FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, re
             FN(store_m)(b->before + j, FN(load_m)(b->before + j, tail) * b->factor, tail);
         }
         FN(store_m)(y + j, a, tail);
-        FN(add_exactly)(&total, FN(select)(live, a, FN(zero)()));
+        loose[1] = FN(select)(live, a, FN(zero)());
+    }
+    FN(exact_sum) total = {loose[0] + loose[1], FN(zero)()};
+    for (j = 0; j < whole;) {
+        const ptrdiff_t end = fnn_min(whole, j + 2 * FN(SUM_STEPS) * LANES);
+        vec sum[2] = {FN(zero)(), FN(zero)()};
+        for (; j < end; j += group)
+            FN(some_exponentials)(FN(ROW_GROUP), j, x, shift, y, sum, b, ahead);
+        FN(add_exactly)(&total, sum[0] + sum[1]);
     }
     return FN(sum_everywhere)(FN(rounded)(total));
 }
 
-/* sum[k % 2] += exp(x[k * LANES ...] - shift) for the vectors k < count (a literal), or as far as the
- * elements go that are left. Asks for what lies `ahead` elements further on. */
-FNN_INLINE void FN(add_exponentials)(int count, ptrdiff_t left, const real *x, vec shift,
-                                     vec sum[2], ptrdiff_t ahead) {
+/* The sum of exp(x[k * LANES ...] - shift) over the vectors k < count, if not all (literals) as far
+ * as the elements go that are left. Asks for what lies `ahead` elements further on. */
+FNN_INLINE vec FN(sum_exponentials)(int count, int all, ptrdiff_t left, const real *x, real shift,
+                                    ptrdiff_t ahead) {
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
         const real *from = x + k * LANES;
         const ptrdiff_t lanes = fnn_max(0, fnn_min(left - k * LANES, LANES));
-        e[k] = left >= count * LANES
-                   ? FN(load)(from)
+        e[k] = all ? FN(load)(from)
                    : FN(select)(FN(lanes_below)(lanes), FN(load_m)(from, FN(mask)(lanes)),
                                 FN(splat)((real)-INFINITY));
-        e[k] -= shift;
+        e[k] -= FN(splat)(shift);
     }
     FN(exp_each)(e, count);
     FNN_UNROLL
-    for (int k = 0; k < count; k++) {
-        FN(ask_for_line)(k, x + ahead);
-        sum[k % 2] += e[k];
-    }
-}
-
-/* Elements that are added plainly. */
-enum { FN(ROW_SUM) = 2 * FN(SUM_STEPS) * LANES };
-
-/* Lanes whose sum is that of exp(x[j] - shift). A row's last vectors go together, though one or two
- * may be empty: one alone would be a chain that nothing hides. */
-FNN_INLINE vec FN(lanes_exponentials)(ptrdiff_t n, const real *x, vec shift, ptrdiff_t ahead) {
-    enum { MANY = FN(ROW_GROUP), FEW = (MANY + 1) / 2 };
-    FN(exact_sum) total = {FN(zero)(), FN(zero)()};
-    ptrdiff_t j = 0;
-    while (j < n) {
-        const ptrdiff_t end = fnn_min(n, j + FN(ROW_SUM));
-        vec sum[2] = {FN(zero)(), FN(zero)()};
-        for (; j + MANY * LANES <= end; j += MANY * LANES)
-            FN(add_exponentials)(MANY, MANY * LANES, x + j, shift, sum, ahead);
-        if (end - j > FEW * LANES)
-            FN(add_exponentials)(MANY, end - j, x + j, shift, sum, ahead);
-        else if (end > j)
-            FN(add_exponentials)(FEW, end - j, x + j, shift, sum, ahead);
-        if (n <= FN(ROW_SUM)) return sum[0] + sum[1];
-        FN(add_exactly)(&total, sum[0] + sum[1]);
-        j = end;
-    }
-    return FN(rounded)(total);
+    for (int k = 0; k < count; k++) FN(ask_for_line)(k, x + ahead);
+    FNN_UNROLL
+    for (int k = 2; k < count; k++) e[k % 2] += e[k];
+    return count > 1 ? e[0] + e[1] : e[0];
 }
 
 #if FNN_VBYTES == 64 && FNN_REAL_IS_F32
@@ -321,6 +298,44 @@ static FNN_NOINLINE void FN(softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const rea
     }
 }
 
+/* From here on the loops over a row are worth it. */
+enum { FN(LONG_ROW) = 32 * LANES };
+
+/* Lanes whose largest is that of each row, four vectors of all rows after each other: for short
+ * rows the loops over each of them would take longer than its loads. */
+FNN_INLINE void FN(rows_largest)(ptrdiff_t rows, ptrdiff_t n, const real *x,
+                                 vec most[FN(SHORT_ROWS)]) {
+    ptrdiff_t j = 0;
+    FNN_UNROLL
+    for (int k = 0; k < FN(SHORT_ROWS); k++) most[k] = FN(splat)((real)-INFINITY);
+    if (n >= FN(LONG_ROW)) {
+        for (ptrdiff_t k = 0; k < rows; k++) most[k] = FN(lanes_largest)(n, x + k * n);
+        return;
+    }
+    for (; j + 4 * LANES <= n; j += 4 * LANES) {
+        FNN_LOOP
+        for (ptrdiff_t k = 0; k < rows; k++) {
+            const real *p = x + k * n + j;
+            const vec a = FN(maximum)(FN(load)(p), FN(load)(p + LANES));
+            const vec b = FN(maximum)(FN(load)(p + 2 * LANES), FN(load)(p + 3 * LANES));
+            most[k] = FN(maximum)(most[k], FN(maximum)(a, b));
+        }
+    }
+    for (; j + LANES <= n; j += LANES) {
+        FNN_LOOP
+        for (ptrdiff_t k = 0; k < rows; k++)
+            most[k] = FN(maximum)(most[k], FN(load)(x + k * n + j));
+    }
+    if (j == n) return;
+    const vmask tail = FN(mask)(n - j);
+    const ivec live = FN(lanes_below)(n - j);
+    FNN_LOOP
+    for (ptrdiff_t k = 0; k < rows; k++) {
+        const vec v = FN(select)(live, FN(load_m)(x + k * n + j, tail), most[k]);
+        most[k] = FN(maximum)(most[k], v);
+    }
+}
+
 /* Maximum of `count` (a literal) rows of n <= LANES elements and the sum of the exponentials of
  * what is below it. */
 FNN_INLINE void FN(short_statistics)(int count, ptrdiff_t n, const real *x, real *most,
@@ -331,16 +346,62 @@ FNN_INLINE void FN(short_statistics)(int count, ptrdiff_t n, const real *x, real
     FN(store_rows)(sum, all, count);
 }
 
-/* sum[i] = sum_j exp(x[i][j] - shift[i]) of rows of any length. Asks for what lies `ahead` elements
- * further on; sum has room for a multiple of SHORT_ROWS. */
+/* The same over n elements, whole groups and at least one. */
+FNN_INLINE vec FN(sum_groups)(vec sum, ptrdiff_t n, const real *x, real shift, ptrdiff_t ahead) {
+    const real *end = x + n;
+    do {
+        sum += FN(sum_exponentials)(FN(ROW_GROUP), 1, 0, x, shift, ahead);
+        x += FN(ROW_GROUP) * LANES;
+    } while (x < end);
+    return sum;
+}
+
+/* sum[i] = sum_j exp(x[i][j] - shift[i]) of rows of any length, some vectors of up to eight rows
+ * after each other as in rows_largest. A row's last vectors go together, though one or two may be
+ * empty: one alone would be a chain that nothing hides. Asks for what lies `ahead` elements further
+ * on; sum has room for a multiple of SHORT_ROWS. */
 static FNN_NOINLINE void FN(row_sums)(ptrdiff_t rows, ptrdiff_t n, const real *x, const real *shift,
                                       real *sum, ptrdiff_t ahead) {
-    vec v[FN(SHORT_ROWS)] = {FN(zero)()};
-    for (ptrdiff_t i = 0; i < rows; i += FN(SHORT_ROWS)) {
-        for (ptrdiff_t k = 0; k < fnn_min(rows - i, FN(SHORT_ROWS)); k++)
-            v[k] = FN(lanes_exponentials)(n, x + (i + k) * n, FN(splat)(shift[i + k]), ahead);
+    enum { MANY = FN(ROW_GROUP), FEW = (MANY + 1) / 2, PLAIN = 2 * FN(SUM_STEPS) * LANES };
+    for (; rows > 0; rows -= FN(SHORT_ROWS), x += FN(SHORT_ROWS) * n) {
+        const ptrdiff_t m = fnn_min(fnn_opaque(rows), FN(SHORT_ROWS));
+        vec v[FN(SHORT_ROWS)];
+        FN(exact_sum) total[FN(SHORT_ROWS)];
+        FNN_UNROLL
+        for (int k = 0; k < FN(SHORT_ROWS); k++)
+            total[k].sum = total[k].error = v[k] = FN(zero)();
+        for (ptrdiff_t j = 0; j < n;) {
+            const ptrdiff_t end = fnn_min(n, j + PLAIN);
+            const ptrdiff_t left = (end - j) % (MANY * LANES);
+            const ptrdiff_t whole = end - j - left;
+            if (whole > 0) {
+                FNN_LOOP
+                for (ptrdiff_t k = 0; k < m; k++)
+                    v[k] = FN(sum_groups)(v[k], whole, x + k * n + j, shift[k], ahead);
+            }
+            j += whole;
+            if (left > FEW * LANES) {
+                FNN_LOOP
+                for (ptrdiff_t k = 0; k < m; k++)
+                    v[k] += FN(sum_exponentials)(MANY, 0, left, x + k * n + j, shift[k], ahead);
+            } else if (left > 0) {
+                FNN_LOOP
+                for (ptrdiff_t k = 0; k < m; k++)
+                    v[k] += FN(sum_exponentials)(FEW, 0, left, x + k * n + j, shift[k], ahead);
+            }
+            if (n > PLAIN) {
+                FNN_LOOP
+                for (ptrdiff_t k = 0; k < m; k++) {
+                    FN(add_exactly)(total + k, v[k]);
+                    v[k] = end < n ? FN(zero)() : FN(rounded)(total[k]);
+                }
+            }
+            j = end;
+        }
         FN(fold_rows)(v, FN(SHORT_ROWS), 0);
-        FN(store_rows)(sum + i, v, FN(SHORT_ROWS));
+        FN(store_rows)(sum, v, FN(SHORT_ROWS));
+        shift += FN(SHORT_ROWS);
+        sum += FN(SHORT_ROWS);
     }
 }
 
@@ -355,10 +416,10 @@ static FNN_NOINLINE void FN(row_statistics)(ptrdiff_t rows, ptrdiff_t n, const r
         for (; i < rows; i++) FN(short_statistics)(1, n, x + i * n, most + i, sum + i);
         return;
     }
-    vec v[FN(SHORT_ROWS)] = {FN(zero)()};
     for (; i < rows; i += FN(SHORT_ROWS)) {
-        for (ptrdiff_t k = 0; k < fnn_min(rows - i, FN(SHORT_ROWS)); k++)
-            v[k] = FN(lanes_largest)(n, x + (i + k) * n);
+        vec v[FN(SHORT_ROWS)];
+        const ptrdiff_t m = fnn_min(rows - i, FN(SHORT_ROWS));
+        FN(rows_largest)(m, n, x + i * n, v);
         FN(fold_rows)(v, FN(SHORT_ROWS), 1);
         FN(store_rows)(most + i, v, FN(SHORT_ROWS));
     }
