@@ -13,13 +13,14 @@
 enum {
     GRAIN = 200000,          /* multiply-adds worth a second thread */
     FAR_BYTES = 1 << 20,     /* maps beyond are fetched ahead: half of L2 */
-    MOST_V = 1 << 20,        /* bytes: V is read again for every FNN_FLAT_OUTS channels, out of L2 */
+    MOST_V = 1 << 20,        /* bytes: V is read again for every `outs` channels, out of L2 */
     LEAST_CHANNELS = 8       /* on either side: both transforms pass over them */
 };
 
 static FNN_NOINLINE fnn_flat_plan fnn_flat_lay(const fnn_conv2d_shape *s, ptrdiff_t lanes) {
-    fnn_flat_plan plan = {.pick = fnn_conv2d_picked(s), .in = s->c / s->groups,
-                          .out = s->k / s->groups, .rows = s->n * s->p,
+    const ptrdiff_t out = s->k / s->groups;
+    fnn_flat_plan plan = {.pick = fnn_conv2d_picked(s), .in = s->c / s->groups, .out = out,
+                          .outs = fnn_min(out, FNN_FLAT_OUTS / lanes), .rows = s->n * s->p,
                           .blocks = fnn_ceil_div(s->n * s->p, lanes),
                           .tiles = fnn_ceil_div(s->q, FNN_FLAT_M)};
     const fnn_conv2d_shape *picked = &plan.pick.shape;
@@ -33,6 +34,32 @@ static FNN_NOINLINE fnn_flat_plan fnn_flat_lay(const fnn_conv2d_shape *s, ptrdif
         plan.pitch = fnn_max(plan.pitch, plan.stride * (FNN_FLAT_M * slots + 3));
     }
     return plan;
+}
+
+/* Numbers of the tiles of conv2d_rows. */
+#define X(O, R, V) ROWS_##O##x##R##x##V,
+enum { FNN_CONV2D_ROWS_16(X) };
+#undef X
+
+/* A register tile of the products: of conv2d_pixels, or the one of conv2d_rows, whose rows are pixels
+ * here, that reads its weights packed. */
+typedef struct flat_tile {
+    int number; /* in its list */
+    pixel_tile size;
+    ptrdiff_t packed; /* output channels whose U lies side by side: 1, or all of a tile's */
+    ptrdiff_t cost;   /* half cycles for `outs` channels of a position */
+} flat_tile;
+
+static FNN_NOINLINE flat_tile choose_tile(const fnn_flat_plan *plan, int registers) {
+    const pixel_need need = {.outs = plan->outs, .width = plan->tiles,
+                             .terms = plan->in * plan->chunks, .run = 1};
+    const pixel_choice best = choose_pixels(registers, &need);
+    const flat_tile tile = {best.number, best.size, 1, pixel_cost(&best.size, &need)};
+    flat_tile packed = {ROWS_4x3x1, {FNN_CONV2D_PACKED, 1, 3}, FNN_CONV2D_PACKED, 0};
+    packed.cost = pixel_cost(&packed.size, &need);
+    const int can = fnn_conv2d_packs(registers, packed.size.outs, packed.size.pixels) &&
+                    plan->out % FNN_CONV2D_PACKED == 0;
+    return can && packed.cost <= tile.cost ? packed : tile;
 }
 
 /* Cycles for each of what the plan counts, on the scale of conv2d_rivals.c: fitted to the times over the
@@ -59,12 +86,8 @@ double fnn_conv2d_flat_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pas
     const double v_bytes =
         (double)(FNN_FLAT_POSITIONS * lanes) * (double)(plan.in * plan.slots) * sizeof(float);
     if (v_bytes > MOST_V) return HUGE_VAL;
-    const ptrdiff_t outs = fnn_min(plan.out, FNN_FLAT_OUTS);
-    const pixel_need need = {.outs = outs, .width = plan.tiles, .terms = plan.in * plan.chunks,
-                             .run = 1};
-    const pixel_choice tile = choose_pixels(registers, &need);
-    const double products = 0.5 * FNN_FLAT_POSITIONS * (double)fnn_ceil_div(plan.out, outs) *
-                            (double)pixel_cost(&tile.size, &need);
+    const double products = 0.5 * FNN_FLAT_POSITIONS * (double)fnn_ceil_div(plan.out, plan.outs) *
+                            (double)choose_tile(&plan, registers).cost;
     const double turned = (double)(lanes * (plan.in * plan.pick.shape.w + plan.out * s->q));
     const double transformed = (double)(plan.in * plan.slots + plan.out * plan.tiles);
     const double weights = (double)(s->k * plan.in * plan.chunks);

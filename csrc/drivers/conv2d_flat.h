@@ -12,14 +12,14 @@
 enum {
     FNN_FLAT_M = 4,         /* results and taps of a tile */
     FNN_FLAT_POSITIONS = 7, /* products of a tile */
-    FNN_FLAT_OUTS = 8,      /* output channels at a time */
+    FNN_FLAT_OUTS = 128,    /* output channels at a time, times LANES */
     FNN_FLAT_CHANNELS = 4,  /* input channels turned at a time: L1 */
     FNN_FLAT_LANES = 16     /* most rows side by side */
 };
 
 typedef struct fnn_flat_plan {
     fnn_conv2d_pick pick;
-    ptrdiff_t in, out;       /* channels of a group */
+    ptrdiff_t in, out, outs; /* channels of a group; of its results at a time */
     ptrdiff_t rows, blocks;  /* of the results of all images; of LANES of them */
     ptrdiff_t stride, tiles; /* phases; tiles of a row */
     ptrdiff_t chunks, slots; /* of all phases: of taps; input tiles of a channel's row */

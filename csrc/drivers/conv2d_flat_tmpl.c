@@ -5,9 +5,9 @@
  *   M  ->  [k][q][LANES]  ->  y [image][k][row][q]
  *
  * Rows are counted through all images, so that a block may start in one and end in the next. Input is
- * picked, turned and transformed a few channels at a time, output channels pass eight at a time. Workspace:
+ * picked, turned and transformed a few channels at a time, `outs` output channels pass at a time. Workspace:
  *
- *   shared   U [group][position][k][c][chunk] | where a chunk's tiles start
+ *   shared   U [group][position][k / packed][c][chunk][k % packed] | where a chunk's tiles start
  *   worker   V | M | result | picked rows | turned rows
  */
 
@@ -15,7 +15,8 @@ typedef struct FN(flat_job) {
     const fnn_flat_plan *plan;
     const fnn_conv2d_shape *shape;
     const FN(fnn_table) *kernels;
-    pixel_choice tile;
+    flat_tile tile;
+    FN(conv2d_rows_fn) *multiply; /* the kernel of its tile */
     ptrdiff_t v_channel, v_position, picked; /* elements; picked: of a channel's rows */
     ptrdiff_t fetched; /* rows, for each tile of a product */
     ptrdiff_t w_out, w_in; /* strides of the weights; between taps w_tap, from w_from on */
@@ -31,18 +32,17 @@ typedef struct FN(flat_job) {
 static FNN_NOINLINE FN(flat_job) FN(prepare_flat)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                                   const fnn_flat_plan *plan) {
     FN(flat_job) job = {.plan = plan, .shape = s, .kernels = FN(table)(ctx)};
-    const ptrdiff_t lanes = job.kernels->lanes, outs = fnn_min(plan->out, FNN_FLAT_OUTS);
-    const pixel_need need = {.outs = outs, .width = plan->tiles, .terms = plan->in * plan->chunks,
-                             .run = 1};
-    job.tile = choose_pixels(job.kernels->conv2d_registers, &need);
+    const ptrdiff_t lanes = job.kernels->lanes;
+    job.tile = choose_tile(plan, job.kernels->conv2d_registers);
+    job.multiply = job.tile.packed > 1 ? job.kernels->conv2d_rows : job.kernels->conv2d_pixels;
     job.v_channel = plan->slots * lanes;
     job.v_position = (plan->in * plan->slots | 1) * lanes; /* in different sets of L1 */
     job.picked = lanes * (plan->pick.shape.w + 1);         /* with the zeros behind a plane */
     job.u_bytes = FN(bytes)(FNN_FLAT_POSITIONS * s->k * plan->in * plan->chunks);
     job.tap_bytes = fnn_lines((size_t)(plan->in * plan->chunks) * sizeof(fnn_conv2d_tap));
     job.v_bytes = FN(bytes)(FNN_FLAT_POSITIONS * job.v_position);
-    job.m_bytes = FN(bytes)(FNN_FLAT_POSITIONS * outs * plan->tiles * lanes);
-    job.result_bytes = FN(bytes)((FNN_FLAT_M * outs * plan->tiles + lanes) * lanes);
+    job.m_bytes = FN(bytes)(FNN_FLAT_POSITIONS * plan->outs * plan->tiles * lanes);
+    job.result_bytes = FN(bytes)((FNN_FLAT_M * plan->outs * plan->tiles + lanes) * lanes);
     const ptrdiff_t lines = lanes * s->q + lanes; /* the results of a channel take the same place */
     job.picked_bytes = FN(bytes)(fnn_max(FNN_FLAT_CHANNELS * job.picked, lines));
     job.worker_bytes = job.v_bytes + job.m_bytes + job.result_bytes + job.picked_bytes +
@@ -69,14 +69,17 @@ FNN_INLINE void FN(flat_weights)(const real g[FNN_FLAT_M], real *u, ptrdiff_t ap
 
 static FNN_NOINLINE void FN(flat_all_weights)(const FN(flat_job) *job) {
     const fnn_flat_plan *plan = job->plan;
-    const ptrdiff_t taps = job->shape->s, apart = plan->out * plan->in * plan->chunks;
-    for (ptrdiff_t group = 0; group < job->shape->groups; group++) {
+    const ptrdiff_t taps = job->shape->s, terms = plan->in * plan->chunks;
+    const ptrdiff_t packed = job->tile.packed, apart = plan->out * terms;
+    for (ptrdiff_t k = 0; k < job->shape->groups * plan->out; k++) {
+        const ptrdiff_t group = k / plan->out, o = k % plan->out;
         const real *weights = job->w + group * plan->out * plan->in * taps + job->w_from;
-        real *u = job->u + group * FNN_FLAT_POSITIONS * apart;
-        for (ptrdiff_t i = 0; i < plan->out * plan->in; i++) {
-            const real *w = weights + i / plan->in * job->w_out + i % plan->in * job->w_in;
+        real *u = job->u + group * FNN_FLAT_POSITIONS * apart + o % packed;
+        u += (o - o % packed) * terms;
+        for (ptrdiff_t i = 0; i < plan->in; i++) {
+            const real *w = weights + o * job->w_out + i * job->w_in;
             for (ptrdiff_t phase = 0; phase < fnn_min(plan->stride, taps); phase++)
-                for (ptrdiff_t s = phase; s < taps; s += FNN_FLAT_M * plan->stride, u++) {
+                for (ptrdiff_t s = phase; s < taps; s += FNN_FLAT_M * plan->stride, u += packed) {
                     real g[FNN_FLAT_M];
                     for (ptrdiff_t t = 0; t < FNN_FLAT_M; t++)
                         g[t] = s + t * plan->stride < taps
@@ -199,12 +202,12 @@ static void FN(flat_products)(const FN(flat_job) *job, ptrdiff_t outs, const rea
             for (ptrdiff_t block = 0; block < outs; block += size) {
                 const ptrdiff_t o = fnn_min(block, outs - size);
                 FN(flat_fetch)(ahead, job->fetched);
-                job->kernels->conv2d_pixels(&sum, &place, job->tile.number, v + at, u + o * terms,
-                                            NULL, m + o * place.y_channel + at);
+                job->multiply(&sum, &place, job->tile.number, v + at, u + o * terms, NULL,
+                              m + o * place.y_channel + at);
             }
         }
         v += job->v_position, u += plan->out * terms;
-        m += fnn_min(plan->out, FNN_FLAT_OUTS) * place.y_channel;
+        m += plan->outs * place.y_channel;
     }
 }
 
@@ -237,7 +240,7 @@ static void FN(flat_task)(void *argument, ptrdiff_t task, int worker) {
     const fnn_flat_plan *plan = job->plan;
     const ptrdiff_t group = task % job->shape->groups, lanes = job->kernels->lanes;
     const ptrdiff_t row = task / job->shape->groups * lanes, rows = fnn_min(plan->rows - row, lanes);
-    const ptrdiff_t outs = fnn_min(plan->out, FNN_FLAT_OUTS), terms = plan->in * plan->chunks;
+    const ptrdiff_t outs = plan->outs, terms = plan->in * plan->chunks;
     char *scratch = job->workers + (size_t)worker * job->worker_bytes;
     real *v = (real *)scratch, *m = (real *)(scratch += job->v_bytes);
     real *result = (real *)(scratch += job->m_bytes);
@@ -311,7 +314,7 @@ void FN(fnn_conv2d_flat_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *sh
     const fnn_conv2d_shape seen = fnn_conv2d_as_forward(shape, pass);
     const fnn_flat_plan plan = fnn_flat_lay(&seen, FN(table)(ctx)->lanes);
     const FN(flat_job) job = FN(prepare_flat)(ctx, &seen, &plan);
-    to->kernel = "conv2d_pixels";
+    to->kernel = job.tile.packed > 1 ? "conv2d_rows" : "conv2d_pixels";
     fnn_conv2d_note(to, "tile channels", job.tile.size.outs);
     fnn_conv2d_note(to, "tile pixels", job.tile.size.pixels);
     fnn_conv2d_note(to, "tiles of a row", plan.tiles);
