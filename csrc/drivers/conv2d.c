@@ -147,16 +147,23 @@ static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const
 }
 
 /* F(4, 4) along rows saves half of the products of seven taps, and loses lanes neither at the ends of
- * rows nor by strides; its transforms and turning cost as much for any number of channels. */
+ * rows nor by strides; its transforms and turning cost as much for any number of channels. Dilated
+ * windows of several rows go by phases. */
 static int prefers_flat(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const fnn_table_f32 *kernels = &ctx->kernels->f32;
     if (ctx->precision == FNN_STRICT || !kernels->winograd_flat_input) return 0;
-    if (!fnn_conv2d_flat_can(s, pass)) return 0;
+    const int dilated = s->r > 1 && s->dilation_h > 1;
+    if (dilated && (s->dilation_h != s->dilation_w || s->stride_h > 1 || s->stride_w > 1)) return 0;
+    const fnn_conv2d_shape dense = dilated ? fnn_phases_shape(s) : *s;
+    if (!fnn_conv2d_flat_can(&dense, pass)) return 0;
     const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, 0);
+    const ptrdiff_t copied = dilated ? s->n * (s->c * s->h * s->w + s->k * s->p * s->q) : 0;
+    const double flat =
+        fnn_conv2d_flat_cycles(&dense, pass, sizes.lanes, kernels->conv2d_registers) +
+        PHASES_COPY * (double)copied;
+    if (flat > fnn_conv2d_direct_cycles(s, pass, sizes.lanes)) return 0;
     const double rows = fnn_conv2d_rows_cycles(s, pass, &sizes);
-    const double direct = fnn_conv2d_direct_cycles(s, pass, sizes.lanes);
-    return fnn_conv2d_flat_cycles(s, pass, sizes.lanes, kernels->conv2d_registers) <=
-           (rows > 0 && rows < direct ? rows : direct);
+    return rows == 0 || flat <= rows;
 }
 
 /* Many channels: the algorithm that is expected to take least; FNN_AUTO where im2col cannot read
@@ -221,7 +228,7 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
     if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(ctx, s, &f, pass))
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
     if (!is_f64 && prefers_flat(ctx, s, pass))
-        return (choice){FNN_WINOGRAD, "window of one row: fewer multiplications than the sum has"};
+        return (choice){FNN_WINOGRAD, "wide window: fewer multiplications along rows than the sum has"};
     if (fnn_conv2d_takes_patches(ctx, s, pass, is_f64))
         return (choice){FNN_IM2COL, "few input channels: patches side by side fill register tiles"};
     const choice deep = choose_deep(ctx, s, &f, pass, is_f64);

@@ -4,6 +4,13 @@
  *   phases of x or dx | phases of y or dy | the undilated convolution's own
  */
 
+#if FNN_REAL_IS_F32
+#define FLAT_OR(entry, dense) \
+    (fnn_conv2d_winograd_can(dense) ? FN(fnn_conv2d_winograd_##entry) : FN(fnn_conv2d_flat_##entry))
+#else
+#define FLAT_OR(entry, dense) FN(fnn_conv2d_winograd_##entry)
+#endif
+
 /* Maps and their phases, which are copied either way. */
 typedef struct FN(phases_map) {
     const FN(fnn_table) *kernels;
@@ -107,13 +114,13 @@ size_t FN(fnn_conv2d_phases_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shap
                                        fnn_conv2d_pass pass) {
     const fnn_conv2d_shape dense = fnn_phases_shape(shape);
     return FN(phases_lay)(&dense, NULL).bytes +
-           FN(fnn_conv2d_winograd_workspace)(ctx, &dense, pass);
+           FLAT_OR(workspace, &dense)(ctx, &dense, pass);
 }
 
 void FN(fnn_conv2d_phases_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                     fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
     const fnn_conv2d_shape dense = fnn_phases_shape(shape);
-    FN(fnn_conv2d_winograd_describe)(ctx, &dense, pass, to);
+    FLAT_OR(describe, &dense)(ctx, &dense, pass, to);
     fnn_conv2d_note(to, "phases", shape->dilation_h * shape->dilation_w);
 }
 
@@ -123,7 +130,7 @@ void FN(fnn_conv2d_phases_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
     const fnn_conv2d_shape dense = fnn_phases_shape(shape);
     const FN(phases_room) room = FN(phases_lay)(&dense, workspace);
     FN(phases_of_x)(ctx, shape, &dense, 0, (real *)x, room.x);
-    FN(fnn_conv2d_winograd_forward)(ctx, &dense, room.x, w, bias, room.y, room.rest);
+    FLAT_OR(forward, &dense)(ctx, &dense, room.x, w, bias, room.y, room.rest);
     FN(phases_of_y)(ctx, shape, &dense, 1, y, room.y);
     FN(phases_finish)(ctx, shape, shape->k, shape->p * shape->q, y);
 }
@@ -134,7 +141,7 @@ void FN(fnn_conv2d_phases_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_sh
     const fnn_conv2d_shape dense = fnn_phases_shape(shape);
     const FN(phases_room) room = FN(phases_lay)(&dense, workspace);
     FN(phases_of_y)(ctx, shape, &dense, 0, (real *)dy, room.y);
-    FN(fnn_conv2d_winograd_backward_data)(ctx, &dense, room.y, w, room.x, room.rest);
+    FLAT_OR(backward_data, &dense)(ctx, &dense, room.y, w, room.x, room.rest);
     FN(phases_of_x)(ctx, shape, &dense, 1, dx, room.x);
     FN(phases_finish)(ctx, shape, shape->c, shape->h * shape->w, dx);
 }
@@ -148,3 +155,5 @@ void FN(fnn_conv2d_phases_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_
     FN(phases_of_y)(ctx, shape, &dense, 0, (real *)dy, room.y);
     FN(fnn_conv2d_winograd_backward_weight)(ctx, &dense, room.y, room.x, dw, db, room.rest);
 }
+
+#undef FLAT_OR

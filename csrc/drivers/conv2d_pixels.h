@@ -31,6 +31,7 @@ static const struct {
  * stand as far apart as pixels do (1 if they do not). */
 typedef struct pixel_need {
     ptrdiff_t outs, width, terms, run;
+    ptrdiff_t unaligned; /* bytes of a vector, if vectors begin anywhere */
 } pixel_need;
 
 typedef struct pixel_choice {
@@ -38,14 +39,15 @@ typedef struct pixel_choice {
     pixel_tile size;
 } pixel_choice;
 
-/* Half cycles for a row: two multiply-adds or two loads a cycle, four cycles of latency;
- * PTRDIFF_MAX if the tile is too large. */
+/* Half cycles for a row: two multiply-adds or two loads a cycle, a line that a load straddles as in
+ * conv2d_direct.c, four cycles of latency; PTRDIFF_MAX if the tile is too large. */
 FNN_INLINE ptrdiff_t pixel_cost(const pixel_tile *t, const pixel_need *need) {
     if (t->outs > need->outs || t->pixels > need->width) return PTRDIFF_MAX;
     if (t->taps > 1 && t->taps != need->run) return PTRDIFF_MAX;
     const ptrdiff_t products = (ptrdiff_t)t->outs * t->taps * t->pixels;
-    const ptrdiff_t loads = t->outs * t->taps + t->pixels + t->taps - 1;
-    const ptrdiff_t step = fnn_max(fnn_max(products, loads), 8) + 1;
+    const ptrdiff_t straddling = t->pixels * need->unaligned / FNN_LINE;
+    const ptrdiff_t loads = t->outs * t->taps + t->pixels + t->taps - 1 + straddling;
+    const ptrdiff_t step = fnn_max(fnn_max(products, loads), 8) + 1 + straddling;
     return fnn_ceil_div(need->outs, t->outs) * fnn_ceil_div(need->width, t->pixels) *
            (need->terms / t->taps * step + 2 * t->outs * t->pixels + PIXEL_TILE_COST);
 }

@@ -67,7 +67,8 @@ static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_sh
     if (choice == FNN_DIRECT && fnn_conv2d_depthwise_suits(ctx, shape, pass, !FNN_REAL_IS_F32))
         return &FN(depthwise);
 #if FNN_REAL_IS_F32
-    if (choice == FNN_WINOGRAD && shape->r == 1) return &FN(flat);
+    if (choice == FNN_WINOGRAD && (shape->r == 1 || fnn_conv2d_flat_can(shape, pass)))
+        return &FN(flat);
     if (choice == FNN_IM2COL && fnn_conv2d_takes_patches(ctx, shape, pass, 0)) return &FN(patches);
 #endif
     if (choice == FNN_WINOGRAD && shape->dilation_h > 1) return &FN(phases);

@@ -76,11 +76,12 @@ typedef void FN(winograd_sixteen_fn)(const real *w, ptrdiff_t w_out, ptrdiff_t w
 #define FNN_FLAT_B 0.9
 #define FNN_FLAT_C 1.75
 
-/* v[c*v_channel + p*v_position + t*LANES] = (B^T d)[p], d[i] = x[c*x_channel + (4*t + i)*x_step], for
+/* v[c*v_channel + p*v_position + t*v_tile] = (B^T d)[p], d[i] = x[c*x_channel + (4*t + i)*x_step], for
  * c < channels, t < tiles, p < 7. */
 typedef void FN(winograd_flat_input_fn)(ptrdiff_t channels, ptrdiff_t x_channel, ptrdiff_t tiles,
                                         const real *x, ptrdiff_t x_step, real *v,
-                                        ptrdiff_t v_channel, ptrdiff_t v_position);
+                                        ptrdiff_t v_channel, ptrdiff_t v_tile,
+                                        ptrdiff_t v_position);
 
 /* y[(o*tiles + t)*4*LANES + j*LANES] = bias[o] + (A^T M)[j], M[p] = m[p*m_position + (o*tiles + t)*LANES],
  * for o < outs, t < tiles, j < 4. bias may be NULL. */

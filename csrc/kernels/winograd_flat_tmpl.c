@@ -19,7 +19,7 @@ FNN_INLINE void FN(winograd_flat_pair)(real a, real others, real product, const 
 static FNN_NOINLINE void FN(winograd_flat_input)(ptrdiff_t channels, ptrdiff_t x_channel,
                                                  ptrdiff_t tiles, const real *x, ptrdiff_t x_step,
                                                  real *v, ptrdiff_t v_channel,
-                                                 ptrdiff_t v_position) {
+                                                 ptrdiff_t v_tile, ptrdiff_t v_position) {
     const vec sum = FN(splat)(-(A2 + B2 + C2)), pairs = FN(splat)(A2 * B2 + A2 * C2 + B2 * C2);
     const vec all = FN(splat)(-(A2 * B2 * C2));
     for (ptrdiff_t c = 0; c < channels; c++, x += x_channel, v += v_channel) {
@@ -28,7 +28,7 @@ static FNN_NOINLINE void FN(winograd_flat_input)(ptrdiff_t channels, ptrdiff_t x
         real *to = v;
         FNN_UNROLL
         for (int i = 0; i < 3; i++) d[i] = FN(load)(from + i * x_step);
-        for (ptrdiff_t t = 0; t < tiles; t++, to += LANES) {
+        for (ptrdiff_t t = 0; t < tiles; t++, to += v_tile) {
             from += 3 * x_step;
             FNN_UNROLL
             for (int i = 0; i < 4; i++) d[3 + i] = FN(load)(from + i * x_step);

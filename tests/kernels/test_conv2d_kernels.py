@@ -94,7 +94,7 @@ def test_chosen_algorithm(case, dtype):
 
 
 @pytest.mark.parametrize("case", FLAT, ids=str)
-def test_windows_of_one_row(case, isa):
+def test_wide_windows(case, isa):
     """Fewer multiplications where that is allowed, which no forced algorithm does."""
     for which in ("forward", "input") if case.stride == (1, 1) else ("forward",):
         how = (case.x, case.weight, *case.how, which, "float32", "auto")
