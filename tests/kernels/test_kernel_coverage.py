@@ -126,6 +126,7 @@ def test_what_is_never_chosen_is_not_exercised(isa):
     assert not [each for each in never if is_reached(*each, compared(each[0]))]
 
 
+@pytest.mark.slow  # what it looks after are the other tests, not the library
 def test_every_kernel_is_exercised(isa):
     kernels = kernels_of(isa)
     chosen = [each for each in kernels if not is_never_chosen(isa, *each)]
@@ -136,6 +137,7 @@ def test_every_kernel_is_exercised(isa):
         assert sorted(kernels) == sorted((dtype, name) for dtype in CALLS for name in listed)
 
 
+@pytest.mark.slow
 def test_each_algorithm_uses_its_own_kernels(isa, dtype):
     """Forcing one has an effect: each reaches kernels that the other never calls."""
     name = np.dtype(dtype).name
