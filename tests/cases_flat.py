@@ -5,7 +5,7 @@ from cases import Conv2dCase
 #: Windows of one row that the choice gives to F(4, 4) wherever vectors have 32 bytes: blocks of
 #: rows that start in one image and end in the next or none, picked columns, phases of columns,
 #: chunks of taps that are not whole, channels left over, rows shorter than a vector. Then windows
-#: of several rows: blocks side by side, phases of a dilation, rows read by three vectors, no padding.
+#: of several rows: blocks side by side, phases of a dilation, rows read by three vectors, no pads.
 FLAT = [
     Conv2dCase((16, 32, 28, 56), 32, (1, 7), (2, 2), dilation=(2, 2)),
     Conv2dCase((5, 64, 27, 60), 64, (1, 7), (1, 2), dilation=(2, 2), groups=2),
