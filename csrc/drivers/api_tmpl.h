@@ -2,6 +2,8 @@
 
 /* ---- matrix multiplication: drivers/gemm.c ---- */
 size_t FN(fnn_gemm_workspace)(const fnn_ctx *ctx, const fnn_gemm_shape *shape);
+/* Terms of each sum that are added before C is written, and read again for the next ones. */
+ptrdiff_t FN(fnn_gemm_depth)(const fnn_ctx *ctx, const fnn_gemm_shape *shape);
 /* bias has n (per column) or m (per row) elements, NULL without. */
 fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const real *a,
                         const real *b, const real *bias, real *c, void *workspace);

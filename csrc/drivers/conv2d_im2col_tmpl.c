@@ -337,7 +337,10 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
     fnn_conv2d_note(to, "depth", plan.gemm.k);
     fnn_conv2d_note(to, "tile rows", kernels->gemm_mr);
     fnn_conv2d_note(to, "tile columns", kernels->gemm_nr);
-    fnn_conv2d_note(to, "depth block", fnn_min(kernels->gemm_kc, plan.gemm.k));
+    fnn_conv2d_note(to, "depth block",
+                    plan.plain || pass == FNN_BACKWARD_DATA
+                        ? FN(fnn_gemm_depth)(&plan.inner, &plan.gemm)
+                        : fnn_min(kernels->gemm_kc, plan.gemm.k));
     fnn_conv2d_note(to, "products",
                     shape->groups * shape->n * (pass == FNN_BACKWARD_DATA ? plan.blocks : 1));
     to->share = (double)plan.gemm.n / (double)fnn_round_up(plan.gemm.n, lanes);

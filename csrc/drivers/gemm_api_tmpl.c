@@ -28,15 +28,25 @@ static void FN(one_call)(const FN(fnn_table) *t, const fnn_gemm_shape *s, const 
     fnn_fp_set(state);
 }
 
-size_t FN(fnn_gemm_workspace)(const fnn_ctx *ctx, const fnn_gemm_shape *shape) {
-    plan p;
+/* Whether the product has a plan at all, and which. */
+static FNN_NOINLINE int FN(planned)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, plan *p) {
     fnn_gemm_shape room;
     way how;
     int exchanged;
     if (FN(empty)(shape) || FN(is_one_call)(shape, FN(table)(ctx))) return 0;
     shape = FN(normal)(shape, FN(table)(ctx), &room, &how, &exchanged);
-    FN(make_plan)(ctx, shape, how, &p);
-    return FN(plan_bytes)(ctx, &p);
+    FN(make_plan)(ctx, shape, how, p);
+    return 1;
+}
+
+size_t FN(fnn_gemm_workspace)(const fnn_ctx *ctx, const fnn_gemm_shape *shape) {
+    plan p;
+    return FN(planned)(ctx, shape, &p) ? FN(plan_bytes)(ctx, &p) : 0;
+}
+
+ptrdiff_t FN(fnn_gemm_depth)(const fnn_ctx *ctx, const fnn_gemm_shape *shape) {
+    plan p;
+    return FN(planned)(ctx, shape, &p) ? p.kc : shape->k;
 }
 
 fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const real *a,

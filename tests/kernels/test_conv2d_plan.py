@@ -97,6 +97,12 @@ def test_far_maps_are_packed_by_the_pass_that_reads_them(isa, dtype):
     assert in_place == (isa == "avx512" and dtype == np.float32)
 
 
+def test_few_pixels_are_not_cut_along_the_sum(isa, dtype):
+    how = ((512, 2048, 1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1, "forward", np.dtype(dtype).name)
+    whole = _native.conv2d_plan((1, 2048, 7, 7), *how)["sizes"].get("depth block") == 2048
+    assert whole == (isa == "avx512" and dtype == np.float32)
+
+
 def test_nothing_to_compute():
     told = _native.conv2d_plan((0, 3, 8, 8), (4, 3, 3, 3), (1, 1), (0,) * 4, (1, 1), 1, "forward")
     assert told["reason"] == "nothing to compute"
