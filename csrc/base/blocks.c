@@ -27,16 +27,18 @@ enum {
     ALONE = (21 - SMALLEST) * CLASSES_PER_OCTAVE,
     REGION = 8 << 20,
     PAGE = 64 << 10, /* at least a page of the system */
+    STALE = 4096,    /* blocks that came back since: more than a training step needs */
     /* between two blocks of a region: were they alike in the low 12 bits of their addresses, by which
      * processors first tell loads from stores, loads would wait for stores to another block */
     STAGGER = 25 * FNN_LINE
 };
-/* Blocks above this limit go back to the system instead of waiting. */
+/* Blocks above this limit go back to the system instead of waiting, unless stale ones make room. */
 static const size_t cache_limit = (size_t)256 << 20;
 
 typedef struct waiting {
     struct waiting *next;
-    size_t held; /* bytes of memory: the capacity, or 0 once its pages went back to the system */
+    size_t held;   /* bytes of memory: the capacity, or 0 once its pages went back to the system */
+    uint64_t when; /* of `returned` */
 } waiting;
 
 typedef struct region {
@@ -50,6 +52,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static waiting *lists[CLASSES];
 static region *regions; /* blocks are cut from the first */
 static size_t cached;
+static uint64_t returned; /* blocks so far */
 
 /* A fork while another thread holds the lock would leave it held for ever in the child. */
 static void hold(void) { pthread_mutex_lock(&lock); }
@@ -112,6 +115,25 @@ static void empty(waiting *block) {
 #endif
 }
 
+/* Takes large blocks that wait for nobody any more out of their lists until one of that capacity fits.
+ * Not those of the last step: what needs more than the limit would put out its own blocks in turn. */
+static waiting *make_room(size_t capacity) {
+    waiting *gone = NULL;
+    while (capacity <= cache_limit && cached + capacity > cache_limit) {
+        waiting **oldest = NULL;
+        for (int which = ALONE; which < CLASSES; which++)
+            for (waiting **link = &lists[which]; *link; link = &(*link)->next)
+                if (!oldest || (*link)->when < (*oldest)->when) oldest = link;
+        if (!oldest || returned - (*oldest)->when < STALE) break;
+        waiting *const block = *oldest;
+        *oldest = block->next;
+        cached -= block->held;
+        block->next = gone;
+        gone = block;
+    }
+    return gone;
+}
+
 void *fnn_acquire(size_t bytes, size_t *capacity) {
     if (bytes > (size_t)PTRDIFF_MAX / 2) return NULL;
     const int which = size_class(bytes, capacity);
@@ -138,9 +160,11 @@ void fnn_recycle(void *block, size_t capacity) {
         return;
     }
     pthread_mutex_lock(&lock);
+    waiting *gone = make_room(capacity);
     const int full = cached + capacity > cache_limit, keep = in_region(which) || !full;
+    returned++;
     if (keep) {
-        *(waiting *)block = (waiting){.next = lists[which], .held = capacity};
+        *(waiting *)block = (waiting){.next = lists[which], .held = capacity, .when = returned};
         lists[which] = block;
         cached += capacity;
     }
@@ -151,6 +175,11 @@ void fnn_recycle(void *block, size_t capacity) {
     }
     pthread_mutex_unlock(&lock);
     if (!keep) fnn_free(block);
+    while (gone) {
+        waiting *const next = gone->next;
+        fnn_free(gone);
+        gone = next;
+    }
 }
 
 void fnn_release_all(void) {

@@ -183,6 +183,33 @@ static void regions(void) {
     if (other) fnn_recycle(other, again);
 }
 
+/* Large blocks that nobody asked for in a long time make room, others do not. */
+static void stale_blocks(void) {
+    enum { BLOCKS = 12 };
+    void *block[BLOCKS];
+    size_t capacity[BLOCKS], large, small;
+    fnn_release_all();
+    for (int i = 0; i < BLOCKS; i++) block[i] = fnn_acquire((size_t)20 << 20, &capacity[i]);
+    for (int i = 0; i < BLOCKS; i++)
+        if (block[i]) fnn_recycle(block[i], capacity[i]);
+    const size_t full = fnn_cached_bytes();
+    expect(full == (size_t)BLOCKS * 20 << 20, "large blocks wait");
+    void *other = fnn_acquire((size_t)48 << 20, &large);
+    if (other) fnn_recycle(other, large);
+    expect(fnn_cached_bytes() == full, "one too many goes back to the system");
+    for (int i = 0; i < 5000; i++) {
+        void *some = fnn_acquire(5000, &small);
+        if (some) fnn_recycle(some, small);
+    }
+    other = fnn_acquire((size_t)48 << 20, &large);
+    if (other) fnn_recycle(other, large);
+    const size_t now = fnn_cached_bytes();
+    expect(now == full + small - ((size_t)2 * 20 << 20) + large, "as many as must make room");
+    expect(fnn_acquire((size_t)48 << 20, &large) == other, "and the new one waits");
+    if (other) fnn_recycle(other, large);
+    fnn_release_all();
+}
+
 static void on_threads(void *(*function)(void *), int forks) {
     pthread_t thread[CALLERS];
     int started = 0;
@@ -208,6 +235,7 @@ int test_base(void) {
     expect(fnn_pool_workers() == 5, "callers at once share one pool");
     on_threads(keeper, forks);
     regions();
+    stale_blocks();
     fnn_release_all();
     expect(fnn_cached_bytes() == 0, "a released list is empty");
     size_t capacity;
