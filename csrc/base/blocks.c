@@ -1,7 +1,7 @@
 /* The free list: blocks by size class, those of middling size cut out of regions of huge pages.
  *
  *   region, 8 MB, aligned to its size
- *   | header | block | block |   block   | ... | not cut yet |
+ *   | header | block | gap | block | gap |   block   | ... | not cut yet |
  *
  * The C library would spread such blocks over small pages: more of them than the TLB has entries,
  * and where they lie they share sets of L2 by chance. A block goes back to its list, and a region to
@@ -28,8 +28,8 @@ enum {
     REGION = 8 << 20,
     PAGE = 64 << 10, /* at least a page of the system */
     STALE = 4096,    /* blocks that came back since: more than a training step needs */
-    /* between two blocks of a region: were they alike in the low 12 bits of their addresses, by which
-     * processors first tell loads from stores, loads would wait for stores to another block */
+    /* between two blocks of a region: were they alike in the low 12 bits of their addresses, by
+     * which processors first tell loads from stores, loads would wait for other blocks' stores */
     STAGGER = 25 * FNN_LINE
 };
 /* Blocks above this limit go back to the system instead of waiting, unless stale ones make room. */
@@ -115,8 +115,8 @@ static void empty(waiting *block) {
 #endif
 }
 
-/* Takes large blocks that wait for nobody any more out of their lists until one of that capacity fits.
- * Not those of the last step: what needs more than the limit would put out its own blocks in turn. */
+/* Takes large blocks that wait for nobody any more out of their lists until one of that capacity
+ * fits. Not those of the last step: what needs more than the limit would put out its own blocks. */
 static waiting *make_room(size_t capacity) {
     waiting *gone = NULL;
     while (capacity <= cache_limit && cached + capacity > cache_limit) {
@@ -160,7 +160,7 @@ void fnn_recycle(void *block, size_t capacity) {
         return;
     }
     pthread_mutex_lock(&lock);
-    waiting *gone = make_room(capacity);
+    waiting *gone = which >= ALONE ? make_room(capacity) : NULL;
     const int full = cached + capacity > cache_limit, keep = in_region(which) || !full;
     returned++;
     if (keep) {

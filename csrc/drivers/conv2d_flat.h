@@ -46,8 +46,8 @@ FNN_INLINE ptrdiff_t fnn_flat_chunks(const fnn_flat_plan *plan, ptrdiff_t phase)
     return fnn_ceil_div(fnn_max(taps, 0), FNN_FLAT_M);
 }
 
-/* Whether it is possible: taps are neighbours once columns are picked, the only row of them is inside of
- * the source. */
+/* Whether it is possible: taps are neighbours once columns are picked, and if there is one row of them, it
+ * is inside of the source. */
 int fnn_conv2d_flat_can(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass);
 
 /* What the pass does, seen as a forward one; stacks are not so high that threads lack blocks, which changes

@@ -121,7 +121,7 @@ void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2
                                            const real *dy, const real *x, real *dw, real *db,
                                            void *workspace);
 
-/* `winograd` for windows of one row; for the passes and shapes that fnn_conv2d_flat_can does. */
+/* `winograd` along rows of wide windows; for the passes and shapes that fnn_conv2d_flat_can does. */
 size_t FN(fnn_conv2d_flat_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                      fnn_conv2d_pass pass);
 void FN(fnn_conv2d_flat_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

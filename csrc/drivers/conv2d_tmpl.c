@@ -47,7 +47,7 @@ static const FN(method) FN(phases) = {
     FN(fnn_conv2d_phases_describe)};
 
 #if FNN_REAL_IS_F32
-/* `winograd` for windows of one row: no gradient of the weights. */
+/* `winograd` along rows of wide windows: no gradient of the weights. */
 static const FN(method) FN(flat) = {.workspace = FN(fnn_conv2d_flat_workspace),
                                     .forward = FN(fnn_conv2d_flat_forward),
                                     .backward_data = FN(fnn_conv2d_flat_backward_data),

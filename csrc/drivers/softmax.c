@@ -5,7 +5,7 @@
 #include "base/pool.h"
 #include "kernels/kernels.h"
 
-/* Elements a task works on, the number from which tasks go to other threads (some 15 us of
+/* Elements a task works on (rows of softmax twice as many), the number from which tasks go to other threads (some 15 us of
  * work), and how many elements the two reductions of a row are worth. */
 enum { TASK_SIZE = 16384, PARALLEL_SIZE = 131072, ROW_COST = 48 };
 

@@ -50,8 +50,9 @@ static fnn_status FN(softmax_run)(const fnn_ctx *ctx, FN(softmax_job) *job) {
     const fnn_axis_shape *shape = job->shape;
     const ptrdiff_t whole = shape->length * shape->inner;
     if (shape->outer == 0 || whole == 0) return FNN_OK;
-    /* rows go beside each other: the first and the last of a task have none */
-    job->group = fnn_max(1, (shape->inner == 1 ? 2 : 1) * TASK_SIZE / whole);
+    /* softmax's rows go beside each other: the first and the last of a task have none */
+    const int beside = shape->inner == 1 && !job->dy && !job->logarithm;
+    job->group = fnn_max(1, (beside ? 2 : 1) * TASK_SIZE / whole);
     job->columns = shape->inner;
     if (whole > TASK_SIZE && shape->inner > 1) /* whole cache lines of columns */
         job->columns = fnn_round_up(fnn_max(1, TASK_SIZE / shape->length), 64);

@@ -38,6 +38,7 @@
 #include "kernels/max_pool_backward_tmpl.c"
 #include "kernels/avg_pool_tmpl.c"
 #include "kernels/softmax_tmpl.c"
+#include "kernels/log_softmax_tmpl.c"
 #include "kernels/softmax_columns_tmpl.c"
 #include "kernels/cross_entropy_tmpl.c"
 #include "kernels/optim_tmpl.c"

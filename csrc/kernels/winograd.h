@@ -69,7 +69,7 @@ typedef void FN(winograd_sixteen_fn)(const real *w, ptrdiff_t w_out, ptrdiff_t w
                                      real *u, const real *v, ptrdiff_t v_position, int add, real *m,
                                      ptrdiff_t m_position, const real *ahead, ptrdiff_t ahead_row);
 
-/* Windows of one row, by F(4, 4) along it: four results from seven inputs d and four taps g with seven
+/* Wide windows, by F(4, 4) along their rows: four results from seven inputs d and four taps g with seven
  * products instead of 16, y = A^T [ (G g) . (B^T d) ], at +-A, +-B, +-C and infinity. Every element of x,
  * v, m and y is a vector, of LANES rows. Both are NULL for vectors shorter than 32 bytes and for float64. */
 #define FNN_FLAT_A 0.25

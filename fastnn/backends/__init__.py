@@ -121,7 +121,7 @@ def set_conv_precision(name: str) -> _Selection:
     F(4x4, 3x3), whose error (root mean square, against float64) is up to 2.5 times that of a plain
     sum, ``"strict"`` by F(2x2, 3x3), whose error is no larger than that of a plain sum. float64
     takes neither unless ``conv_algorithm("winograd")`` asks for it. ``"fast"`` may also compute
-    windows of one row and at least four columns by F(4, 4) along rows, with twice the error of a
+    windows of at least four columns by F(4, 4) along rows, with twice the error of a
     plain sum. An infinity or a NaN spoils the whole tile of outputs (4x4, 2x2 or four of a row)
     whose window holds it, not only those that read it.
 

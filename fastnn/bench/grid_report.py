@@ -76,7 +76,7 @@ def _comparison(cells: list[dict[str, Any]], noise: float) -> list[str]:
 def _loss(cell: dict[str, Any]) -> tuple[float, str]:
     """The chosen algorithm's time over the best one's, and the best one's name."""
     times = {name: v["min"] for name, v in cell["libraries"][OWN]["variants"].items()}
-    # auto is the chosen one once more, measured twice; windows of one row cannot be forced
+    # auto is the chosen one once more, measured twice; F(4, 4) along rows cannot be forced
     chosen = times.pop("auto")
     chosen = min(chosen, times.get(cell["chosen"], chosen))
     best = min(times, key=lambda name: times[name])
