@@ -1,5 +1,5 @@
 /* Matrix multiplication: which operands are packed, how the loops are blocked and cut into
- * tasks. The arithmetic is in the gemm kernels; README.md draws the loops. */
+ * tasks. The arithmetic is in the gemm kernels; csrc/notes/matmul.md draws the loops. */
 #include "drivers/gemm.h"
 
 #include "base/common.h"

@@ -25,8 +25,8 @@ class Kernel(NamedTuple):
     reads, writes : float
         Floats for each element.
     cycles : float
-        What AVX-512's operations take at least for 16 elements, as csrc/README.md counts them;
-        0 where it does not.
+        What AVX-512's operations take at least for 16 elements, as pooling.md,
+        softmax_and_loss.md and optimisers.md in csrc/notes count them; 0 where they do not.
     """
 
     shape: tuple[int, ...]
