@@ -52,7 +52,7 @@ typedef struct choice {
 /* The rule that takes the matrix product, or NULL. Direct tiles lose lanes at the ends of short
  * rows and time in taking a tile to its places if its sum is short; the matrix product pays for
  * packing its columns, which many output channels repay. Fitted to both algorithms' times over
- * the grid that README.md names: at most 4 % is lost on average. */
+ * the problems that csrc/notes/conv2d.md names: at most 4 % is lost on average. */
 static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_t pixels,
                                ptrdiff_t images) {
     const ptrdiff_t c = f->c, k = f->k, lanes = f->lanes;
@@ -85,7 +85,7 @@ static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_
 /* Images side by side lose no lanes at the ends of rows and need no phases, but every element of
  * both maps is turned, which maps beyond the caches do not repay, and many weights pass by for each
  * tile. Few input channels of many outputs are better multiplied. Fitted to all three algorithms'
- * times over the problems that README.md names. */
+ * times over the problems that csrc/notes/conv2d.md names. */
 static int prefers_batch(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes,
                          ptrdiff_t element) {
     const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, pixels = s->p * s->q;

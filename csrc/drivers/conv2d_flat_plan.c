@@ -76,7 +76,7 @@ fnn_flat_plan fnn_flat_lay(const fnn_conv2d_shape *s, ptrdiff_t lanes, int regis
 }
 
 /* Cycles for each of what the plan counts, on the scale of conv2d_rivals.c: fitted to the times over the
- * problems that README.md names. */
+ * problems that csrc/notes/conv2d_winograd.md names. */
 typedef struct factors {
     double product, turn, transform, channel, weight;
 } factors;

@@ -19,7 +19,7 @@ enum {
 
 /* Rows turned for a product that fills its tiles repay where few windows share a column: there runs
  * of taps are short, and `direct` copies columns apart by stride. Fitted to the times over the
- * problems that README.md names. */
+ * problems that csrc/notes/conv2d_few_channels.md names. */
 int fnn_conv2d_takes_patches(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                              int is_f64) {
     const ptrdiff_t in = s->c / s->groups, out = s->k / s->groups, lanes = ctx->kernels->f32.lanes;

@@ -1,5 +1,6 @@
 /* What the other algorithms would take where im2col could read rows of pixels: cycles as sums of a
- * few terms, whose factors are fitted to the times over the problems that README.md names. */
+ * few terms, whose factors are fitted to the times over the problems that csrc/notes/conv2d.md
+ * names. */
 #include "base/common.h"
 
 #include "drivers/conv2d.h"
