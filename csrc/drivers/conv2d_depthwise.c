@@ -67,7 +67,7 @@ FNN_INLINE fnn_conv2d_window conv2d_window(const fnn_conv2d_shape *s) {
 }
 
 /* Cycles for one group of one image by the kernels of windows in place. Fitted, like the two below,
- * to the times that csrc/README.md tells of. */
+ * to the times in csrc/notes/conv2d_depthwise.md. */
 static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
     const int data = pass == FNN_BACKWARD_DATA, weight = pass == FNN_BACKWARD_WEIGHT;
     const int strided = s->stride_h == 2, backward = data || weight;
