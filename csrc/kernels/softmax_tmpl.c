@@ -35,23 +35,30 @@ enum {
     FN(SHORT_ROWS) = SOFTMAX_LOCKSTEP
 };
 
-/* Asks for the line in which vector k of p begins. */
-FNN_INLINE void FN(ask_for_line)(int k, const real *p) {
-    if (k * (int)(LANES * sizeof(real)) % FNN_LINE == 0) __builtin_prefetch(p + k * LANES);
+/* Whether a line begins with vector k where one begins with vector 0. */
+FNN_INLINE int FN(begins_line)(int k) {
+    return k * (int)(LANES * sizeof(real)) % FNN_LINE == 0;
 }
 
-/* What goes along with the exponentials of a row, whose chains leave room: the row before is scaled
- * and the largest of the row after is looked for. */
+/* Asks for the line in which vector k of p begins. */
+FNN_INLINE void FN(ask_for_line)(int k, const real *p) {
+    if (FN(begins_line)(k)) __builtin_prefetch(p + k * LANES);
+}
+
+/* What goes along with the exponentials of a row, whose chains leave room: the row before is scaled,
+ * the largest of the row after is looked for, and lines of the result are fetched for writing. */
 typedef struct FN(beside) {
     real *before;
     vec factor;
     const real *after;
-    vec most[2]; /* the largest of both together is the row's */
+    vec most[2];    /* the largest of both together is the row's */
+    const real *to; /* where the exponentials go, 1 KB on; NULL: nothing is fetched */
 } FN(beside);
 
-/* The same for one vector of them. */
-FNN_INLINE void FN(scale_and_compare)(FN(beside) *b, ptrdiff_t j, int k) {
+/* The same for one vector of them, the first or second (k, a literal) of two. */
+FNN_INLINE void FN(go_beside)(FN(beside) *b, ptrdiff_t j, int k) {
     b->most[k] = FN(maximum)(b->most[k], FN(load)(b->after + j));
+    if (FN(begins_line)(k) && b->to) __builtin_prefetch(b->to + j, 1);
     FN(store)(b->before + j, FN(load)(b->before + j) * b->factor);
 }
 
@@ -67,7 +74,7 @@ FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
         if (b)
-            FN(scale_and_compare)(b, j + k * LANES, k % 2);
+            FN(go_beside)(b, j + k * LANES, k % 2);
         else
             FN(ask_for_line)(k, x + j + ahead);
         FN(store)(y + j + k * LANES, e[k]);
@@ -235,6 +242,8 @@ FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, r
     for (; rows > 0; rows--, x += n, y += n) {
         b.after = rows > lead ? x + lead * n : x;
         b.most[0] = b.most[1] = FN(splat)((real)-INFINITY);
+        /* shorter rows, and half as many lanes, would only pay for it */
+        b.to = FNN_VBYTES < FNN_LINE || lead > 1 ? NULL : y + 1024 / sizeof(real);
         const vec sum = FN(exponentials_beside)(n, x, high, y, &b);
         const vec found = FN(largest)(FN(maximum)(b.most[0], b.most[1]));
         high = lead > 1 ? next : found;
