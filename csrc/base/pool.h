@@ -1,7 +1,7 @@
 /* A small pool of threads, built at the first parallel call and asleep between calls.
  *
  * A caller that finds the pool busy, or is itself a worker, does all the work alone; since
- * work is cut by size and never by thread count, the results are the same bits. */
+ * sums are cut by size and never by thread count, the results are the same bits. */
 #ifndef FNN_POOL_H
 #define FNN_POOL_H
 

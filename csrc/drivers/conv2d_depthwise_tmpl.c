@@ -1,4 +1,5 @@
-/* The three passes by the kernels of kernels/conv2d_window.h, for one element type.
+/* The three passes by the kernels of kernels/conv2d_window.h, for one element type; lanes of groups
+ * and single taps have drivers of their own, which are called from here.
  *
  * Forward and backward-data are the same plan: every group turns `in` source planes into `out`
  * result planes. Backward-data of stride 1 is the same with the windows turned by half a turn.

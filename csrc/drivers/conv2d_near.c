@@ -13,7 +13,7 @@ enum {
     FEWEST_COLUMNS = 12,     /* of a result of one plane, in a vector of 16, .. */
     FIVE_COLUMNS = 16,       /* .. and with windows of five rows, which have other kernels */
     MOST_PIXELS = 16384,     /* of a plane, .. */
-    FIVE_PIXELS = 4096,      /* .. and where L1 has to hold it beside its result and the next one */
+    FIVE_PIXELS = 4096,      /* .. and with five rows of taps: L1 holds its result and the next one */
     FAR_BYTES = 1024 * 1024, /* source from which on the next planes' is fetched ahead */
     GRAIN = 200000           /* multiply-adds worth a task */
 };

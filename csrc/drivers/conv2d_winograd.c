@@ -8,7 +8,7 @@
 #include "drivers/conv2d.h"
 
 enum {
-    STRIP_COLUMNS = 64,         /* widest run of tiles that is transformed at a time: L1 */
+    STRIP_COLUMNS = 64,         /* most pixels of a row of tiles transformed at a time: L1 */
     TILE_BYTES = 400 * 1024,    /* transformed tiles of a block: with their products, half of L2 */
     LEAST_TILES = 28,           /* of a block: below, the weights are read too often */
     LEAST_DEPTH = 56,           /* the same where tiles are a product's depth */
@@ -51,8 +51,8 @@ static ptrdiff_t first_strip(const tiling *t, ptrdiff_t block) {
     return t->images * t->rows * t->pieces * block / t->blocks;
 }
 
-/* Blocks of about TILE_BYTES, but of `least` tiles. `tile_bytes` are a tile's; `deep` if U is too
- * large to keep. */
+/* Blocks of about TILE_BYTES, but of `least` tiles; of DEEP_TILES where U is too large to keep
+ * (`deep`), or all tiles are no more than that. `tile_bytes` are a tile's. */
 static void cut(tiling *t, ptrdiff_t tile_bytes, ptrdiff_t least, int deep) {
     t->side = t->m + 2;
     t->rows = fnn_ceil_div(t->out_h, t->m);

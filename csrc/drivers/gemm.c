@@ -17,7 +17,7 @@ typedef enum way {
 /* How one product is carried out; a function of the shape and the kernels alone. */
 typedef struct plan {
     way way;
-    int streams;             /* B lies beyond L2, is read in place, and L1 holds a panel of it */
+    int streams;             /* B lies beyond L2 and is read in place by runs of columns */
     int by_matrix;           /* a task is a matrix of the batch, else a piece of one */
     ptrdiff_t nc, kc;        /* a block of B: columns and depth */
     ptrdiff_t m_cut, n_cut;  /* a task's piece of C */

@@ -8,7 +8,6 @@ FNN_INLINE void FN(few_fetch)(const real *x) {
         __builtin_prefetch(x + FN(few_ahead) + l * (ptrdiff_t)(FNN_LINE / sizeof(real)));
 }
 
-#if FNN_VBYTES >= 32
 /* Adds weights times what lies under them at each of 2x2 places to these places' sums. */
 FNN_INLINE void FN(add_square)(vec by, const real *from, ptrdiff_t right, ptrdiff_t down, vmask part,
                                vec *sums) {
@@ -24,7 +23,6 @@ FNN_INLINE void FN(store_squares)(vec *sums, ptrdiff_t planes, const real *bias,
     FN(store_m)(y, FN(sum_each)(sums, LANES), FN(mask)(4 * planes));
     for (ptrdiff_t i = 0; i < (bias ? 4 * planes : 0); i++) y[i] += bias[i / 4];
 }
-#endif
 
 #if FNN_VBYTES == 32
 /* At 2x2 places, runs of at most LANES taps: the sums of two planes are folded together. */

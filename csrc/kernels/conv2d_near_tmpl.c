@@ -46,7 +46,7 @@ FNN_INLINE void FN(near_tile)(int taps, int rows, fnn_conv2d_near *a, const real
     for (int i = 0; i < rows; i++) acc[i] = bias;
     for (ptrdiff_t s = 0; s < a->width; s++, x += step, w += 2) {
         const real *by = w, *from = x;
-        if (step == 1 && a->fetch > 0) { /* loops of three cost more than what is fetched twice */
+        if (step == 1 && a->fetch > 0) { /* a loop costs more than lines that are fetched twice */
             FNN_UNROLL
             for (int i = 0; i < 3; i++) {
                 __builtin_prefetch(next + i * FNN_LINE);

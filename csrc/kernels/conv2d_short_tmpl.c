@@ -1,6 +1,6 @@
-/* Windows over planes in place whose rows are short: a row of at most EIGHT pixels is one vector
- * (half of one, where vectors have 16 lanes: they would be as many), and the columns of taps are
- * loads that leave out what is beside the row. Contracts in kernels/conv2d_window.h.
+/* Windows over planes in place whose rows are short: a row of at most EIGHT pixels is one vector of
+ * eight lanes (also where vectors have 16: half would be empty), and the columns of taps are loads
+ * that leave out what is beside the row. Contracts in kernels/conv2d_window.h.
  *
  *   tile: 7 output rows       per block of 3x3, 3x1 or 1x1 neighbouring taps (t, s)
  *     source row j            w[t][s] -> row j - t

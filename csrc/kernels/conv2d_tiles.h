@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* Register tiles for ISAs with 32 and with 16 vector registers; a tile's number is its place in
- * its list. 24 to 27 accumulators fit 32 registers, 12 fit 16; the small ones serve small sizes.
+ * its list. 24 to 28 accumulators fit 32 registers, 12 fit 16; the small ones serve small sizes.
  *
  *   conv2d_tile   X(output channels, vectors of pixels)
  *   conv2d_rows   X(output channels, rows, vectors of pixels per row)
@@ -165,7 +165,7 @@ typedef struct fnn_conv2d_near {
     ptrdiff_t tile_rows;
     int tile;
     /* for each column of taps of a tile so many lines of what `ahead` tells are fetched, endlessly,
-     * and so many from `to` on for writing */
+     * and so many from `to` on for writing; over one plane always three, some of them twice */
     ptrdiff_t fetch, fetch_to;
     fnn_conv2d_ahead ahead;
     const char *to;

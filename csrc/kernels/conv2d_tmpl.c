@@ -11,9 +11,7 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #include "kernels/conv2d_dot3_tmpl.c"
 #include "kernels/conv2d_columns_tmpl.c"
 
-/* Windows in place take part of a vector at the ends of every row. Vectors of 128 bits do that by
- * copies, which costs more than is gained: their tables hold no such kernel. Nor do they gain by
- * runs of taps: few layers have but one vector of channels. */
+/* Vectors of 128 bits gain nothing by runs of taps: few layers have but one vector of channels. */
 #if FNN_VBYTES >= 32
 #include "kernels/conv2d_outer_runs_tmpl.c"
 #else
@@ -21,7 +19,9 @@ enum { FN(conv2d_registers) = CONV_REGISTERS };
 #define conv2d_outer_runs_f64 NULL
 #endif
 
-/* float64 has lanes of groups for all windows of groups of few channels: 100 KB less. */
+/* Windows in place take part of a vector at the ends of every row. Vectors of 128 bits do that by
+ * copies, which costs more than is gained: their tables hold no such kernel. Nor do those of
+ * float64, which has padded copies and lanes of groups for them: 100 KB less. */
 #if FNN_VBYTES >= 32 && FNN_REAL_IS_F32
 #include "kernels/conv2d_window_tmpl.c"
 #if FNN_VBYTES < FNN_LINE

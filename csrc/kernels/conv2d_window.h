@@ -1,7 +1,7 @@
 /* Contracts of the conv2d kernels that read and write planes in place, without padded copies (a
  * template: included once per element type). fnn_conv2d_window and fnn_conv2d_walk stand in
  * kernels/conv2d_tiles.h. No element outside of the planes is touched; rows are dense. Tables of
- * vectors shorter than 32 bytes hold NULL instead. */
+ * vectors shorter than 32 bytes and of float64 hold NULL instead. */
 
 /* Rows [first, last) of the result planes j < walk->planes:
  *
@@ -32,7 +32,7 @@ typedef void FN(conv2d_spread_fn)(const fnn_conv2d_window *window, const fnn_con
  *   g[r*size + s] = sum over n, p, q of dy[n*dy_image + p*out_cols + q] *
  *                   x[n*x_image + (p*stride - top + r)*in_cols + q*stride - left + s]
  *
- * With 16 registers (conv2d_registers) for a stride of 2 only. */
+ * With 16 registers (conv2d_registers) windows of 5 are for a stride of 2 only. */
 typedef void FN(conv2d_window_weight_fn)(const fnn_conv2d_window *window, ptrdiff_t images,
                                          ptrdiff_t x_image, ptrdiff_t dy_image, const real *x,
                                          const real *dy, real *g);

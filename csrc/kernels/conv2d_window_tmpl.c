@@ -175,15 +175,10 @@ FNN_INLINE void FN(window_rows)(int size, int stride, int rows, const fnn_conv2d
     }
 }
 
-/* Heights of the tiles: fewer where windows are large, vectors short or of float64, for the sake of
- * the code's size; 7 rows go into the maps of 7, 14, 28 ... that nets have. */
-#if FNN_VBYTES >= 32 && FNN_REAL_IS_F32
+/* Heights of the tiles: fewer where windows are large, for the sake of the code's size; 7 rows go
+ * into the maps of 7, 14, 28 ... that nets have. */
 #define WINDOW_ROWS_3(X, STRIDE) X(3, STRIDE, 8) X(3, STRIDE, 7) X(3, STRIDE, 4) X(3, STRIDE, 1)
 #define WINDOW_ROWS_5(X, STRIDE) X(5, STRIDE, 7) X(5, STRIDE, 4) X(5, STRIDE, 1)
-#else
-#define WINDOW_ROWS_3(X, STRIDE) X(3, STRIDE, 4) X(3, STRIDE, 1)
-#define WINDOW_ROWS_5(X, STRIDE) X(5, STRIDE, 4) X(5, STRIDE, 1)
-#endif
 #define X(SIZE, STRIDE, ROWS)                                                                   \
     static FNN_NOINLINE void FN(conv2d_window_##SIZE##x##STRIDE##x##ROWS)(                      \
         const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,                           \

@@ -1,8 +1,10 @@
 /* gemm_block: which tiles, in which order, by the operands; contract in kernels/gemm.h, the tiles in
  * kernels/gemm_tmpl.c. */
 
-/* Bytes of each row of a B that streams which all rows of A pass while the next ones come: half of
- * them where L1 holds GEMM_AHEAD of all rows, and of all rows no more than L2 holds twice. */
+/* A B that streams goes by runs of columns: GEMM_RUN bytes of each row, which all rows of A pass
+ * while the next run is fetched. So few rows that half of that is no more than GEMM_AHEAD in all
+ * take the half, which L1 holds; so many that it is more than GEMM_RUNS take less, for L2 holds two
+ * runs. */
 #define GEMM_RUN 1024
 #define GEMM_AHEAD (16 << 10)
 #define GEMM_RUNS (256 << 10)

@@ -45,8 +45,8 @@ FNN_INLINE void FN(ask_for_line)(int k, const real *p) {
     if (FN(begins_line)(k)) __builtin_prefetch(p + k * LANES);
 }
 
-/* What goes along with the exponentials of a row, whose chains leave room: the row before is scaled,
- * the largest of the row after is looked for, and lines of the result are fetched for writing. */
+/* What goes along with the exponentials of a row, whose chains leave room: the row before is
+ * scaled, the largest of the row after is looked for, lines of the result are fetched for writing. */
 typedef struct FN(beside) {
     real *before;
     vec factor;
