@@ -61,27 +61,28 @@ FNN_INLINE real FN(lse_correction)(ptrdiff_t n, const real *x, real lse) {
     return 1 / sum[0];
 }
 
-/* factor exp(x - shift) for `count` (a literal) vectors. */
-FNN_INLINE void FN(some_gradients)(int count, const real *x, vec shift, vec factor, real *dx) {
+/* factor exp(x - shift) + even for `count` (a literal) vectors. */
+FNN_INLINE void FN(some_gradients)(int count, const real *x, vec shift, vec factor, vec even,
+                                   real *dx) {
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
     for (int k = 0; k < count; k++) e[k] = FN(load)(x + k * LANES) - shift;
     FN(exp_each)(e, count);
     FNN_UNROLL
-    for (int k = 0; k < count; k++) FN(store)(dx + k * LANES, e[k] * factor);
+    for (int k = 0; k < count; k++) FN(store)(dx + k * LANES, FN(fma)(e[k], factor, even));
 }
 
-/* One row of gradients: factor exp(x - shift), and hit less at t. */
-FNN_INLINE void FN(row_gradient)(ptrdiff_t n, const real *x, real shift, real factor, real hit,
-                                 int64_t t, real *dx) {
-    const vec s = FN(splat)(shift), f = FN(splat)(factor);
+/* One row of gradients: factor exp(x - shift) + even, and hit less at t. */
+FNN_INLINE void FN(row_gradient)(ptrdiff_t n, const real *x, real shift, real factor, real even,
+                                 real hit, int64_t t, real *dx) {
+    const vec s = FN(splat)(shift), f = FN(splat)(factor), all = FN(splat)(even);
     ptrdiff_t j = 0;
     for (; j + FN(ROW_GROUP) * LANES <= n; j += FN(ROW_GROUP) * LANES)
-        FN(some_gradients)(FN(ROW_GROUP), x + j, s, f, dx + j);
-    for (; j + LANES <= n; j += LANES) FN(some_gradients)(1, x + j, s, f, dx + j);
+        FN(some_gradients)(FN(ROW_GROUP), x + j, s, f, all, dx + j);
+    for (; j + LANES <= n; j += LANES) FN(some_gradients)(1, x + j, s, f, all, dx + j);
     if (j < n) {
         const vmask m = FN(mask)(n - j);
-        vec d = FN(exp_bounded)(FN(load_m)(x + j, m) - s) * f;
+        vec d = FN(fma)(FN(exp_bounded)(FN(load_m)(x + j, m) - s), f, all);
         /* a load of dx[t] would wait for the masked store */
         if (t >= j) {
             d -= FN(select)(FN(lane_numbers)(1) == (FN(lane_int))(t - j), FN(splat)(hit),
@@ -93,15 +94,14 @@ FNN_INLINE void FN(row_gradient)(ptrdiff_t n, const real *x, real shift, real fa
     if (hit != 0) dx[t] -= hit;
 }
 
-/* dx[j] -= spread w[j]: label smoothing, which takes a second look at a row for the sake of all
- * losses without it. */
+/* dx[j] -= spread w[j]: label smoothing of weighted classes, which takes a second look at a row for
+ * the sake of all losses without weights. */
 static FNN_NOINLINE void FN(smooth_gradient)(ptrdiff_t n, const real *weight, real spread,
                                              real *dx) {
-    const vec less = FN(splat)(-spread), one = FN(splat)(1);
+    const vec less = FN(splat)(-spread);
     for (ptrdiff_t j = 0; j < n; j += LANES) {
         const vmask m = FN(mask)(fnn_min(n - j, LANES));
-        const vec w = weight ? FN(load_m)(weight + j, m) : one;
-        FN(store_m)(dx + j, FN(fma)(w, less, FN(load_m)(dx + j, m)), m);
+        FN(store_m)(dx + j, FN(fma)(FN(load_m)(weight + j, m), less, FN(load_m)(dx + j, m)), m);
     }
 }
 
@@ -118,7 +118,9 @@ static FNN_NOINLINE void FN(cross_entropy_backward)(ptrdiff_t rows, ptrdiff_t n,
         }
         const real g = grad[i * grad_stride], hit = terms->keep * (weight ? weight[t] : 1);
         const real whole = (hit + terms->spread * terms->weight_sum) * g;
-        FN(row_gradient)(n, x, lse[i], whole * FN(lse_correction)(n, x, lse[i]), g * hit, t, dx);
-        if (terms->spread != 0) FN(smooth_gradient)(n, weight, g * terms->spread, dx);
+        const real spread = g * terms->spread, even = weight ? 0 : spread;
+        FN(row_gradient)(n, x, lse[i], whole * FN(lse_correction)(n, x, lse[i]), -even, g * hit, t,
+                         dx);
+        if (weight && spread != 0) FN(smooth_gradient)(n, weight, spread, dx);
     }
 }
