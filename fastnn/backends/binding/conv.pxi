@@ -37,9 +37,8 @@ cdef int fill_conv(fnn_conv2d_shape *shape, cnp.ndarray x, cnp.ndarray weight, t
     return 0
 
 
-cdef fnn_ctx conv_context(object algorithm, object precision, const fnn_conv2d_shape *shape,
-                          fnn_conv2d_pass which, int typenum) except *:
-    """The context for one pass, or the error that names algorithm and shape."""
+cdef fnn_ctx conv_wish(object algorithm, object precision) except *:
+    """The context with what the caller wishes for, or the error that names what there is."""
     cdef fnn_ctx ctx = context()
     if algorithm not in ALGORITHMS:
         raise ValueError(f"unknown convolution algorithm {algorithm!r}; choose from "
@@ -49,8 +48,16 @@ cdef fnn_ctx conv_context(object algorithm, object precision, const fnn_conv2d_s
                          f"{', '.join(PRECISIONS)}")
     ctx.algorithm = ALGORITHMS[algorithm]
     ctx.precision = PRECISIONS[precision]
-    if ctx.algorithm != FNN_AUTO and fnn_conv2d_choice(
-            &ctx, shape, which, typenum == cnp.NPY_FLOAT64) == FNN_AUTO:
+    return ctx
+
+
+cdef fnn_ctx conv_context(object algorithm, object precision, const fnn_conv2d_shape *shape,
+                          fnn_conv2d_pass which, int typenum) except *:
+    """The context for one pass, or the error that names algorithm and shape."""
+    cdef fnn_ctx ctx = conv_wish(algorithm, precision)
+    # chosen here, neither workspace nor pass has to choose again
+    ctx.algorithm = fnn_conv2d_choice(&ctx, shape, which, typenum == cnp.NPY_FLOAT64)
+    if ctx.algorithm == FNN_AUTO:
         raise RuntimeError(
             f"convolution algorithm {algorithm!r} cannot do input "
             f"({shape.n}, {shape.c}, {shape.h}, {shape.w}), weight ({shape.k}, "

@@ -25,19 +25,11 @@ def conv2d_plan(x_shape, weight_shape, stride, padding, dilation, groups, which,
     """
     cdef fnn_conv2d_shape shape
     cdef fnn_conv2d_plan plan
-    cdef fnn_ctx ctx = context()
+    cdef fnn_ctx ctx = conv_wish(algorithm, precision)
     zero = np.zeros((), dtype)
     cdef int typenum = float_type(zero)
     if which not in PASSES:
         raise ValueError(f"unknown pass {which!r}; choose from {', '.join(PASSES)}")
-    if algorithm not in ALGORITHMS:
-        raise ValueError(f"unknown convolution algorithm {algorithm!r}; choose from "
-                         f"{', '.join(ALGORITHMS)}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"unknown convolution precision {precision!r}; choose from "
-                         f"{', '.join(PRECISIONS)}")
-    ctx.algorithm = ALGORITHMS[algorithm]
-    ctx.precision = PRECISIONS[precision]
     fill_conv(&shape, np.broadcast_to(zero, x_shape), np.broadcast_to(zero, weight_shape), stride,
               padding, dilation, groups)
     if typenum == cnp.NPY_FLOAT32:
