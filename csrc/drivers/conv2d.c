@@ -117,9 +117,10 @@ static int split_unlike_batch(const features *f, const fnn_conv2d_shape *s, fnn_
 }
 
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must
- * be some on either; the weights' transform must meet several tiles. A strict one saves less. Maps
- * that fill little of their m x m tiles may leave more to multiply than rows of pixels do. Phases
- * of a dilated window are images, which are copied out and back. */
+ * be some on either; the weights' transform must meet several tiles: three whole ones, or of three
+ * images, else five. A strict one saves less. Maps that fill little of their m x m tiles may leave
+ * more to multiply than rows of pixels do. Phases of a dilated window are images, which are copied
+ * out and back. */
 static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const features *f,
                             fnn_conv2d_pass pass) {
     const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;
@@ -132,9 +133,10 @@ static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const
     const ptrdiff_t lanes = fnn_max(f->lanes, 8), square = lanes * lanes;
     if (dilated && fewest < PHASES_CHANNELS) return 0;
     if (strict && !(tiles > 4 && fewest >= lanes && product >= 2 * square)) return 0;
-    if (tiles <= (pass == FNN_BACKWARD_WEIGHT ? 4 : 1) || 2 * fewest < lanes ||
-        16 * product < 9 * square)
-        return 0;
+    const int whole = h % m == 0 && w % m == 0, half = 2 * dense.n * h * w > tiles * m * m;
+    const int few_will_do = whole || (dense.n > 2 && half);
+    const ptrdiff_t least = pass != FNN_BACKWARD_WEIGHT ? 2 : few_will_do ? 3 : 5;
+    if (tiles < least || 2 * fewest < lanes || 16 * product < 9 * square) return 0;
     const int filled = 8 * dense.n * h * w > 5 * tiles * m * m;
     if (!dilated && (filled || pass == FNN_BACKWARD_WEIGHT)) return 1;
     if (pass == FNN_BACKWARD_WEIGHT) return filled;
