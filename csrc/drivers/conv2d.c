@@ -16,7 +16,9 @@ enum {
     BIAS_CHANNELS = 32, /* sums at a time: two kilobytes */
     COLUMN_BYTES = 256 * 1024, /* of columns of a channel: beyond, `direct` is better */
     BATCH_MAPS = 40 << 20,     /* bytes of maps that the last cache holds */
-    PHASES_CHANNELS = 32 /* on either side, that repay copying the phases of both maps */
+    FEWEST_WEIGHTS = 8192,     /* of a group, whose gradient from up to eight images is .. */
+    MOST_WEIGHTS = 80000,      /* .. sooner made of columns, if rows are short */
+    PHASES_CHANNELS = 32       /* on either side, that repay copying the phases of both maps */
 };
 
 /* Cycles to copy an element to its phase or back, where it is no longer in the caches. */
@@ -36,6 +38,7 @@ typedef struct features {
     int pointwise, strided;
     int narrow, tiny;        /* a row is no longer than a vector; than half of one */
     int few_pixels;          /* too few to pay for regrouping the weights */
+    int few_images;          /* too few to pay for bringing sums of the weights in order */
     int large;               /* the columns of one channel exceed a block of them */
     int cached;              /* and the result does not exceed the last cache */
     int many_taps;           /* of which `direct` reads runs, and columns would be copied */
@@ -77,7 +80,7 @@ static const char *why_columns(const features *f, fnn_conv2d_pass pass, ptrdiff_
         if (f->many_taps && images >= 8) return NULL;
         if (f->split && c >= 16 && k >= 24 && c * k >= 512) return strided;
         return f->narrow && c * k >= lanes * lanes &&
-                       (pixels >= 128 || images == 1 || c * k >= 64 * lanes * lanes)
+                       (pixels >= 128 || f->few_images || c * k >= 64 * lanes * lanes)
                    ? narrow : NULL;
     }
 }
@@ -211,12 +214,15 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
     const ptrdiff_t element = (ptrdiff_t)(is_f64 ? sizeof(double) : sizeof(float));
     const int wide = ctx->kernels->f32.conv2d_registers == 32;
     const int split = s->dilation_w % s->stride_w != 0; /* columns, in phases */
+    const ptrdiff_t weights = s->k * (s->c / s->groups) * s->r * s->s / s->groups;
     const features f = {.c = s->c / s->groups, .k = s->k / s->groups, .lanes = lanes,
                         .short_sum = s->c / s->groups <= 4 && s->r * s->s <= 25,
                         .pointwise = s->r * s->s == 1,
                         .strided = s->stride_h > 1 || s->stride_w > 1,
                         .narrow = s->q <= lanes, .tiny = 2 * s->q <= lanes,
                         .few_pixels = s->n * pixels < 64,
+                        .few_images = s->n <= 2 || (s->n <= 8 && weights >= FEWEST_WEIGHTS &&
+                                                    weights <= MOST_WEIGHTS),
                         .large = s->r * s->s * pixels * element > COLUMN_BYTES,
                         .cached = s->r * s->s * pixels * element > COLUMN_BYTES &&
                                   s->n * s->k * pixels * element <= BATCH_MAPS,
