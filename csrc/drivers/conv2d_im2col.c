@@ -15,6 +15,8 @@ enum {
     FARTHER = 1 << 30,         /* bytes times rows (128 count) to be fetched far ahead, or copied */
     FARTHEST = 32 << 20,       /* bytes that come from memory, where order is worth a copy */
     MANY_WEIGHTS = 512 << 10,  /* bytes of them that should not pass once for every image */
+    APART_BYTES = 512 << 10,   /* of an image's panels, and half of the weights' */
+    APART_FEWEST = 48,         /* channels on either side */
     LEFT_AHEAD = 16,           /* rows between the fetching of an image's row and its left pixels */
     TURNING = 256,             /* pixels of all images that repay turning the weights */
     GRAIN = 200000,            /* multiply-adds worth a task */

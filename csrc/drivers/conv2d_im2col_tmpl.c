@@ -316,9 +316,10 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
                                     fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
     if (FN(joins)(ctx, shape, pass)) {
         const FN(joined_plan) plan = FN(make_joined_plan)(ctx, shape, pass);
-        to->kernel = "gemm, pixels of all images side by side";
+        to->kernel = plan.depth ? "gemm, image by image, then the pixels left"
+                                : "gemm, pixels of all images side by side";
         fnn_conv2d_note(to, "rows", plan.gemm.m);
-        fnn_conv2d_note(to, "columns", plan.gemm.n);
+        fnn_conv2d_note(to, "columns", plan.depth ? plan.whole : plan.gemm.n);
         fnn_conv2d_note(to, "depth", plan.gemm.k);
         return;
     }

@@ -8,15 +8,21 @@
  * of left pixels into sheets that look like images, and from there to their places. A sum of many
  * passes over C is made in one wide sheet, whose rows lie on lines, and then moved.
  *
- * Workspace: weights turned (backward-data) | sheets | places of C's vectors | the product's own */
+ * Where L2 keeps weights and an image's columns, each image goes by itself, `apart`: the first rows
+ * of its product pack the whole panels of columns on the way, the others fetch the next image, and
+ * only the pixels left are one product, by way of a wide sheet.
+ *
+ * Workspace: weights turned (backward-data) | sheets | places of C's vectors, or of images apart the
+ * left pixels, packed | the product's own | panels of each worker */
 
 typedef struct FN(joined_plan) {
     ptrdiff_t images, pixels, whole, rest; /* pixels of an image, in whole vectors, and others */
     ptrdiff_t left;                        /* columns in front of the left pixels */
     int wide;                              /* all of C goes to one wide sheet */
+    ptrdiff_t depth;                       /* apart: of a block; else 0 */
     ptrdiff_t turned_pitch;                /* of turned weights */
     fnn_gemm_shape gemm;
-    size_t turned_bytes, sheet_bytes, place_bytes, bytes;
+    size_t turned_bytes, sheet_bytes, place_bytes, product_bytes, panel_bytes, bytes;
 } FN(joined_plan);
 
 /* What the packing callback sees. */
@@ -29,12 +35,29 @@ typedef struct FN(joined_source) {
 typedef struct FN(joined_job) {
     const FN(joined_plan) *plan;
     const FN(fnn_table) *kernels;
-    const real *sheets;
-    real *dst;
+    const real *src, *w, *bias, *sheets;
+    real *dst, *left; /* of images apart, packed */
+    char *panels;
     FN(finishing) finishing;
 } FN(joined_job);
 
 enum { FN(JOINED_ROWS) = 16 }; /* rows of an image that are packed side by side */
+
+/* Depth of a block, if each image goes by itself, or 0: where few pixels are left beside whole
+ * panels, yet a vector of all images, or none of a map that is not small; where rows enough share
+ * what the first ones pack; and where L2 keeps weights and panels from image to image. */
+static ptrdiff_t FN(apart)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    const FN(fnn_table) *t = FN(table)(ctx);
+    const ptrdiff_t pixels = s->p * s->q, rest = pixels % t->gemm_nr, size = sizeof(real);
+    const ptrdiff_t k = pass == FNN_FORWARD ? s->c : s->k;
+    const ptrdiff_t depth = fnn_ceil_div(k, fnn_max(fnn_ceil_div(k, t->gemm_kc), 1));
+    const int left = rest ? rest * size < FNN_LINE && s->n * rest >= t->lanes
+                          : pixels >= 16 * t->lanes;
+    return t->gemm_copies && left && pixels > rest &&
+                   pixels * size < 64 * FNN_LINE && fnn_min(s->c, s->k) >= APART_FEWEST &&
+                   s->c * s->k * size <= 2 * APART_BYTES && pixels * depth * size <= APART_BYTES
+               ? depth : 0;
+}
 
 /* Several images and maps of more than a vector that do not fill theirs: up to eight vectors where
  * the sum is longer than the result is wide; else up to sixteen lines, if the weights are many to
@@ -48,8 +71,9 @@ static int FN(joins)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
                          ? weights >= MANY_WEIGHTS
                          : 2 * weights >= MANY_WEIGHTS || pixels * size < 4 * FNN_LINE;
     return pass != FNN_BACKWARD_WEIGHT && s->groups == 1 && s->n >= 4 && fnn_conv2d_is_product(s) &&
-           pixels > lanes && pixels % lanes != 0 && fnn_min(s->c, s->k) >= 4 * lanes &&
-           (narrow ? pixels < 8 * lanes : many && pixels * size < 16 * FNN_LINE);
+           (FN(apart)(ctx, s, pass) ||
+            (pixels > lanes && pixels % lanes != 0 && fnn_min(s->c, s->k) >= 4 * lanes &&
+             (narrow ? pixels < 8 * lanes : many && pixels * size < 16 * FNN_LINE)));
 }
 
 /* Vectors of left pixels that stand side by side in a row of a sheet. */
@@ -59,25 +83,32 @@ FNN_INLINE ptrdiff_t FN(abreast)(const FN(joined_plan) *plan, ptrdiff_t lanes) {
 
 static FN(joined_plan) FN(make_joined_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                             fnn_conv2d_pass pass) {
-    const ptrdiff_t lanes = FN(table)(ctx)->lanes, pixels = s->p * s->q;
+    const ptrdiff_t lanes = FN(table)(ctx)->lanes, nr = FN(table)(ctx)->gemm_nr;
+    const ptrdiff_t pixels = s->p * s->q, depth = FN(apart)(ctx, s, pass);
+    const ptrdiff_t unit = depth ? nr : lanes;
     const int data = pass == FNN_BACKWARD_DATA;
-    FN(joined_plan) plan = {.images = s->n, .pixels = pixels, .whole = pixels / lanes * lanes,
-                            .rest = pixels % lanes};
-    plan.left = s->n * plan.whole;
+    FN(joined_plan) plan = {.images = s->n, .pixels = pixels, .whole = pixels / unit * unit,
+                            .rest = pixels % unit, .depth = depth};
+    plan.left = depth ? 0 : s->n * plan.whole;
     fnn_gemm_shape *g = &plan.gemm;
     *g = (fnn_gemm_shape){.batch = 1, .m = data ? s->c : s->k, .k = data ? s->k : s->c, .a_cs = 1,
-                          .n = plan.left + fnn_round_up(s->n * plan.rest, lanes), .c_rs = pixels};
+                          .n = plan.left + fnn_round_up(s->n * plan.rest, lanes), .c_rs = pixels,
+                          .b_packed = depth > 0};
     plan.turned_pitch = fnn_round_up(g->k, lanes) + lanes;
     g->a_rs = data ? plan.turned_pitch : g->k;
-    plan.wide = g->k > g->m;
+    plan.wide = depth || g->k > g->m;
     if (plan.wide) g->c_rs = g->n + lanes;
     const ptrdiff_t sheets =
         fnn_ceil_div((g->n - plan.left) / lanes, FN(abreast)(&plan, lanes));
     plan.turned_bytes = data ? FN(bytes)(g->m * plan.turned_pitch) : 0;
     plan.sheet_bytes = FN(bytes)(g->m * (plan.wide ? g->c_rs : sheets * pixels));
-    plan.place_bytes = fnn_lines((size_t)(g->n / lanes) * sizeof(ptrdiff_t));
-    plan.bytes = plan.turned_bytes + plan.sheet_bytes + plan.place_bytes +
-                 FN(fnn_gemm_virtual_workspace)(ctx, g);
+    plan.place_bytes = depth ? FN(bytes)(fnn_round_up(g->n, nr) * g->k)
+                             : fnn_lines((size_t)(g->n / lanes) * sizeof(ptrdiff_t));
+    plan.panel_bytes = FN(bytes)(plan.whole * depth);
+    plan.product_bytes = fnn_lines(depth ? FN(fnn_gemm_workspace)(ctx, g)
+                                         : FN(fnn_gemm_virtual_workspace)(ctx, g));
+    plan.bytes = plan.turned_bytes + plan.sheet_bytes + plan.place_bytes + plan.product_bytes +
+                 plan.panel_bytes * (size_t)fnn_max(fnn_min(ctx->threads, FNN_MAX_THREADS), 1);
     return plan;
 }
 
@@ -171,13 +202,51 @@ static void FN(left_task)(void *argument, ptrdiff_t image, int worker) {
     const ptrdiff_t m = p->gemm.m;
     real *dst = job->dst + image * m * p->pixels;
     (void)worker;
-    if (p->wide)
+    if (p->wide && !p->depth)
         job->kernels->gemm_pack(m, p->whole, job->sheets + image * p->whole, p->gemm.c_rs, 1, dst,
                                 p->pixels, p->whole);
     dst += p->whole;
     FN(move_left)(job, image * p->rest, dst);
     FN(finish)(job->kernels, &job->finishing,
                (FN(region)){m, p->pixels, 1, p->pixels, p->pixels}, image * m * p->pixels);
+}
+
+/* Whole panels of one image, whose left pixels are packed beside those of the others. */
+static void FN(apart_task)(void *argument, ptrdiff_t image, int worker) {
+    const FN(joined_job) *job = argument;
+    const FN(joined_plan) *p = job->plan;
+    const ptrdiff_t nr = job->kernels->gemm_nr, px = p->pixels, depth = p->gemm.k;
+    const real *src = job->src + image * depth * px + p->whole;
+    real *const panels = (real *)(job->panels + (size_t)worker * p->panel_bytes);
+    FN(gemm_operands) first = {.m = job->kernels->gemm_mr, .n = p->whole, .a = job->w,
+                               .a_rs = p->gemm.a_rs, .a_ks = 1, .b = src - p->whole, .b_ks = px,
+                               .b_ps = nr, .c = job->dst + image * p->gemm.m * px, .c_rs = px,
+                               .panels = panels};
+    for (ptrdiff_t k = 0; k < depth; k += first.k) {
+        first.k = fnn_min(p->depth, depth - k);
+        for (ptrdiff_t i = 0; i < p->rest; i++) {
+            const ptrdiff_t j = image * p->rest + i;
+            real *to = job->left + (j / nr * depth + k) * nr + j % nr;
+            for (ptrdiff_t r = 0; r < first.k; r++) to[r * nr] = src[(k + r) * px + i];
+        }
+        if (k + first.k == depth) first.bias_row = job->bias, first.relu = p->gemm.relu;
+        job->kernels->gemm_block(&first);
+        FN(gemm_operands) others = first;
+        others.m = p->gemm.m - first.m;
+        others.a += first.m * first.a_rs;
+        others.c += first.m * px;
+        if (others.bias_row) others.bias_row += first.m;
+        others.b = panels;
+        others.b_ks = nr;
+        others.b_ps = first.k * nr;
+        others.panels = NULL;
+        others.streams = 1;
+        first.a += first.k;
+        first.b += first.k * px;
+        first.accumulate = 1;
+        others.next = ((intptr_t)first.b - (intptr_t)panels) / (ptrdiff_t)sizeof(real);
+        job->kernels->gemm_block(&others);
+    }
 }
 
 static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
@@ -187,10 +256,10 @@ static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
     FN(joined_plan) plan = FN(make_joined_plan)(ctx, s, pass);
     const FN(joined_source) source = {.plan = &plan, .kernels = kernels, .src = src};
     real *sheets = (real *)(workspace + plan.turned_bytes);
-    FN(joined_job) job = {.plan = &plan, .kernels = kernels, .dst = dst,
-                          .sheets = sheets,
-                          .finishing = FN(finishing_of)(s, dst)};
     ptrdiff_t *places = (ptrdiff_t *)(workspace + plan.turned_bytes + plan.sheet_bytes);
+    FN(joined_job) job = {.plan = &plan, .kernels = kernels, .src = src, .bias = bias, .dst = dst,
+                          .sheets = sheets, .left = (real *)places,
+                          .finishing = FN(finishing_of)(s, dst)};
     if (!plan.wide) FN(place)(&job, places);
     plan.gemm.bias = bias ? FNN_BIAS_PER_ROW : FNN_NO_BIAS;
     plan.gemm.relu = s->relu;
@@ -199,8 +268,16 @@ static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
         FN(turn_weights)(ctx, plan.gemm.m, plan.gemm.k, w, plan.turned_pitch, (real *)workspace);
         w = (const real *)workspace;
     }
-    FN(fnn_gemm_virtual)(ctx, &plan.gemm, w, FN(pack_joined), &source, bias,
-                         plan.wide ? sheets : dst, plan.wide ? NULL : places,
-                         (char *)places + plan.place_bytes);
+    void *product = (char *)places + plan.place_bytes;
+    if (plan.depth) {
+        job.w = w;
+        job.panels = (char *)product + plan.product_bytes;
+        memset(places, 0, plan.place_bytes);
+        fnn_parallel(ctx->threads, plan.images, FN(apart_task), &job);
+        FN(fnn_gemm)(ctx, &plan.gemm, w, job.left, bias, sheets, product);
+    } else {
+        FN(fnn_gemm_virtual)(ctx, &plan.gemm, w, FN(pack_joined), &source, bias,
+                             plan.wide ? sheets : dst, plan.wide ? NULL : places, product);
+    }
     fnn_parallel(ctx->threads, plan.images, FN(left_task), &job);
 }

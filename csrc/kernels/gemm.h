@@ -18,7 +18,9 @@ typedef struct FN(gemm_operands) {
     int accumulate, relu;
     /* k comes in segments, of g->k each (0: in one): behind each, A and B go on so much further */
     ptrdiff_t segments, a_jump, b_jump;
+    real *panels;    /* or NULL: where to copy B, see below */
     int streams;     /* B, read in place, comes from beyond L2: fetch it ahead */
+    ptrdiff_t next;  /* or, if not 0, B is packed: fetch as much as it has so much further on */
     ptrdiff_t ahead; /* the kernel's own: how much further than otherwise B is fetched ahead */
 } FN(gemm_operands);
 
@@ -26,7 +28,10 @@ typedef struct FN(gemm_operands) {
  * segment: an element's bits do not depend on how the caller cuts m and n. Any strides of A. The
  * last panel may be narrower than NR; it is read with a mask if gemm_masked, else whole, and must
  * then be packed with padding. Columns j >= n of C are not touched. k may be 0. C overlaps
- * nothing. */
+ * nothing.
+ *
+ * With `panels`, if gemm_copies, m is MR and B lies in place, some whole panels wide: they are copied
+ * there, packed. */
 typedef void FN(gemm_block_fn)(const FN(gemm_operands) *g);
 
 /* The same product for a B whose columns are contiguous: B[k][j] = b[j * b_ps + k], and a_ks = 1.

@@ -21,19 +21,22 @@ typedef struct FN(gemm_heights) {
 /* A B from beyond L2: runs of columns, each fetched while the one before is multiplied. Each stripe
  * of rows has its share of the panels, whose tiles fetch the line a run further on instead of the
  * next rows', which lie in L1: so calls are long, and fetching takes no step of its own. With the
- * last run the rows that follow B are fetched, the next depth or the next matrix of a batch. */
+ * last run the rows that follow B are fetched, the next depth or the next matrix of a batch. A
+ * packed B is one run, with which the caller's `next` is fetched. */
 static FNN_NOINLINE void FN(gemm_stream)(const FN(gemm_operands) *g, const FN(gemm_heights) *h) {
     const ptrdiff_t nr = GEMM_NV * LANES, size = sizeof(real);
     const ptrdiff_t bytes = g->k * GEMM_RUN <= 2 * GEMM_AHEAD ? GEMM_RUN / 2
                             : g->k * GEMM_RUN <= GEMM_RUNS    ? GEMM_RUN
                                                               : GEMM_RUNS / g->k;
-    const ptrdiff_t most = bytes / size;
+    const ptrdiff_t next = FN(gemm_copies) ? g->next : 0;
+    const ptrdiff_t most = next ? g->n : bytes / size;
     const ptrdiff_t runs = (g->n + most - 1) / most;
     const ptrdiff_t run = fnn_round_up((g->n + runs - 1) / runs, nr);
     FN(gemm_operands) fetching = *g;
     for (ptrdiff_t j = 0; j < g->n; j += run) {
         const ptrdiff_t end = g->n - j < run ? g->n : j + run, panels = (end - j + nr - 1) / nr;
-        fetching.ahead = (end < g->n ? run : g->k * g->b_ks - j) - GEMM_AHEAD_STEPS * g->b_ks;
+        const ptrdiff_t behind = next ? next : g->k * g->b_ks - j;
+        fetching.ahead = (end < g->n ? run : behind) - GEMM_AHEAD_STEPS * g->b_ks;
         for (ptrdiff_t t = 0, i = 0, from = j; t < h->tiles; t++) {
             const ptrdiff_t high = h->rows + (t < h->more), part = panels * (t + 1) / h->tiles;
             const ptrdiff_t to = t + 1 < h->tiles ? j + part * nr : end;

@@ -5,7 +5,8 @@ enum {
     FN(gemm_nr) = GEMM_NV * LANES,
     FN(gemm_kc) = GEMM_KC / sizeof(real),
     FN(gemm_b_block) = GEMM_B_BLOCK,
-    FN(gemm_masked) = GEMM_MASKED
+    FN(gemm_masked) = GEMM_MASKED,
+    FN(gemm_copies) = FNN_REAL_IS_F32 && FNN_VBYTES >= 32 /* the largest tile copies B */
 };
 
 /* Steps of k between the fetching of a row of B into L1 and its use, unless `ahead` says another
@@ -15,6 +16,9 @@ enum {
 /* Tiles with many rows and more than a panel are 3 whole vectors wide: GEMM_SHALLOW_ROWS high for
  * a shallow B, which lies in L1, and as high or one row higher for a B of just so many columns. */
 #define GEMM_IS_WHOLE(rows, vectors) ((rows) > GEMM_WIDE_ROWS && (vectors) > GEMM_NV)
+
+#define GEMM_COPIES(rows, vectors) \
+    (FN(gemm_copies) && (rows) == GEMM_MR && (vectors) == GEMM_NV)
 
 /* Loops that begin on a line. A step of AVX2's largest tile has 121 bytes: where they lie on three
  * lines instead of two, a 1024 x 1024 product takes 6 % longer. Longer steps do not mind. */
@@ -78,13 +82,14 @@ FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_
 }
 
 /* acc += rows of A, `away` from those at a[], times columns of B from b[] on; `partial`: the last
- * vector of B is loaded under the mask. Each step fetches what the step after GEMM_AHEAD_STEPS
- * will load, or what is `ahead`: rows of a B in place are too far apart for a prefetcher of the
- * processor. There are as few additions as can be: on Intel cores they take turns with multiply-adds. */
+ * vector of B is loaded under the mask; `copies`: what is loaded goes to `to`, too, in one segment.
+ * Each step fetches what the step after GEMM_AHEAD_STEPS will load, or what is `ahead`: rows of a B
+ * in place are too far apart for a prefetcher of the processor. There are as few additions as can
+ * be: on Intel cores they take turns with multiply-adds. */
 FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GEMM_SHARE],
                              const real **a, const real **b,
                              vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV], vmask mask, int rows,
-                             int vectors, int partial) {
+                             int vectors, int partial, int copies, real *to) {
     const ptrdiff_t a_ks = g->a_ks, b_ks = g->b_ks;
     const ptrdiff_t ahead = GEMM_AHEAD_STEPS * b_ks + g->ahead;
     const int line = FNN_LINE / (int)sizeof(real);
@@ -100,6 +105,11 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GE
             for (int v = 0; v < vectors; v++)
                 bv[v] = FN(gemm_load)(b[v / GEMM_NV] + v % GEMM_NV * LANES,
                                       partial && v == vectors - 1, mask);
+            if (copies) {
+                FNN_UNROLL
+                for (int v = 0; v < vectors; v++) FN(store)(to + v * LANES, bv[v]);
+                to += vectors * LANES;
+            }
             FNN_UNROLL
             for (int r = 0; r < rows; r++) {
                 const vec av = FN(splat)(a[r / GEMM_SHARE][away[r % GEMM_SHARE]]);
@@ -112,7 +122,7 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GE
             b[0] = FN(gemm_opaque)(b[0] + b_ks);
             if (vectors > GEMM_NV) b[1] = FN(gemm_opaque)(b[1] + b_ks);
         }
-        if (FNN_LIKELY(--rest <= 0)) return;
+        if (copies || FNN_LIKELY(--rest <= 0)) return;
         FNN_UNROLL
         for (int r = 0; r < rows; r += GEMM_SHARE) a[r / GEMM_SHARE] += g->a_jump;
         b[0] += g->b_jump;
@@ -147,10 +157,12 @@ FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
         for (int r = 0; r < rows; r++)
             FNN_UNROLL
             for (int v = 0; v < vectors; v++) acc[r][v] = FN(zero)();
-        if (!GEMM_MASKED || GEMM_IS_WHOLE(rows, vectors) || tail == LANES)
-            FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 0);
+        if (GEMM_COPIES(rows, vectors) && FNN_UNLIKELY(g->panels != NULL))
+            FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 0, 1, g->panels + j * g->k);
+        else if (!GEMM_MASKED || GEMM_IS_WHOLE(rows, vectors) || tail == LANES)
+            FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 0, 0, NULL);
         else
-            FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 1);
+            FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 1, 0, NULL);
         FN(gemm_finish)(g, acc, c, c_rs, fnn_opaque(i), j, mask, rows, vectors);
         j += vectors * LANES;
         c += vectors * LANES;
