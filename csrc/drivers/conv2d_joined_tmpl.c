@@ -12,8 +12,9 @@
  * of its product pack the whole panels of columns on the way, the others fetch the next image, and
  * only the pixels left are one product, by way of a wide sheet.
  *
- * Workspace: weights turned (backward-data) | sheets | places of C's vectors, or of images apart the
- * left pixels, packed | the product's own | panels of each worker */
+ * Workspace: weights turned (backward-data), or rows of them whole pages apart moved off those |
+ * sheets | places of C's vectors, or of images apart the left pixels, packed | the product's own |
+ * panels of each worker */
 
 typedef struct FN(joined_plan) {
     ptrdiff_t images, pixels, whole, rest; /* pixels of an image, in whole vectors, and others */
@@ -94,13 +95,14 @@ static FN(joined_plan) FN(make_joined_plan)(const fnn_ctx *ctx, const fnn_conv2d
     *g = (fnn_gemm_shape){.batch = 1, .m = data ? s->c : s->k, .k = data ? s->k : s->c, .a_cs = 1,
                           .n = plan.left + fnn_round_up(s->n * plan.rest, lanes), .c_rs = pixels,
                           .b_packed = depth > 0};
+    const int moved = data || (depth && g->k * (ptrdiff_t)sizeof(real) % PAGE == 0);
     plan.turned_pitch = fnn_round_up(g->k, lanes) + lanes;
-    g->a_rs = data ? plan.turned_pitch : g->k;
+    g->a_rs = moved ? plan.turned_pitch : g->k;
     plan.wide = depth || g->k > g->m;
     if (plan.wide) g->c_rs = g->n + lanes;
     const ptrdiff_t sheets =
         fnn_ceil_div((g->n - plan.left) / lanes, FN(abreast)(&plan, lanes));
-    plan.turned_bytes = data ? FN(bytes)(g->m * plan.turned_pitch) : 0;
+    plan.turned_bytes = moved ? FN(bytes)(g->m * plan.turned_pitch) : 0;
     plan.sheet_bytes = FN(bytes)(g->m * (plan.wide ? g->c_rs : sheets * pixels));
     plan.place_bytes = depth ? FN(bytes)(fnn_round_up(g->n, nr) * g->k)
                              : fnn_lines((size_t)(g->n / lanes) * sizeof(ptrdiff_t));
@@ -265,7 +267,11 @@ static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
     plan.gemm.relu = s->relu;
     job.finishing.relu = 0;
     if (plan.turned_bytes) {
-        FN(turn_weights)(ctx, plan.gemm.m, plan.gemm.k, w, plan.turned_pitch, (real *)workspace);
+        const ptrdiff_t m = plan.gemm.m, k = plan.gemm.k;
+        if (pass == FNN_BACKWARD_DATA)
+            FN(turn_weights)(ctx, m, k, w, plan.turned_pitch, (real *)workspace);
+        else
+            kernels->gemm_pack(m, k, w, k, 1, (real *)workspace, plan.turned_pitch, k);
         w = (const real *)workspace;
     }
     void *product = (char *)places + plan.place_bytes;
