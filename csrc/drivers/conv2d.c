@@ -16,8 +16,9 @@ enum {
     BIAS_CHANNELS = 32, /* sums at a time: two kilobytes */
     COLUMN_BYTES = 256 * 1024, /* of columns of a channel: beyond, `direct` is better */
     BATCH_MAPS = 40 << 20,     /* bytes of maps that the last cache holds */
-    FEWEST_WEIGHTS = 8192,     /* of a group, whose gradient from up to eight images is .. */
-    MOST_WEIGHTS = 80000,      /* .. sooner made of columns, if rows are short */
+    FEWEST_WEIGHTS = 8192,     /* whose gradient from few images, .. */
+    MOST_WEIGHTS = 80000,
+    IMAGE_TAPS = 100,          /* .. images times taps, is sooner made of columns */
     PHASES_CHANNELS = 32       /* on either side, that repay copying the phases of both maps */
 };
 
@@ -214,15 +215,17 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
     const ptrdiff_t element = (ptrdiff_t)(is_f64 ? sizeof(double) : sizeof(float));
     const int wide = ctx->kernels->f32.conv2d_registers == 32;
     const int split = s->dilation_w % s->stride_w != 0; /* columns, in phases */
-    const ptrdiff_t weights = s->k * (s->c / s->groups) * s->r * s->s / s->groups;
+    const ptrdiff_t taps = s->r * s->s, weights = s->k * s->c * taps;
+    const int few = s->n == 2 ? 2 * weights >= FEWEST_WEIGHTS
+                              : s->n * taps <= IMAGE_TAPS && weights >= FEWEST_WEIGHTS &&
+                                    weights <= MOST_WEIGHTS;
     const features f = {.c = s->c / s->groups, .k = s->k / s->groups, .lanes = lanes,
                         .short_sum = s->c / s->groups <= 4 && s->r * s->s <= 25,
                         .pointwise = s->r * s->s == 1,
                         .strided = s->stride_h > 1 || s->stride_w > 1,
                         .narrow = s->q <= lanes, .tiny = 2 * s->q <= lanes,
                         .few_pixels = s->n * pixels < 64,
-                        .few_images = s->n <= 2 || (s->n <= 8 && weights >= FEWEST_WEIGHTS &&
-                                                    weights <= MOST_WEIGHTS),
+                        .few_images = s->n == 1 || (s->groups == 1 && few),
                         .large = s->r * s->s * pixels * element > COLUMN_BYTES,
                         .cached = s->r * s->s * pixels * element > COLUMN_BYTES &&
                                   s->n * s->k * pixels * element <= BATCH_MAPS,

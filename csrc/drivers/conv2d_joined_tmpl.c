@@ -48,6 +48,7 @@ enum { FN(JOINED_ROWS) = 16 }; /* rows of an image that are packed side by side 
  * panels, yet a vector of all images, or none of a map that is not small; where rows enough share
  * what the first ones pack; and where L2 keeps weights and panels from image to image. */
 static ptrdiff_t FN(apart)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    if (!FNN_REAL_IS_F32) return 0; /* no tile of float64 copies B */
     const FN(fnn_table) *t = FN(table)(ctx);
     const ptrdiff_t pixels = s->p * s->q, rest = pixels % t->gemm_nr, size = sizeof(real);
     const ptrdiff_t k = pass == FNN_FORWARD ? s->c : s->k;
@@ -275,7 +276,7 @@ static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
         w = (const real *)workspace;
     }
     void *product = (char *)places + plan.place_bytes;
-    if (plan.depth) {
+    if (FNN_REAL_IS_F32 && plan.depth) {
         job.w = w;
         job.panels = (char *)product + plan.product_bytes;
         memset(places, 0, plan.place_bytes);
