@@ -70,8 +70,9 @@ def digits(split: str = "train", *, dtype: dtype | None = None) -> tuple[Tensor,
 
 @cache
 def _load() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    # Stored pixel by pixel (Fortran order), whose runs of zeros deflate to an eighth less.
     with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as arrays:
-        return arrays["images"], arrays["labels"]
+        return np.ascontiguousarray(arrays["images"]), arrays["labels"]
 
 
 def _rows(labels: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
