@@ -36,6 +36,7 @@ typedef struct fnn_ctx {
     fnn_algorithm algorithm;
     fnn_precision precision;
     ptrdiff_t l2; /* bytes of a core's L2 cache (fnn_cpu_l2), 0 if not known; changes no result */
+    int chosen;   /* `algorithm` is no wish, but what fnn_conv2d_choice answered to this pass */
 } fnn_ctx;
 
 /* ---- instruction sets (dispatch.c) -------------------------------------------------- */
@@ -94,7 +95,8 @@ typedef struct fnn_conv2d_shape {
 typedef enum fnn_conv2d_pass { FNN_FORWARD, FNN_BACKWARD_DATA, FNN_BACKWARD_WEIGHT } fnn_conv2d_pass;
 
 /* The algorithm a pass would run, or FNN_AUTO if the forced one cannot do the shape. Pure:
- * depends on shape, kernels and wish, never on threads. */
+ * depends on shape, kernels and wish, never on threads. With ctx->algorithm the answer and
+ * ctx->chosen set, neither workspace nor pass has to choose again. */
 fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                 fnn_conv2d_pass pass, int is_f64);
 

@@ -200,6 +200,7 @@ static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const f
 
 static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                      int is_f64) {
+    if (ctx->chosen) return (choice){ctx->algorithm, "chosen before"};
     switch (ctx->algorithm) {
     case FNN_AUTO: break;
     case FNN_DIRECT:

@@ -22,6 +22,7 @@ cdef extern from "fastnn.h" nogil:
         fnn_algorithm algorithm
         fnn_precision precision
         ptrdiff_t l2
+        int chosen
 
     int fnn_isa_count()
     const char *fnn_isa_name(int index)
