@@ -138,7 +138,7 @@ static int run_case(const test_case *c, int isa, int64_t *runs) {
     const wish *end = is_conv ? wishes + sizeof wishes / sizeof *wishes : wishes + 1;
     int failures = 0;
     for (const wish *w = first; w < end; w++) {
-        trial t = {c, isa, w, {fnn_isa_kernels(isa), 1, w->algorithm, w->precision, 0}};
+        trial t = {c, isa, w, {fnn_isa_kernels(isa), 1, w->algorithm, w->precision, 0, 0}};
         if (!attempt(&t, one, &failures)) continue;
         failures += check(&t, one);
         t.ctx.threads = 3;
