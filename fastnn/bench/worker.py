@@ -107,6 +107,8 @@ class _Server:
         """Make a case, and verify it."""
         case = self._case(family, name)
         self._prepared = None  # frees the one before
+        # Else the free list would still be full of its blocks, while this one's are new every time.
+        fastnn.release_memory()
         made = self._made(case)
         if not isinstance(made, Prepared):
             return {"supported": False, "why": made or ""}
