@@ -314,9 +314,9 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((10, 144, 14, 14), 34, (1, 1)),
         # images apart: pixels left and none, two blocks of depth, weights whole pages apart
         C((5, 50, 14, 14), 61, (1, 1)),
-        C((2, 48, 16, 16), 52, (1, 1)),
+        C((4, 48, 16, 16), 52, (1, 1)),
         C((4, 515, 10, 10), 48, (1, 1)),
-        C((4, 1024, 7, 14), 50, (1, 1)),
+        C((4, 1024, 10, 10), 50, (1, 1)),
         # tiles of 4x4 and 2x2 pixels: around their sides, more columns than are transformed at
         # a time, more tiles than a block has, channels around vectors and panels
         *(C((1, 3, h, h + 1), 5, padding=SAME3) for h in (1, 2, 3, 4, 5, 8, 9)),

@@ -18,7 +18,8 @@ enum {
     BATCH_MAPS = 40 << 20,     /* bytes of maps that the last cache holds */
     FEWEST_WEIGHTS = 8192,     /* whose gradient from few images, .. */
     MOST_WEIGHTS = 80000,
-    IMAGE_TAPS = 100,          /* .. images times taps, is sooner made of columns */
+    IMAGE_TAPS = 100,          /* .. images times taps, is sooner made of columns; from two images
+                                * that of half as many, and however many */
     PHASES_CHANNELS = 32       /* on either side, that repay copying the phases of both maps */
 };
 
@@ -121,10 +122,10 @@ static int split_unlike_batch(const features *f, const fnn_conv2d_shape *s, fnn_
 }
 
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must
- * be some on either; the weights' transform must meet several tiles: three whole ones, or of three
- * images, else five. A strict one saves less. Maps that fill little of their m x m tiles may leave
- * more to multiply than rows of pixels do. Phases of a dilated window are images, which are copied
- * out and back. */
+ * be some on either, and two tiles; the weights' transform must meet three that are whole, or of
+ * three images and half full, else five. A strict one saves less. Maps that fill little of their
+ * m x m tiles may leave more to multiply than rows of pixels do. Phases of a dilated window are
+ * images, which are copied out and back. */
 static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const features *f,
                             fnn_conv2d_pass pass) {
     const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;

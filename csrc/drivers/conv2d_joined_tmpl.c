@@ -46,7 +46,8 @@ enum { FN(JOINED_ROWS) = 16 }; /* rows of an image that are packed side by side 
 
 /* Depth of a block, if each image goes by itself, or 0: where few pixels are left beside whole
  * panels, yet a vector of all images, or none of a map that is not small; where rows enough share
- * what the first ones pack; and where L2 keeps weights and panels from image to image. */
+ * what the first ones pack; where L2 keeps weights and panels from image to image; and below 64
+ * lines of pixels, for larger maps lose by it. */
 static ptrdiff_t FN(apart)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     if (!FNN_REAL_IS_F32) return 0; /* no tile of float64 copies B */
     const FN(fnn_table) *t = FN(table)(ctx);
@@ -61,8 +62,8 @@ static ptrdiff_t FN(apart)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
                ? depth : 0;
 }
 
-/* Several images and maps of more than a vector that do not fill theirs: up to eight vectors where
- * the sum is longer than the result is wide; else up to sixteen lines, if the weights are many to
+/* Several images, apart or maps of more than a vector that do not fill theirs: up to eight vectors
+ * where the sum is longer than the result is wide; else up to sixteen lines, if the weights are many to
  * pass for every image. Without masked loads a last panel costs more: half the weights are many,
  * and any for up to four lines. */
 static int FN(joins)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
@@ -209,7 +210,7 @@ static void FN(left_task)(void *argument, ptrdiff_t image, int worker) {
         job->kernels->gemm_pack(m, p->whole, job->sheets + image * p->whole, p->gemm.c_rs, 1, dst,
                                 p->pixels, p->whole);
     dst += p->whole;
-    FN(move_left)(job, image * p->rest, dst);
+    if (p->rest > 0) FN(move_left)(job, image * p->rest, dst);
     FN(finish)(job->kernels, &job->finishing,
                (FN(region)){m, p->pixels, 1, p->pixels, p->pixels}, image * m * p->pixels);
 }

@@ -118,7 +118,8 @@ static FNN_NOINLINE void FN(cross_entropy_backward)(ptrdiff_t rows, ptrdiff_t n,
         }
         const real g = grad[i * grad_stride], hit = terms->keep * (weight ? weight[t] : 1);
         const real whole = (hit + terms->spread * terms->weight_sum) * g;
-        const real spread = g * terms->spread, even = weight ? 0 : spread;
+        /* an infinite g times nothing would be NaN */
+        const real spread = terms->spread != 0 ? g * terms->spread : 0, even = weight ? 0 : spread;
         FN(row_gradient)(n, x, lse[i], whole * FN(lse_correction)(n, x, lse[i]), -even, g * hit, t,
                          dx);
         if (weight && spread != 0) FN(smooth_gradient)(n, weight, spread, dx);

@@ -20,7 +20,7 @@ typedef struct FN(gemm_operands) {
     ptrdiff_t segments, a_jump, b_jump;
     real *panels;    /* or NULL: where to copy B, see below */
     int streams;     /* B, read in place, comes from beyond L2: fetch it ahead */
-    ptrdiff_t next;  /* or, if not 0, B is packed: fetch as much as it has so much further on */
+    ptrdiff_t next;  /* not 0, with streams: B is packed, fetch as much so much further on */
     ptrdiff_t ahead; /* the kernel's own: how much further than otherwise B is fetched ahead */
 } FN(gemm_operands);
 
@@ -30,8 +30,8 @@ typedef struct FN(gemm_operands) {
  * then be packed with padding. Columns j >= n of C are not touched. k may be 0. C overlaps
  * nothing.
  *
- * With `panels`, if gemm_copies, m is MR and B lies in place, some whole panels wide: they are copied
- * there, packed. */
+ * With `panels`, if gemm_copies, m is MR, k one segment, c_at NULL, and B lies in place, some whole
+ * panels wide: they are copied there, packed. */
 typedef void FN(gemm_block_fn)(const FN(gemm_operands) *g);
 
 /* The same product for a B whose columns are contiguous: B[k][j] = b[j * b_ps + k], and a_ks = 1.

@@ -109,6 +109,20 @@ def test_special_logits_stay_in_their_rows(classes, special, isa, dtype):
     assert got[0][7] == 0
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("classes", [5, 21, 70])
+def test_infinite_gradient(classes, weighted, isa, dtype):
+    """Infinite everywhere, and no number for the label alone: PyTorch's inf - inf."""
+    x = np.random.default_rng(5).standard_normal((3, classes)).astype(dtype)
+    target = np.array([0, classes - 1, classes // 2])
+    how = (x, target, np.ones(classes, dtype) if weighted else None, -100, 0.0, "mean")
+    _, lse, divisor = native.cross_entropy(*how)
+    got = native.cross_entropy_backward(np.asarray(np.inf, dtype), *how, lse, divisor)
+    label = np.arange(classes) == target[:, None]
+    assert np.isnan(got[label]).all()
+    assert np.isposinf(got[~label]).all()
+
+
 @pytest.mark.parametrize("label", [-1, 12, -101, 2**40])
 def test_labels_out_of_range(label, isa, dtype):
     target = np.array([1, label, -100, 3])
