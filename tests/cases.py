@@ -106,6 +106,16 @@ MULTIPLIED = ((2, (3, 3), (1, 1)), (2, (7, 7), (2, 2)), (3, (5, 3), (1, 2)), (5,
 WIDTHS = (1, 2, 3, 5, 8, 9, 14, 15, 16, 17, 18, 28, 31, 32, 33, 34, 35, 47, 49, 64, 66)
 
 
+#: Pointwise maps of several images, each a product of its own: pixels left and none, two blocks of
+#: depth, weights whole pages apart.
+APART = (
+    Conv2dCase((5, 50, 14, 14), 61, (1, 1)),
+    Conv2dCase((4, 48, 16, 16), 52, (1, 1)),
+    Conv2dCase((4, 515, 10, 10), 48, (1, 1)),
+    Conv2dCase((4, 1024, 10, 10), 50, (1, 1)),
+)
+
+
 def _conv2d() -> tuple[Conv2dCase, ...]:
     C = Conv2dCase
     return (
@@ -312,11 +322,7 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         # maps beyond L2 whose deep panels are read in place: several runs, thin last columns
         C((2, 160, 30, 30), 20, (1, 1)),
         C((10, 144, 14, 14), 34, (1, 1)),
-        # images apart: pixels left and none, two blocks of depth, weights whole pages apart
-        C((5, 50, 14, 14), 61, (1, 1)),
-        C((4, 48, 16, 16), 52, (1, 1)),
-        C((4, 515, 10, 10), 48, (1, 1)),
-        C((4, 1024, 10, 10), 50, (1, 1)),
+        *APART,
         # tiles of 4x4 and 2x2 pixels: around their sides, more columns than are transformed at
         # a time, more tiles than a block has, channels around vectors and panels
         *(C((1, 3, h, h + 1), 5, padding=SAME3) for h in (1, 2, 3, 4, 5, 8, 9)),

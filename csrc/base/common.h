@@ -33,6 +33,9 @@
 /* One cache line; every block the library hands out starts on one. */
 #define FNN_LINE 64
 
+/* Bytes of a page; lines so far apart fall into one set of L1. */
+#define FNN_PAGE 4096
+
 FNN_INLINE ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 FNN_INLINE ptrdiff_t fnn_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 FNN_INLINE ptrdiff_t fnn_ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }

@@ -17,7 +17,6 @@ enum {
     MANY_WEIGHTS = 512 << 10,  /* bytes of them that should not pass once for every image */
     APART_BYTES = 512 << 10,   /* of an image's panels, and half of the weights' */
     APART_FEWEST = 48,         /* channels on either side */
-    PAGE = 4096,               /* rows of weights so far apart share a set of L1 */
     LEFT_AHEAD = 16,           /* rows between the fetching of an image's row and its left pixels */
     TURNING = 256,             /* pixels of all images that repay turning the weights */
     GRAIN = 200000,            /* multiply-adds worth a task */

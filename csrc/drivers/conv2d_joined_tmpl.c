@@ -63,9 +63,9 @@ static ptrdiff_t FN(apart)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
 }
 
 /* Several images, apart or maps of more than a vector that do not fill theirs: up to eight vectors
- * where the sum is longer than the result is wide; else up to sixteen lines, if the weights are many to
- * pass for every image. Without masked loads a last panel costs more: half the weights are many,
- * and any for up to four lines. */
+ * where the sum is longer than the result is wide; else up to sixteen lines, if the weights are
+ * many to pass for every image. Without masked loads a last panel costs more: half the weights are
+ * many, and any for up to four lines. */
 static int FN(joins)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const ptrdiff_t pixels = s->p * s->q, lanes = FN(table)(ctx)->lanes;
     const int narrow = pass == FNN_FORWARD ? s->c > s->k : s->k > s->c;
@@ -97,7 +97,7 @@ static FN(joined_plan) FN(make_joined_plan)(const fnn_ctx *ctx, const fnn_conv2d
     *g = (fnn_gemm_shape){.batch = 1, .m = data ? s->c : s->k, .k = data ? s->k : s->c, .a_cs = 1,
                           .n = plan.left + fnn_round_up(s->n * plan.rest, lanes), .c_rs = pixels,
                           .b_packed = depth > 0};
-    const int moved = data || (depth && g->k * (ptrdiff_t)sizeof(real) % PAGE == 0);
+    const int moved = data || (depth && g->k * (ptrdiff_t)sizeof(real) % FNN_PAGE == 0);
     plan.turned_pitch = fnn_round_up(g->k, lanes) + lanes;
     g->a_rs = moved ? plan.turned_pitch : g->k;
     plan.wide = depth || g->k > g->m;

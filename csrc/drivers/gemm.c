@@ -42,7 +42,6 @@ enum {
     PANEL = 16 << 10,    /* bytes of a panel of B that L1 keeps while all rows of A pass */
     CROWD = 64,          /* rows of a deeper one whose lines L1 should hold at once */
     DOT_DEPTH = 4096,    /* elements of rows and columns that L2 keeps while all pairs meet */
-    PAGE = 4096,         /* strides that are multiples of it fall into one set of L1 */
     GRAIN = 1 << 18,     /* multiply-adds that are worth a task of their own */
     MAX_TASKS = 32,      /* per block of B */
     THREAD_TASKS = 4,    /* and for each thread */

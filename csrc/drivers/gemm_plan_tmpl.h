@@ -3,13 +3,13 @@
 
 /* Does a stride make rows fall on each other in the cache? */
 FNN_INLINE int FN(aliases)(ptrdiff_t stride) {
-    return stride * (ptrdiff_t)sizeof(real) % PAGE == 0 && stride != 0;
+    return stride * (ptrdiff_t)sizeof(real) % FNN_PAGE == 0 && stride != 0;
 }
 
 /* Would lines of so many rows take more than four ways of a set of L1? */
 FNN_INLINE int FN(crowds)(ptrdiff_t stride, ptrdiff_t rows) {
     const ptrdiff_t bytes = stride * (ptrdiff_t)sizeof(real);
-    return rows * fnn_min(bytes & -bytes, PAGE) > 4 * PAGE;
+    return rows * fnn_min(bytes & -bytes, FNN_PAGE) > 4 * FNN_PAGE;
 }
 
 /* Of turning squares of B in registers, once for each tile, in units of one lane's multiply-add; 0
@@ -132,7 +132,8 @@ FNN_INLINE int FN(packs_a)(const fnn_gemm_shape *s, const FN(fnn_table) *t, way 
     if (way == DOT || way == SQUARES) return s->a_cs != 1;
     if (way == TURNED || s->n <= 2 * t->gemm_nr) return 0;
     if (s->a_cs == 1) return FN(aliases)(s->a_rs) && s->m > 4 && s->n > 8 * t->gemm_nr;
-    if (s->a_rs == 1 && s->a_cs * size % (t->gemm_mr < 8 ? PAGE / 4 : PAGE) != 0) return 0;
+    const ptrdiff_t apart = t->gemm_mr < 8 ? FNN_PAGE / 4 : FNN_PAGE;
+    if (s->a_rs == 1 && s->a_cs * size % apart != 0) return 0;
     return s->m * s->k * size > 32 << 10;
 }
 
@@ -199,7 +200,7 @@ FNN_INLINE ptrdiff_t FN(thin)(const fnn_gemm_shape *s, const FN(fnn_table) *t, c
 FNN_INLINE void FN(by_pages)(const fnn_gemm_shape *s, const FN(fnn_table) *t, plan *p) {
     if (s->m > t->gemm_mr || !FN(crowds)(s->b_rs, s->k)) return;
     p->kc = fnn_min(s->k, PAGED_DEPTH);
-    p->nc = fnn_min(s->n, PAGE / (ptrdiff_t)sizeof(real));
+    p->nc = fnn_min(s->n, FNN_PAGE / (ptrdiff_t)sizeof(real));
 }
 
 /* Is B a few columns that L2 holds to their whole depth? To cut it would read and write C once more

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import CONV2D
+from cases import APART, CONV2D
 
 from fastnn.backends import CONV_ALGORITHMS, CONV_PRECISIONS, _native
 
@@ -95,6 +95,23 @@ def test_far_maps_are_packed_by_the_pass_that_reads_them(isa, dtype):
     # tall tiles read in place what the last cache holds, unless lines of rows share sets of L1
     in_place = workspace(26, 256, 64, "forward") < block
     assert in_place == (isa == "avx512" and dtype == np.float32)
+
+
+@pytest.mark.parametrize("case", APART, ids=str)
+def test_pointwise_images_apart(case, isa, dtype):
+    for which in ("forward", "input"):
+        apart = "image by image" in plan(case, which, dtype)["kernel"]
+        assert apart == (isa in ("avx2", "avx512") and dtype == np.float32)
+
+
+@pytest.mark.parametrize(
+    ("images", "size", "stride", "algorithm"),
+    [(4, 4, 1, "winograd"), (1, 8, 1, "winograd"), (2, 4, 1, "im2col"), (4, 8, 2, "im2col")],
+)
+def test_weights_of_few_images_are_not_summed_in_place(isa, images, size, stride, algorithm):
+    how = ((64, 64, 3, 3), (stride, stride), (1,) * 4, (1, 1), 1, "weight", "float32")
+    if isa in ("avx2", "avx512"):
+        assert _native.conv2d_plan((images, 64, size, size), *how)["algorithm"] == algorithm
 
 
 def test_few_pixels_are_not_cut_along_the_sum(isa, dtype):
