@@ -153,6 +153,15 @@ def _strided() -> list[Case]:
     ]
 
 
+def _few_images() -> list[Case]:
+    return [
+        *_conv("few images 2x64@4 3x3", 2, 64, 4, 64, 3),
+        *_conv("few images 4x64@4 3x3", 4, 64, 4, 64, 3),
+        *_conv("few images 2x32->64@8 3x3/2", 2, 32, 8, 64, 3, stride=2),
+        *_conv("few images 4x16->32@7 5x5", 4, 16, 7, 32, 5),
+    ]
+
+
 def _elementwise(op: str, label: str, count: int) -> Case:
     reads = 8.0 * count if op == "add" else 4.0 * count
     params: dict[str, int | str] = {"op": op, "count": count}
@@ -207,7 +216,7 @@ FAMILIES: dict[str, list[Case]] = {
         gemm_case(16, 1024, 1024, "nt"),
         gemm_case(1, 1024, 1024, "nt"),
     ],
-    "conv": [*_few_channels(), *_strided(), *_resnet()],
+    "conv": [*_few_channels(), *_strided(), *_few_images(), *_resnet()],
     "elementwise": [
         *(_elementwise(op, *size) for op in ("relu", "add", "exp", "softmax") for size in SIZES),
         *_streams(),
