@@ -25,10 +25,10 @@ typedef struct FN(gemm_operands) {
 } FN(gemm_operands);
 
 /* C[i][j] = relu(bias + (C[i][j] +) sum over k of A[i][k] B[k][j]), in rising k, segment by
- * segment: an element's bits do not depend on how the caller cuts m and n. Any strides of A. The
- * last panel may be narrower than NR; it is read with a mask if gemm_masked, else whole, and must
- * then be packed with padding. Columns j >= n of C are not touched. k may be 0. C overlaps
- * nothing.
+ * segment, from the bias of the row on: an element's bits do not depend on how the caller cuts m and
+ * n. Any strides of A. The last panel may be narrower than NR; it is read with a mask if
+ * gemm_masked, else whole, and must then be packed with padding. Columns j >= n of C are not
+ * touched. k may be 0. C overlaps nothing.
  *
  * With `panels`, if gemm_copies, m is MR, k one segment, c_at NULL, and B lies in place, some whole
  * panels wide: they are copied there, packed. */

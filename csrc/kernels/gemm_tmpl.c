@@ -41,8 +41,8 @@ FNN_INLINE vec FN(gemm_load)(const real *p, int last, vmask mask) {
 }
 
 FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV],
-                                real *c, ptrdiff_t c_rs, ptrdiff_t i, ptrdiff_t j, vmask mask,
-                                int rows, int vectors) {
+                                real *c, ptrdiff_t c_rs, ptrdiff_t j, vmask mask, int rows,
+                                int vectors) {
     if (g->accumulate) {
         const real *row = c;
         FNN_UNROLL
@@ -59,13 +59,6 @@ FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_
             const vec bias = FN(gemm_load)(g->bias_column + j + v * LANES, v == vectors - 1, mask);
             FNN_UNROLL
             for (int r = 0; r < rows; r++) acc[r][v] += bias;
-        }
-    if (g->bias_row)
-        FNN_UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vec bias = FN(splat)(g->bias_row[i + r]);
-            FNN_UNROLL
-            for (int v = 0; v < vectors; v++) acc[r][v] += bias;
         }
     if (g->relu)
         FNN_UNROLL
@@ -153,17 +146,25 @@ FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
         FNN_UNROLL
         for (int r = 0; r < rows; r += GEMM_SHARE)
             a[r / GEMM_SHARE] = FN(gemm_opaque)(a_i + r * a_rs);
+        const real *const bias = g->bias_row ? g->bias_row + fnn_opaque(i) : NULL;
         FNN_UNROLL
         for (int r = 0; r < rows; r++)
             FNN_UNROLL
             for (int v = 0; v < vectors; v++) acc[r][v] = FN(zero)();
+        if (bias)
+            FNN_UNROLL
+            for (int r = 0; r < rows; r++) {
+                const vec first = FN(splat)(bias[r]);
+                FNN_UNROLL
+                for (int v = 0; v < vectors; v++) acc[r][v] = first;
+            }
         if (GEMM_COPIES(rows, vectors) && FNN_UNLIKELY(g->panels != NULL))
             FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 0, 1, g->panels + j * g->k);
         else if (!GEMM_MASKED || GEMM_IS_WHOLE(rows, vectors) || tail == LANES)
             FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 0, 0, NULL);
         else
             FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 1, 0, NULL);
-        FN(gemm_finish)(g, acc, c, c_rs, fnn_opaque(i), j, mask, rows, vectors);
+        FN(gemm_finish)(g, acc, c, c_rs, j, mask, rows, vectors);
         j += vectors * LANES;
         c += vectors * LANES;
         b_j += vectors == 3 ? 3 * LANES : vectors > GEMM_NV ? 2 * b_ps : b_ps;
@@ -199,9 +200,9 @@ static FN(gemm_tile_fn) *const FN(gemm_tiles)[GEMM_NARROW_ROWS + 1][2 * GEMM_NV 
 FNN_INLINE void FN(gemm_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t rows,
                                 ptrdiff_t j, ptrdiff_t end) {
     /* few rows: two panels at a time keep enough sums in flight */
-    const ptrdiff_t width = (rows <= GEMM_WIDE_ROWS ? 2 : 1) * (GEMM_NV * LANES);
-    const ptrdiff_t whole = (end - j) / width * width;
-    if (whole) FN(gemm_tiles)[rows][width / LANES](g, i, j, j + whole, LANES);
+    const ptrdiff_t most = rows <= GEMM_WIDE_ROWS ? 2 * GEMM_NV : GEMM_NV;
+    const ptrdiff_t whole = (end - j) & -(most * LANES);
+    if (whole > 0) FN(gemm_tiles)[rows][most](g, i, j, j + whole, LANES);
     j += whole;
     if (j < end) {
         const ptrdiff_t vectors = (end - j + LANES - 1) / LANES;
