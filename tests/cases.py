@@ -365,6 +365,9 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((33, 16, 1, 1), 70, (3, 3), padding=(2, 0, 0, 2)),
         C((1, 16, 9, 33), 25, (3, 3), (2, 2), (0, 0, 3, 3), (2, 2)),
         C((2, 70, 9, 9), 128, (5, 5), (1, 2), (6, 5, 0, 3), (2, 1)),
+        # gradients of weights whose columns are those of several images, the last ones fewer
+        C((13, 48, 12, 13), 14, (3, 5), (2, 2), (1, 1, 2, 2), groups=2),
+        C((7, 20, 9, 11), 17, (5, 4), (2, 3), (2, 1, 0, 3), (2, 1)),
         # rows of taps outside for some rows of the result, or all; planes of several bands
         C((1, 5, 21, 16), 8, (7, 1), padding=(14, 3, 0, 0), dilation=(2, 1)),
         C((2, 4, 19, 20), 4, (5, 2), (2, 2), (9, 6, 1, 0), (3, 1)),

@@ -3,12 +3,13 @@
  *   forward          y [K][PQ]  = w [K][CT] columns(x) [CT][PQ]
  *   backward_data    columns    = w^T [CT][K] dy [K][PQ], added into dx; a block of channels
  *                                 at a time
- *   backward_weight  dw [K][CT] += dy [K][PQ] columns(x)^T [PQ][CT], image by image
+ *   backward_weight  dw [K][CT] += dy [K][PQ] columns(x)^T [PQ][CT], image by image, or as many
+ *                    small ones at a time as make a depth
  *
  * A 1x1 window on every pixel needs no columns. Workspace:
  *
  *   shared   tap offsets | sums for the bias
- *   worker   padded planes of x or dx | a block of columns | the product's own
+ *   worker   padded planes of x or dx | a block of columns, or a stack's dy | the product's own
  *
  * A worker is a thread that takes whole images and groups, or all threads together where there
  * are fewer of those than threads: the product's bits do not depend on its threads. */
@@ -21,6 +22,8 @@ typedef struct FN(columns_plan) {
     int plain, threads;
     ptrdiff_t in, out, taps;    /* channels per group */
     ptrdiff_t block, blocks;    /* backward_data: channels a task */
+    ptrdiff_t stack;            /* backward_weight: images a product */
+    ptrdiff_t planes_image;     /* elements of one image's planes */
     ptrdiff_t turned_pitch; /* of weights turned for all images, or 0 */
     size_t turned_bytes, tap_bytes, bias_bytes, plane_bytes, column_bytes, worker_bytes, workers;
 } FN(columns_plan);
@@ -30,6 +33,7 @@ typedef struct FN(columns_source) {
     const FN(fnn_table) *kernels;
     fnn_conv2d_columns columns;
     const real *planes;
+    ptrdiff_t pixels, image; /* of an image of a stack, and elements of its planes */
 } FN(columns_source);
 
 typedef struct FN(columns_job) {
@@ -42,6 +46,22 @@ typedef struct FN(columns_job) {
     ptrdiff_t *tap;
     char *workers;
 } FN(columns_job);
+
+/* Between rows of dy where a stack's images stand side by side. */
+FNN_INLINE ptrdiff_t FN(stack_pitch)(const FN(columns_plan) *plan) {
+    const ptrdiff_t line = FNN_LINE / sizeof(real), pixels = plan->shape->p * plan->shape->q;
+    return fnn_round_up(plan->stack * pixels, line) + line;
+}
+
+/* Images whose pixels make a depth, if L2 holds their planes: all of them add to dw once. What
+ * copying dy costs is repaid where it meets many times as many columns as it has. */
+static ptrdiff_t FN(stack_of)(const FN(columns_plan) *plan, const FN(fnn_table) *t) {
+    const fnn_conv2d_shape *s = plan->shape;
+    const ptrdiff_t pixels = s->p * s->q, bytes = plan->planes_image * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t most = fnn_min(t->gemm_kc / fnn_max(pixels, 1), STACK_BYTES / bytes);
+    if (s->n < 2 || most < 2 || plan->in * plan->taps < STACK_COLUMNS * pixels) return 1;
+    return fnn_ceil_div(s->n, fnn_ceil_div(s->n, most));
+}
 
 static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_pass pass) {
     const fnn_conv2d_shape *s = plan->shape;
@@ -59,8 +79,9 @@ static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_
         g.a_rs = 1, g.a_cs = rows, g.b_rs = pixels, g.b_cs = 1, g.c_rs = pixels;
         break;
     default:
-        g.m = plan->out, g.n = rows, g.k = pixels;
-        g.a_rs = pixels, g.a_cs = 1, g.b_rs = 1, g.b_cs = pixels, g.c_rs = rows;
+        g.m = plan->out, g.n = rows, g.k = plan->stack * pixels;
+        g.a_rs = plan->stack > 1 ? FN(stack_pitch)(plan) : pixels, g.a_cs = 1;
+        g.b_rs = 1, g.b_cs = pixels, g.c_rs = rows;
     }
     g.b_far = (bytes > FAR) + (bytes * fnn_min(g.m, 128) > FARTHER) + (bytes > FARTHEST);
     return g;
@@ -72,7 +93,7 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     FN(columns_plan) plan = {.shape = s, .inner = *ctx, .plain = fnn_conv2d_is_product(s),
                              .planes = fnn_conv2d_planes_forward(s, kernels->lanes),
                              .in = s->c / s->groups, .out = s->k / s->groups,
-                             .taps = s->r * s->s, .blocks = 1};
+                             .taps = s->r * s->s, .blocks = 1, .stack = 1};
     const ptrdiff_t pixels = s->p * s->q, size = sizeof(real);
     plan.block = plan.in;
     plan.tap_bytes = fnn_lines((size_t)plan.taps * sizeof(ptrdiff_t));
@@ -85,7 +106,10 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     }
     if (!plan.plain) {
         fnn_conv2d_lay_planes(&plan.planes, s->p, kernels->lanes, size);
-        plan.plane_bytes = FN(bytes)(plan.block * plan.planes.channel + kernels->lanes);
+        plan.planes_image = plan.block * plan.planes.channel + kernels->lanes;
+        if (pass == FNN_BACKWARD_WEIGHT) plan.stack = FN(stack_of)(&plan, kernels);
+        if (plan.stack > 1) plan.column_bytes = FN(bytes)(plan.out * FN(stack_pitch)(&plan));
+        plan.plane_bytes = FN(bytes)(plan.stack * plan.planes_image);
     }
     const ptrdiff_t tasks =
         pass == FNN_BACKWARD_WEIGHT ? s->groups : s->n * s->groups * plan.blocks;
@@ -113,6 +137,12 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
         }
     } else {
         product = FN(fnn_gemm_virtual_workspace)(&plan.inner, &plan.gemm);
+        fnn_gemm_shape last = plan.gemm;
+        last.k -= (fnn_ceil_div(s->n, plan.stack) * plan.stack - s->n) * pixels;
+        if (last.k < plan.gemm.k && pass == FNN_BACKWARD_WEIGHT) {
+            const size_t bytes = FN(fnn_gemm_virtual_workspace)(&plan.inner, &last);
+            if (bytes > product) product = bytes;
+        }
     }
     plan.worker_bytes = plan.plane_bytes + plan.column_bytes + fnn_lines(product);
     return plan;
@@ -138,10 +168,15 @@ static void FN(pack_columns_transposed)(const void *source, ptrdiff_t k0, ptrdif
                                         ptrdiff_t j0, ptrdiff_t nc, real *panels) {
     const FN(columns_source) *from = source;
     const ptrdiff_t nr = from->kernels->gemm_nr;
-    for (ptrdiff_t j = 0; j < nc; j += nr)
-        from->kernels->conv2d_columns_transposed(&from->columns, k0, kc, j0 + j,
-                                                 fnn_min(nc - j, nr), nr, from->planes,
-                                                 panels + j * kc);
+    for (ptrdiff_t k = k0, depth; k < k0 + kc; k += depth) {
+        const ptrdiff_t at = k % from->pixels;
+        const real *planes = from->planes + k / from->pixels * from->image;
+        depth = fnn_min(from->pixels - at, k0 + kc - k);
+        for (ptrdiff_t j = 0; j < nc; j += nr)
+            from->kernels->conv2d_columns_transposed(&from->columns, at, depth, j0 + j,
+                                                     fnn_min(nc - j, nr), nr, planes,
+                                                     panels + j * kc + (k - k0) * nr);
+    }
 }
 
 static fnn_conv2d_columns FN(describe_columns)(const FN(columns_job) *job) {
@@ -157,7 +192,8 @@ static FN(columns_source) FN(read_planes)(const FN(columns_job) *job, const real
     FN(copy_planes)(job->kernels, &plan->planes, plan->in, x, FN(x_plane)(plan), 0, plan->shape->p,
                     planes);
     return (FN(columns_source)){
-        .kernels = job->kernels, .planes = planes, .columns = FN(describe_columns)(job)};
+        .kernels = job->kernels, .planes = planes, .columns = FN(describe_columns)(job),
+        .pixels = plan->shape->p * plan->shape->q, .image = plan->planes_image};
 }
 
 /* Padded planes of dx to their places. Pixels that no window covers are in no plane. */
@@ -257,26 +293,45 @@ static void FN(sum_image)(const FN(columns_job) *job, ptrdiff_t group, const rea
     fnn_parallel(plan->inner.threads, all.tasks, FN(columns_bias_task), &all);
 }
 
+/* dw = or += the product of some images' dy and columns, from image and group `at` on. */
+static void FN(weight_product)(const FN(columns_job) *job, ptrdiff_t at, ptrdiff_t images, int add,
+                               real *dw, char *scratch) {
+    const FN(columns_plan) *plan = job->plan;
+    const ptrdiff_t pixels = FN(y_plane)(plan), groups = plan->shape->groups;
+    const ptrdiff_t x_group = plan->in * FN(x_plane)(plan), dy_group = plan->out * pixels;
+    const real *dy = job->w + at * dy_group, *x = job->src + at * x_group;
+    real *planes = (real *)scratch, *beside = (real *)(scratch + plan->plane_bytes);
+    void *workspace = scratch + plan->plane_bytes + plan->column_bytes;
+    fnn_gemm_shape gemm = plan->gemm;
+    gemm.accumulate = add;
+    gemm.k = images * pixels;
+    if (plan->plain) {
+        FN(fnn_gemm)(&plan->inner, &gemm, dy, x, NULL, dw, workspace);
+        return;
+    }
+    const FN(columns_source) source = FN(read_planes)(job, x, planes);
+    for (ptrdiff_t i = 1; i < images; i++)
+        FN(read_planes)(job, x + i * groups * x_group, planes + i * plan->planes_image);
+    for (ptrdiff_t i = 0; i < images && plan->stack > 1; i++)
+        job->kernels->gemm_pack(plan->out, pixels, dy + i * groups * dy_group, pixels, 1,
+                                beside + i * pixels, gemm.a_rs,
+                                fnn_round_up(pixels, job->kernels->lanes));
+    FN(fnn_gemm_virtual)(&plan->inner, &gemm, plan->stack > 1 ? beside : dy,
+                         FN(pack_columns_transposed), &source, NULL, dw, NULL, workspace);
+}
+
 static void FN(weight_task)(void *argument, ptrdiff_t group, int worker) {
     const FN(columns_job) *job = argument;
     const FN(columns_plan) *plan = job->plan;
+    const fnn_conv2d_shape *s = plan->shape;
     char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
-    void *workspace = scratch + plan->plane_bytes;
     real *dw = job->dst + group * plan->out * plan->in * plan->taps;
-    fnn_gemm_shape gemm = plan->gemm;
-    for (ptrdiff_t n = 0; n < plan->shape->n; n++) {
-        const ptrdiff_t at = n * plan->shape->groups + group;
-        const real *dy = job->w + at * plan->out * FN(y_plane)(plan);
-        const real *x = job->src + at * plan->in * FN(x_plane)(plan);
-        gemm.accumulate = n > 0;
-        if (plan->plain) {
-            FN(fnn_gemm)(&plan->inner, &gemm, dy, x, NULL, dw, workspace);
-        } else {
-            const FN(columns_source) source = FN(read_planes)(job, x, (real *)scratch);
-            FN(fnn_gemm_virtual)(&plan->inner, &gemm, dy, FN(pack_columns_transposed), &source,
-                                 NULL, dw, NULL, workspace);
-        }
-        FN(sum_image)(job, group, dy, n > 0);
+    const ptrdiff_t dy_group = plan->out * FN(y_plane)(plan);
+    for (ptrdiff_t n = 0; n < s->n; n += plan->stack) {
+        const ptrdiff_t end = fnn_min(n + plan->stack, s->n);
+        FN(weight_product)(job, n * s->groups + group, end - n, n > 0, dw, scratch);
+        for (ptrdiff_t i = n; i < end; i++)
+            FN(sum_image)(job, group, job->w + (i * s->groups + group) * dy_group, i > 0);
     }
 }
 
@@ -343,7 +398,7 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
                         ? FN(fnn_gemm_depth)(&plan.inner, &plan.gemm)
                         : fnn_min(kernels->gemm_kc, plan.gemm.k));
     fnn_conv2d_note(to, "products",
-                    shape->groups * shape->n * (pass == FNN_BACKWARD_DATA ? plan.blocks : 1));
+                    shape->groups * fnn_ceil_div(shape->n, plan.stack) * plan.blocks);
     to->share = (double)plan.gemm.n / (double)fnn_round_up(plan.gemm.n, lanes);
     to->basis = "at most: lanes that the product's columns fill; packing and memory left out";
 }

@@ -114,6 +114,19 @@ def test_weights_of_few_images_are_not_summed_in_place(isa, images, size, stride
         assert _native.conv2d_plan((images, 64, size, size), *how)["algorithm"] == algorithm
 
 
+def test_small_images_share_a_product_of_columns(isa, dtype):
+    def products(size, kernel):
+        """Of the gradient of the weights of sixteen images in four groups."""
+        padding = (0, 0, kernel // 2, kernel // 2)
+        how = ((2, 2), padding, (1, 1), 4, "weight", np.dtype(dtype).name, "im2col")
+        shapes = ((16, 256, size, size), (256, 64, 1, kernel))
+        return _native.conv2d_plan(*shapes, *how)["sizes"]["products"]
+
+    assert products(14, 7) < 4 * 16
+    assert products(14, 1) == 4 * 16  # too few columns to repay a copy
+    assert products(56, 7) == 4 * 16  # an image is deep enough
+
+
 def test_few_pixels_are_not_cut_along_the_sum(isa, dtype):
     how = ((512, 2048, 1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1, "forward", np.dtype(dtype).name)
     whole = _native.conv2d_plan((1, 2048, 7, 7), *how)["sizes"].get("depth block") == 2048
