@@ -230,6 +230,7 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((2, 17, 6, 9), 17, (3, 3), (2, 2), (7, 6, 5, 8), groups=17),
         C((2, 16, 8, 9), 16, (1, 1), (2, 2), groups=16),
         C((1, 16, 5, 6), 16, (1, 1), padding=(1, 2, 0, 1), groups=16),
+        *(C((3, 18, 17, w), 18, (1, 1), groups=18) for w in (16, 21)),  # planes multiplied whole
         *(C((2, 20, 7, 9), 20 * m, k, s, SAME3, groups=20) for m, k, s in MULTIPLIED),
         *(C((1, 16, 5, w), 16, (7, 1), padding=(3, 3, 0, 0), groups=16) for w in range(1, 34, 3)),
         # rows of eight lanes: every block of taps, tiles of seven rows and a rest, rows outside

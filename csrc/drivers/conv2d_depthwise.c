@@ -13,6 +13,7 @@
 enum {
     GRAIN = 200000,           /* multiply-adds worth a task */
     BLOCK_BYTES = 24 * 1024,  /* rows of a group's source that stay in the L1 cache */
+    DOT_BYTES = 1024,         /* of a plane that repays the call for its dot product */
     SCALE_GRAIN = 32768,      /* pixels worth a task where each is multiplied once */
     FOLD = 16,                /* gradients of windows whose sums are folded together */
     THREE_PAIRS = 18,         /* of channels: sums by threes of results that stay in the L1 cache, .. */
@@ -187,8 +188,8 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
     const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
     const width vector = {lanes, lanes * (ptrdiff_t)(is_f64 ? sizeof(double) : sizeof(float))};
     const int window = window_suits(ctx, s, pass, is_f64);
-    if (pass != FNN_BACKWARD_WEIGHT && s->groups > 1 && s->c == s->groups && s->k == s->groups &&
-        fnn_conv2d_is_product(s))
+    if (s->groups > 1 && s->c == s->groups && s->k == s->groups && fnn_conv2d_is_product(s) &&
+        (pass != FNN_BACKWARD_WEIGHT || s->p * s->q * vector.bytes >= DOT_BYTES * lanes))
         return WAY_SCALE;
     if (fnn_conv2d_few_suits(ctx, s, pass, is_f64)) return WAY_FEW;
     if (three_suits(ctx, s, pass, is_f64)) return WAY_THREE;

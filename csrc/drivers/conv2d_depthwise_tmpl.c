@@ -270,6 +270,27 @@ static void FN(depthwise_weight_task)(void *argument, ptrdiff_t task, int worker
     }
 }
 
+/* Weights of 1x1 windows: dot products of each channel's planes of dy and x, as they lie. */
+static void FN(scale_weight_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(depthwise_weight_job) *job = argument;
+    const ptrdiff_t channels = job->shape->k, pixels = job->shape->p * job->shape->q;
+    const ptrdiff_t end = channels * (task + 1) / job->tasks;
+    FN(bias_region) plane = {.rows = 1, .channels = 1, .pixels = pixels};
+    FN(gemm_operands) g = {.m = 1, .n = 1, .k = pixels, .a_ks = 1};
+    (void)worker;
+    for (ptrdiff_t c = channels * task / job->tasks; c < end; c++) {
+        plane.first = c;
+        g.c = job->dw + c;
+        for (ptrdiff_t n = 0; n < job->shape->n; n++) {
+            g.a = job->dy + (n * channels + c) * pixels;
+            g.b = job->x + (n * channels + c) * pixels;
+            g.accumulate = n > 0;
+            job->kernels->gemm_dot(&g);
+            FN(add_bias)(job->kernels, &job->bias, 0, plane, g.a, n > 0);
+        }
+    }
+}
+
 FNN_INLINE size_t FN(depthwise_worker_bytes)(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
     return fnn_lines((size_t)(FOLD * s->r * s->s * FN(table)(ctx)->lanes) * sizeof(real));
 }
@@ -277,7 +298,7 @@ FNN_INLINE size_t FN(depthwise_worker_bytes)(const fnn_ctx *ctx, const fnn_conv2
 size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                           fnn_conv2d_pass pass) {
     const way way = choose_way(ctx, shape, pass, !FNN_REAL_IS_F32);
-    if (way == WAY_SCALE || way == WAY_FEW) return 0;
+    if (pass != FNN_BACKWARD_WEIGHT && (way == WAY_SCALE || way == WAY_FEW)) return 0;
     if (way == WAY_LANES) return FN(fnn_conv2d_lanes_workspace)(ctx, shape, pass);
 #if FNN_REAL_IS_F32
     if (way == WAY_NEAR) return FN(fnn_conv2d_near_workspace)(ctx, shape, pass);
@@ -316,7 +337,8 @@ void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv
         .worker_bytes = FN(depthwise_worker_bytes)(ctx, shape)};
     job.bias = (FN(bias_sums)){db, workspace, shape->k, job.kernels->lanes};
     job.workers = (char *)workspace + FN(bias_bytes)(1, shape->k, job.kernels->lanes);
-    fnn_parallel(ctx->threads, job.tasks, FN(depthwise_weight_task), &job);
+    fnn_parallel(ctx->threads, job.tasks,
+                 way == WAY_SCALE ? FN(scale_weight_task) : FN(depthwise_weight_task), &job);
     FN(finish_bias)(job.kernels, &job.bias, 1);
 }
 
@@ -328,8 +350,9 @@ void FN(fnn_conv2d_depthwise_describe)(const fnn_ctx *ctx, const fnn_conv2d_shap
         return;
     }
     if (way == WAY_SCALE || way == WAY_FEW || way == WAY_NEAR) {
-        to->kernel = way == WAY_SCALE            ? "conv2d_scale"
-                     : way == WAY_NEAR          ? "conv2d_near"
+        to->kernel = pass == FNN_BACKWARD_WEIGHT ? "gemm_dot"
+                     : way == WAY_SCALE          ? "conv2d_scale"
+                     : way == WAY_NEAR           ? "conv2d_near"
                      : pass == FNN_BACKWARD_DATA ? "conv2d_few_spread"
                                                  : "conv2d_few";
         fnn_conv2d_note(to, "channels", shape->c);

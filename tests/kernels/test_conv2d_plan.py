@@ -127,6 +127,15 @@ def test_small_images_share_a_product_of_columns(isa, dtype):
     assert products(56, 7) == 4 * 16  # an image is deep enough
 
 
+def test_planes_of_pointwise_groups_are_multiplied_as_they_lie(isa, dtype):
+    def told(size, which):
+        how = ((1, 1), (0, 0, 0, 0), (1, 1), 16, which, np.dtype(dtype).name)
+        return _native.conv2d_plan((2, 16, size, size), (16, 1, 1, 1), *how)["kernel"]
+
+    assert [told(16, which) for which in PASSES] == ["conv2d_scale", "conv2d_scale", "gemm_dot"]
+    assert told(7, "weight") != "gemm_dot"  # calls for every plane would cost more
+
+
 def test_few_pixels_are_not_cut_along_the_sum(isa, dtype):
     how = ((512, 2048, 1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1, "forward", np.dtype(dtype).name)
     whole = _native.conv2d_plan((1, 2048, 7, 7), *how)["sizes"].get("depth block") == 2048
