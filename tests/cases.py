@@ -115,6 +115,13 @@ APART = (
     Conv2dCase((4, 1024, 10, 10), 50, (1, 1)),
 )
 
+#: Pointwise maps of few images whose data are summed by rows of pixels that copy the weights on the
+#: way: images side by side; cuts of the channels and a last panel that is narrow, and neither.
+COPIED = (
+    Conv2dCase((2, 200, 5, 5), 520, (1, 1)),
+    Conv2dCase((3, 256, 5, 5), 130, (1, 1)),
+)
+
 
 def _conv2d() -> tuple[Conv2dCase, ...]:
     C = Conv2dCase
@@ -324,6 +331,7 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((2, 160, 30, 30), 20, (1, 1)),
         C((10, 144, 14, 14), 34, (1, 1)),
         *APART,
+        *COPIED,
         # tiles of 4x4 and 2x2 pixels: around their sides, more columns than are transformed at
         # a time, more tiles than a block has, channels around vectors and panels
         *(C((1, 3, h, h + 1), 5, padding=SAME3) for h in (1, 2, 3, 4, 5, 8, 9)),

@@ -212,6 +212,7 @@ int fnn_conv2d_winograd_can(const fnn_conv2d_shape *shape);
 /* What the drivers' choices must know of a table of kernels. */
 typedef struct fnn_conv2d_sizes {
     ptrdiff_t lanes, mr, nr, kc, element; /* element: bytes */
+    int copies;                           /* gemm_copies */
 } fnn_conv2d_sizes;
 
 /* Cycles that im2col is expected to take if it reads rows of pixels, 0 if it cannot: too few

@@ -39,6 +39,7 @@ typedef struct fnn_rows_plan {
     ptrdiff_t pitch, columns;        /* columns of a stored row of source and result */
     ptrdiff_t source, result, flat;  /* elements of each */
     int kept;                        /* weights of the whole call */
+    ptrdiff_t copies;                /* least rows of a product that can copy weights, or 0 */
     double cycles;                   /* expected */
     int threads, shared;             /* shared: turned sources of the whole call */
     ptrdiff_t sources;               /* areas that hold one */
@@ -48,6 +49,13 @@ typedef struct fnn_rows_plan {
  * three fields alone. */
 fnn_rows_plan fnn_conv2d_rows_plan(const fnn_conv2d_shape *shape, int backward,
                                    const fnn_conv2d_sizes *tile, int threads);
+
+/* Whether the first product of a panel, for a stack of `images`, brings its weights in order on the
+ * way: they are whole rows of NR channels, of a tap that lies inside for enough pixels. */
+FNN_INLINE int fnn_rows_copies(const fnn_rows_plan *plan, ptrdiff_t panel, ptrdiff_t images) {
+    return plan->copies && (panel + 1) * plan->nr <= plan->out &&
+           (plan->cols.to[0] - plan->cols.from[0] + 1) * images >= plan->copies;
+}
 
 /* Where a source column is stored. */
 FNN_INLINE ptrdiff_t fnn_rows_column(const fnn_rows_plan *plan, ptrdiff_t column) {

@@ -164,6 +164,8 @@ static void lay_out(fnn_rows_plan *plan, const fnn_conv2d_sizes *tile, ptrdiff_t
     plan->merged = (int)fnn_max(tile->kc / (plan->depth * taps), 1);
     const ptrdiff_t weights = plan->groups * plan->panels * plan->in * plan->taps * plan->nr;
     plan->kept = plan->stacks * plan->bands > 1 && weights * size <= KEPT_BYTES;
+    const int straight = plan->w_out == 1 && rows->classes * cols->classes == 1;
+    plan->copies = tile->copies && straight && !plan->kept && plan->nr == tile->nr ? tile->mr : 0;
     plan->cycles = 0.84 * (sums_cost(plan, tile) + moves_cost(plan, tile)) +
                    0.74 * (double)(plan->images * plan->groups * plan->out * rows->out * cols->out);
 }

@@ -126,11 +126,29 @@ typedef struct FN(rows_part) {
     const FN(rows_block) *block;
     const real *source;  /* of a cut */
     ptrdiff_t depth;
-    const real *weights; /* of the cut, class by class */
+    real *weights;        /* of the cut, class by class */
+    const real *in_place; /* or NULL: what the first product brings there */
 } FN(rows_part);
 
+/* Adds a product to T. Its first rows copy weights that are in place on the way. */
+static void FN(rows_product)(const FN(rows_job) *job, FN(rows_part) *part, FN(gemm_operands) *g) {
+    if (part->in_place) {
+        FN(gemm_operands) first = *g;
+        first.m = job->kernels->gemm_mr;
+        first.b = part->in_place;
+        first.b_ks = job->plan->w_in;
+        first.panels = part->weights;
+        job->kernels->gemm_block(&first);
+        part->in_place = NULL;
+        g->m -= first.m;
+        g->a += first.m * g->a_rs;
+        g->c += first.m * g->c_rs;
+    }
+    if (g->m > 0) job->kernels->gemm_block(g);
+}
+
 /* Position a of class i: a row of the result, all classes of columns, added to its row of T. */
-static void FN(rows_multiply)(const FN(rows_job) *job, const FN(rows_part) *part, int i,
+static void FN(rows_multiply)(const FN(rows_job) *job, FN(rows_part) *part, int i,
                               ptrdiff_t a, real *to) {
     const fnn_rows_plan *plan = job->plan;
     const fnn_rows_axis *rows = &plan->rows, *cols = &plan->cols;
@@ -173,7 +191,7 @@ static void FN(rows_multiply)(const FN(rows_job) *job, const FN(rows_part) *part
                 g.segments = fnn_min(end_row - r, plan->merged);
                 g.a = part->source + line * source_row + column * side * depth;
                 g.b = weights + ((r - rows->start[i]) * taps + t) * depth * nr;
-                job->kernels->gemm_block(&g);
+                FN(rows_product)(job, part, &g);
             }
         }
         weights += (rows->start[i + 1] - rows->start[i]) * taps * depth * nr;
@@ -232,6 +250,8 @@ static void FN(rows_panel)(const FN(rows_job) *job, const FN(rows_block) *block,
         part.source = source + FN(rows_cut)(plan, block, cut);
         if (plan->kept)
             part.weights = FN(kept_weights)(job, block->group, panel, cut);
+        else if (fnn_rows_copies(plan, panel, block->images))
+            part.in_place = job->w + FN(weights_at)(plan, block->group, panel, cut);
         else
             FN(order_weights)(job, block->group, panel, cut, desk->cut, desk->scratch);
         for (int i = 0; i < rows->classes; i++) {
@@ -295,6 +315,8 @@ void FN(fnn_conv2d_rows_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *sh
     fnn_conv2d_note(to, "classes", plan.rows.classes * plan.cols.classes);
     fnn_conv2d_note(to, "panels", plan.panels);
     fnn_conv2d_note(to, "panel channels", plan.nr);
+    if (fnn_rows_copies(&plan, 0, plan.side))
+        fnn_conv2d_note(to, "weights copied by the first rows", plan.copies);
     fnn_conv2d_note(to, "tile rows", FN(table)(ctx)->gemm_mr);
     fnn_conv2d_note(to, "bands", plan.bands);
     fnn_conv2d_note(to, "band rows", plan.band);

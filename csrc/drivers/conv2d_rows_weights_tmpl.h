@@ -77,15 +77,21 @@ FNN_INLINE ptrdiff_t FN(rows_depth)(const fnn_rows_plan *plan, ptrdiff_t cut) {
     return fnn_min(plan->depth, plan->in - cut * plan->depth);
 }
 
+/* Where those of a panel and a cut begin in the tensor. */
+FNN_INLINE ptrdiff_t FN(weights_at)(const fnn_rows_plan *plan, ptrdiff_t group, ptrdiff_t panel,
+                                    ptrdiff_t cut) {
+    return group * plan->in * plan->out * plan->taps + panel * plan->nr * plan->w_out +
+           cut * plan->depth * plan->w_in;
+}
+
 /* The weights of a panel and a cut in the order in which the products want their rows. */
 static void FN(order_weights)(const FN(rows_job) *job, ptrdiff_t group, ptrdiff_t panel,
                               ptrdiff_t cut, real *to, real *scratch) {
     const fnn_rows_plan *plan = job->plan;
     const fnn_rows_axis *rows = &plan->rows, *cols = &plan->cols;
     const ptrdiff_t depth = FN(rows_depth)(plan, cut), nr = plan->nr, taps = plan->taps;
-    const ptrdiff_t first = panel * nr, outs = fnn_min(nr, plan->out - first);
-    const real *w = job->w + group * plan->in * plan->out * taps + first * plan->w_out +
-                    cut * plan->depth * plan->w_in;
+    const ptrdiff_t outs = fnn_min(nr, plan->out - panel * nr);
+    const real *w = job->w + FN(weights_at)(plan, group, panel, cut);
     if (FN(rows_in_order)(plan)) {
         FN(collect_taps)(job->kernels, w, plan->w_out, plan->w_in, depth, outs, taps, nr, to, nr,
                          depth * nr, plan->reversed);

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import APART, CONV2D
+from cases import APART, CONV2D, COPIED
 
 from fastnn.backends import CONV_ALGORITHMS, CONV_PRECISIONS, _native
 
@@ -102,6 +102,12 @@ def test_pointwise_images_apart(case, isa, dtype):
     for which in ("forward", "input"):
         apart = "image by image" in plan(case, which, dtype)["kernel"]
         assert apart == (isa in ("avx2", "avx512") and dtype == np.float32)
+
+
+@pytest.mark.parametrize("case", COPIED, ids=str)
+def test_first_rows_of_pixels_copy_weights(case, isa, dtype):
+    copied = "weights copied by the first rows" in plan(case, "input", dtype, "im2col")["sizes"]
+    assert copied == (isa in ("avx2", "avx512") and dtype == np.float32)
 
 
 @pytest.mark.parametrize(
