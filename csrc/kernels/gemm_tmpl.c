@@ -196,6 +196,8 @@ static FN(gemm_tile_fn) *const FN(gemm_tiles)[GEMM_NARROW_ROWS + 1][2 * GEMM_NV 
 #undef GEMM_INSTANCE
 };
 
+_Static_assert((GEMM_NV & (GEMM_NV - 1)) == 0, "gemm_stripe cuts by a mask");
+
 /* Rows i .. i+rows-1 of columns j .. end. */
 FNN_INLINE void FN(gemm_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t rows,
                                 ptrdiff_t j, ptrdiff_t end) {
