@@ -119,7 +119,7 @@ APART = (
 #: way: images side by side; cuts of the channels and a last panel that is narrow, and neither.
 COPIED = (
     Conv2dCase((2, 200, 5, 5), 520, (1, 1)),
-    Conv2dCase((3, 256, 5, 5), 130, (1, 1)),
+    Conv2dCase((3, 256, 5, 5), 256, (1, 1)),
 )
 
 
@@ -374,7 +374,8 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((33, 16, 1, 1), 70, (3, 3), padding=(2, 0, 0, 2)),
         C((1, 16, 9, 33), 25, (3, 3), (2, 2), (0, 0, 3, 3), (2, 2)),
         C((2, 70, 9, 9), 128, (5, 5), (1, 2), (6, 5, 0, 3), (2, 1)),
-        # gradients of weights whose columns are those of several images, the last ones fewer
+        # gradients of weights whose columns are those of several images: stacks, the last one
+        # smaller, and all images in one
         C((13, 48, 12, 13), 14, (3, 5), (2, 2), (1, 1, 2, 2), groups=2),
         C((7, 20, 9, 11), 17, (5, 4), (2, 3), (2, 1, 0, 3), (2, 1)),
         # rows of taps outside for some rows of the result, or all; planes of several bands

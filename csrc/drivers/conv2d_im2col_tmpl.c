@@ -54,7 +54,8 @@ FNN_INLINE ptrdiff_t FN(stack_pitch)(const FN(columns_plan) *plan) {
 }
 
 /* Images whose pixels make a depth, if L2 holds their planes: all of them add to dw once. What
- * copying dy costs is repaid where it meets many times as many columns as it has. */
+ * copying dy costs (one thread, where all share a product) is repaid where it meets many times as
+ * many columns as it has. */
 static ptrdiff_t FN(stack_of)(const FN(columns_plan) *plan, const FN(fnn_table) *t) {
     const fnn_conv2d_shape *s = plan->shape;
     const ptrdiff_t pixels = s->p * s->q, bytes = plan->planes_image * (ptrdiff_t)sizeof(real);
@@ -139,7 +140,7 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
         product = FN(fnn_gemm_virtual_workspace)(&plan.inner, &plan.gemm);
         fnn_gemm_shape last = plan.gemm;
         last.k -= (fnn_ceil_div(s->n, plan.stack) * plan.stack - s->n) * pixels;
-        if (last.k < plan.gemm.k && pass == FNN_BACKWARD_WEIGHT) {
+        if (last.k < plan.gemm.k) { /* fewer images */
             const size_t bytes = FN(fnn_gemm_virtual_workspace)(&plan.inner, &last);
             if (bytes > product) product = bytes;
         }
@@ -311,7 +312,8 @@ static void FN(weight_product)(const FN(columns_job) *job, ptrdiff_t at, ptrdiff
     }
     const FN(columns_source) source = FN(read_planes)(job, x, planes);
     for (ptrdiff_t i = 1; i < images; i++)
-        FN(read_planes)(job, x + i * groups * x_group, planes + i * plan->planes_image);
+        FN(copy_planes)(job->kernels, &plan->planes, plan->in, x + i * groups * x_group,
+                        FN(x_plane)(plan), 0, plan->shape->p, planes + i * plan->planes_image);
     for (ptrdiff_t i = 0; i < images && plan->stack > 1; i++)
         job->kernels->gemm_pack(plan->out, pixels, dy + i * groups * dy_group, pixels, 1,
                                 beside + i * pixels, gemm.a_rs,

@@ -5,6 +5,8 @@
 
 #include "drivers/conv2d.h"
 
+enum { MANY_WEIGHTS = 1 << 16 };
+
 typedef struct terms {
     double weights, pixels, lines; /* of the result that the weights pass over, and its rows */
     double elements;               /* of source and result of an image */
@@ -67,10 +69,12 @@ double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass
     const double packed = (double)(s->c * s->r * s->s * pixels);
     if (fnn_conv2d_is_product(s)) {
         /* backward-data of one image uses a line of its transposed weights for one tile, and comes
-         * again: that shows where a tile is wide; for several images they are turned once */
-        const int turned = s->groups == 1 && s->n > 1;
-        const double once = turned ? 0.8 / (double)s->n : 0.6;
-        const double walked = pass == FNN_BACKWARD_DATA && lanes >= 8 ? once : 0;
+         * again: that shows where a tile is wide; several images turn them once, which shows where
+         * they are many */
+        const int several = s->groups == 1 && s->n > 1;
+        const double turned = t.weights >= MANY_WEIGHTS ? 0.8 / (double)s->n : 0;
+        const double walked =
+            pass == FNN_BACKWARD_DATA && lanes >= 8 ? (several ? turned : 0.6) : 0;
         const int thin = lanes >= 16 && pixels > lanes && (pixels - 1) % lanes < lanes / 4;
         const double wide = thin ? vectors - 0.4 : vectors;
         return (double)s->n * (t.weights * (0.515 * wide + 0.074 + walked) + 0.086 * t.elements);

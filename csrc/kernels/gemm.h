@@ -25,8 +25,8 @@ typedef struct FN(gemm_operands) {
 } FN(gemm_operands);
 
 /* C[i][j] = relu(bias + (C[i][j] +) sum over k of A[i][k] B[k][j]), in rising k, segment by
- * segment, from the bias of the row on: an element's bits do not depend on how the caller cuts m and
- * n. Any strides of A. The last panel may be narrower than NR; it is read with a mask if
+ * segment, from the bias of the row on: an element's bits do not depend on how the caller cuts m
+ * and n. Any strides of A. The last panel may be narrower than NR; it is read with a mask if
  * gemm_masked, else whole, and must then be packed with padding. Columns j >= n of C are not
  * touched. k may be 0. C overlaps nothing.
  *

@@ -198,13 +198,13 @@ static FN(gemm_tile_fn) *const FN(gemm_tiles)[GEMM_NARROW_ROWS + 1][2 * GEMM_NV 
 
 _Static_assert((GEMM_NV & (GEMM_NV - 1)) == 0, "gemm_stripe cuts by a mask");
 
-/* Rows i .. i+rows-1 of columns j .. end. */
+/* Rows i .. i+rows-1 of columns j .. end, j <= end. */
 FNN_INLINE void FN(gemm_stripe)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t rows,
                                 ptrdiff_t j, ptrdiff_t end) {
     /* few rows: two panels at a time keep enough sums in flight; either is a power of two wide */
     const ptrdiff_t most = rows <= GEMM_WIDE_ROWS ? 2 * GEMM_NV : GEMM_NV;
     const ptrdiff_t whole = (end - j) & -(most * LANES);
-    if (whole > 0) FN(gemm_tiles)[rows][most](g, i, j, j + whole, LANES);
+    if (whole) FN(gemm_tiles)[rows][most](g, i, j, j + whole, LANES);
     j += whole;
     if (j < end) {
         const ptrdiff_t vectors = (end - j + LANES - 1) / LANES;
