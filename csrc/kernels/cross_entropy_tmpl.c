@@ -14,37 +14,83 @@ static FNN_NOINLINE real FN(row_smoothing)(ptrdiff_t n, const real *x, const rea
     return FN(sum_everywhere)(FN(rounded)(total))[0];
 }
 
+/* Whether all are between -bound and bound, from where on products with 2^128 or 2^1024 over the
+ * bound are infinite. */
+FNN_INLINE int FN(all_within)(real bound, ptrdiff_t n, const real *p) {
+    const vec factor = FN(splat)(2 * ((real)(FNN_REAL_IS_F32 ? 0x1p127 : 0x1p1023) / bound));
+    vec far = FN(zero)();
+    FNN_LOOP
+    for (ptrdiff_t i = 0; i < n; i += LANES) {
+        const vec v = FN(load_m)(p + i, FN(mask)(fnn_min(n - i, LANES))) * factor;
+        far += v - v;
+    }
+    return FN(all_finite)(far);
+}
+
+/* own[i] = x[i][t], any logit of ignored rows, which counts[i] = 0 tells from others' -1. */
+FNN_INLINE void FN(gather_labels)(ptrdiff_t rows, ptrdiff_t n, const real *x,
+                                  const int64_t *target, int64_t ignore_index, real *own,
+                                  FN(lane_int) *counts) {
+    for (ptrdiff_t i = 0; i < rows; i++, x += n) {
+        const ptrdiff_t t = fnn_opaque((ptrdiff_t)target[i]);
+        counts[i] = t == ignore_index ? 0 : -1;
+        own[i] = x[t == ignore_index ? 0 : t];
+    }
+}
+
+/* The weights of the labels of LOG_ROWS rows, all alike. */
+FNN_INLINE void FN(alike)(real value, real w[FN(LOG_ROWS)]) {
+    FNN_LOOP
+    for (ptrdiff_t i = 0; i < FN(LOG_ROWS); i += LANES) FN(store)(w + i, FN(splat)(value));
+}
+
+/* The same of given weights, 0 for ignored rows; vectors of labels would be five times the code. */
+static FNN_NOINLINE void FN(label_weights)(ptrdiff_t rows, const int64_t *target,
+                                           const real *weight, int64_t ignore_index, real *w) {
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        const ptrdiff_t t = fnn_opaque((ptrdiff_t)target[i]);
+        w[i] = t == ignore_index ? 0 : weight[t];
+    }
+}
+
 static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const real *x,
                                            const int64_t *target, const real *weight,
                                            const FN(loss_terms) *terms, real *loss, real *lse) {
     real most[FN(LOG_ROWS)], sum[FN(LOG_ROWS)], logs[FN(LOG_ROWS)];
-    real own[FN(LOG_ROWS)], factor[FN(LOG_ROWS)];
+    real own[FN(LOG_ROWS)], heavy[FN(LOG_ROWS)];
     FN(lane_int) counts[FN(LOG_ROWS)];
+    const vec keep = FN(splat)(terms->keep);
     const ptrdiff_t block = FN(row_block)(fnn_max(n, 1));
+    FN(alike)(1, heavy);
+    /* Exponents relative to the labels' logits spare a look for the largest, unless that is so much
+     * larger that roundings of exponents tell: then probably in the next rows, too. */
+    int near = FNN_QUICK_EXP && n > LANES;
     for (; rows > 0; rows -= block) {
         const ptrdiff_t m = fnn_min(rows, block);
-        FN(row_statistics)(m, n, x, most, sum);
-        FN(log)(m, sum, logs);
-        for (ptrdiff_t i = 0; i < m; i++) {
-            const int64_t t = target[i];
-            counts[i] = t == terms->ignore_index ? 0 : -1;
-            own[i] = counts[i] ? x[i * n + t] : 0;
-            factor[i] = terms->keep * (weight && counts[i] ? weight[t] : 1);
+        if (n > 0) FN(gather_labels)(m, n, x, target, terms->ignore_index, own, counts);
+        if (weight) FN(label_weights)(m, target, weight, terms->ignore_index, heavy);
+        if (near) {
+            FN(row_sums)(m, n, x, own, sum, m * n);
+            near = FN(all_within)(1024 * (real)n, m, sum);
         }
+        if (!near) FN(row_statistics)(m, n, x, most, sum);
+        const real *shift = near ? own : most;
+        FN(log)(m, sum, logs);
+        FNN_LOOP
         for (ptrdiff_t i = 0; i < m; i += LANES) {
             const vmask part = FN(mask)(fnn_min(m - i, LANES));
-            const vec high = FN(load)(most + i), low = FN(load)(logs + i);
+            const vec high = FN(load)(shift + i), low = FN(load)(logs + i);
             ivec counted;
             __builtin_memcpy(&counted, counts + i, sizeof counted);
             /* not lse - x: the difference to the maximum is small and loses nothing */
-            const vec all = FN(load)(factor + i) * (low - (FN(load)(own + i) - high));
+            const vec all = keep * FN(load)(heavy + i) * (low - (FN(load)(own + i) - high));
             FN(store_m)(lse + i, high + low, part);
             FN(store_m)(loss + i, FN(select)(counted, all, FN(zero)()), part);
         }
         for (ptrdiff_t i = 0; terms->spread != 0 && i < m; i++)
             if (counts[i])
                 loss[i] += terms->spread *
-                           FN(row_smoothing)(n, x + i * n, weight, most[i], logs[i]);
+                           FN(row_smoothing)(n, x + i * n, weight, shift[i], logs[i]);
         x += m * n;
         target += m;
         loss += m;
@@ -54,11 +100,34 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
 
 /* A rounded lse shifts all exponents of a row alike: harmless while it is small, but worth
  * dividing out (by the sum that should be 1) when it is not, or not finite. */
-FNN_INLINE real FN(lse_correction)(ptrdiff_t n, const real *x, real lse) {
-    if (FNN_LIKELY(lse <= 32 && lse >= -32)) return 1;
-    real sum[FN(SHORT_ROWS)];
-    FN(row_sums)(1, n, x, &lse, sum, 0);
-    return 1 / sum[0];
+static FNN_NOINLINE void FN(correct_shares)(ptrdiff_t rows, ptrdiff_t n, const real *x,
+                                            const real *lse, real *share) {
+    for (ptrdiff_t i = 0; i < rows; i++, x += n) {
+        if (lse[i] < 32 && lse[i] > -32) continue;
+        real sum[FN(SHORT_ROWS)];
+        FN(row_sums)(1, n, x, lse + i, sum, 0);
+        share[i] /= sum[0];
+    }
+}
+
+/* Of up to LOG_ROWS rows, given the weights of their labels: what softmax is multiplied by, what
+ * smoothing adds everywhere, and what is less at the label. A single number would take as long as a
+ * vector. */
+FNN_INLINE void FN(gradient_factors)(ptrdiff_t rows, const real *grad, ptrdiff_t grad_stride,
+                                     const real *heavy, const FN(loss_terms) *terms, real even,
+                                     real *share, real *level, real *hit) {
+    const vec keep = FN(splat)(terms->keep), all = FN(splat)(even);
+    const vec spread = FN(splat)(terms->spread * terms->weight_sum);
+    FNN_LOOP
+    for (ptrdiff_t i = 0; i < rows; i += LANES) {
+        const vmask part = FN(mask)(fnn_min(rows - i, LANES));
+        const vec g = fnn_opaque(grad_stride) ? FN(load_m)(grad + i, part) : FN(splat)(*grad);
+        const vec h = keep * FN(load)(heavy + i);
+        FN(store)(share + i, (h + spread) * g);
+        /* an infinite g times nothing would be NaN */
+        FN(store)(level + i, FN(select)(all == FN(zero)(), all, g * all));
+        FN(store)(hit + i, h * g);
+    }
 }
 
 /* factor exp(x - shift) + even for `count` (a literal) vectors. */
@@ -67,7 +136,7 @@ FNN_INLINE void FN(some_gradients)(int count, const real *x, vec shift, vec fact
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
     for (int k = 0; k < count; k++) e[k] = FN(load)(x + k * LANES) - shift;
-    FN(exp_each)(e, count);
+    FN(exp_differences)(e, count);
     FNN_UNROLL
     for (int k = 0; k < count; k++) FN(store)(dx + k * LANES, FN(fma)(e[k], factor, even));
 }
@@ -82,7 +151,9 @@ FNN_INLINE void FN(row_gradient)(ptrdiff_t n, const real *x, real shift, real fa
     for (; j + LANES <= n; j += LANES) FN(some_gradients)(1, x + j, s, f, all, dx + j);
     if (j < n) {
         const vmask m = FN(mask)(n - j);
-        vec d = FN(fma)(FN(exp_bounded)(FN(load_m)(x + j, m) - s), f, all);
+        vec d = FN(load_m)(x + j, m) - s;
+        FN(exp_differences)(&d, 1);
+        d = FN(fma)(d, f, all);
         /* a load of dx[t] would wait for the masked store */
         if (t >= j) {
             d -= FN(select)(FN(lane_numbers)(1) == (FN(lane_int))(t - j), FN(splat)(hit),
@@ -110,18 +181,25 @@ static FNN_NOINLINE void FN(cross_entropy_backward)(ptrdiff_t rows, ptrdiff_t n,
                                                     const int64_t *target, const real *weight,
                                                     const FN(loss_terms) *terms, const real *lse,
                                                     real *dx) {
-    for (ptrdiff_t i = 0; i < rows; i++, x += n, dx += n) {
-        const int64_t t = target[i];
-        if (t == terms->ignore_index) {
-            __builtin_memset(dx, 0, (size_t)n * sizeof(real));
-            continue;
+    real heavy[FN(LOG_ROWS)], share[FN(LOG_ROWS)], level[FN(LOG_ROWS)], hit[FN(LOG_ROWS)];
+    const real even = weight ? 0 : -terms->spread;
+    FN(alike)(1, heavy);
+    for (; rows > 0; rows -= FN(LOG_ROWS)) {
+        const ptrdiff_t m = fnn_min(rows, FN(LOG_ROWS));
+        if (weight) FN(label_weights)(m, target, weight, terms->ignore_index, heavy);
+        FN(gradient_factors)(m, grad, grad_stride, heavy, terms, even, share, level, hit);
+        if (!FN(all_within)(32, m, lse)) FN(correct_shares)(m, n, x, lse, share);
+        for (ptrdiff_t i = 0; i < m; i++, x += n, dx += n) {
+            if (target[i] == terms->ignore_index) {
+                __builtin_memset(dx, 0, (size_t)n * sizeof(real));
+                continue;
+            }
+            FN(row_gradient)(n, x, lse[i], share[i], level[i], hit[i], target[i], dx);
+            if (weight && terms->spread != 0)
+                FN(smooth_gradient)(n, weight, terms->spread * grad[i * grad_stride], dx);
         }
-        const real g = grad[i * grad_stride], hit = terms->keep * (weight ? weight[t] : 1);
-        const real whole = (hit + terms->spread * terms->weight_sum) * g;
-        /* an infinite g times nothing would be NaN */
-        const real spread = terms->spread != 0 ? g * terms->spread : 0, even = weight ? 0 : spread;
-        FN(row_gradient)(n, x, lse[i], whole * FN(lse_correction)(n, x, lse[i]), -even, g * hit, t,
-                         dx);
-        if (weight && spread != 0) FN(smooth_gradient)(n, weight, spread, dx);
+        target += m;
+        lse += m;
+        grad += m * grad_stride;
     }
 }

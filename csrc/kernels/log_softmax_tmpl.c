@@ -62,7 +62,7 @@ FNN_INLINE vec FN(sum_exponentials)(int count, int all, ptrdiff_t left, const re
                                 FN(splat)((real)-INFINITY));
         e[k] -= FN(splat)(shift);
     }
-    FN(exp_each)(e, count);
+    FN(exp_differences)(e, count);
     FNN_UNROLL
     for (int k = 0; k < count; k++) FN(ask_for_line)(k, x + ahead);
     FNN_UNROLL

@@ -198,7 +198,7 @@ FNN_INLINE void FN(short_rows)(int count, ptrdiff_t n, const real *x, vec *high,
     FN(fold_rows)(high, count, 1);
     FNN_UNROLL
     for (int i = 0; i < count; i++) e[i] -= FN(of_row)(high, count, i);
-    FN(exp_each)(e, count);
+    FN(exp_differences)(e, count);
     FNN_UNROLL
     for (int i = 0; i < count; i++) sum[i] = e[i];
     FN(fold_rows)(sum, count, 0);

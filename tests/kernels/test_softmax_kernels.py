@@ -109,6 +109,41 @@ def test_special_logits_stay_in_their_rows(classes, special, isa, dtype):
     assert got[0][7] == 0
 
 
+def assert_loss(logits, target):
+    """Losses, log-sum-exps and gradients of each row, whose largest logits are of order one."""
+    dtype, how = logits.dtype, (target, None, -100, 0.0, "none")
+    loss, lse, divisor = native.cross_entropy(logits, *how)
+    want, want_lse, _ = reference.cross_entropy(*in_float64(logits), *how)
+    rounding = eps(dtype) * (2 * TRANSCENDENTAL + np.log2(1024 * logits.shape[1]))
+    assert_close(loss, want, rounding * np.maximum(want, 1), "loss")
+    assert_close(lse, want_lse, rounding, "log-sum-exp")
+    grad = np.ones(len(target), dtype)
+    got = native.cross_entropy_backward(grad, logits, *how, lse, divisor)
+    wide = in_float64(grad, logits)
+    want = reference.cross_entropy_backward(*wide, *how, want_lse, divisor)
+    assert_close(got, want, 2 * rounding, "gradient")
+
+
+@pytest.mark.parametrize("depth", [8, 12, 60, 200, 1e9, 3e38])
+@pytest.mark.parametrize("classes", [5, 21, 70])
+def test_label_far_below_the_largest(classes, depth, isa, dtype):
+    """In the second of several blocks: exponents relative to the label would be too large."""
+    logits = np.random.default_rng(6).standard_normal((300, classes)).astype(dtype)
+    target = np.arange(300) % classes
+    logits[70, target[70]] = -depth
+    assert_loss(logits, target)
+
+
+@pytest.mark.parametrize("mask", [-1e2, -1e4, -1e9, -1e20, -1e30, -3e38, -np.inf])
+@pytest.mark.parametrize("classes", [5, 21, 70])
+def test_masked_logits(classes, mask, isa, dtype):
+    logits = np.random.default_rng(7).standard_normal((100, classes)).astype(dtype)
+    target = np.arange(100) % 3
+    logits[:, 3] = logits[:, classes - 1] = mask
+    assert_loss(logits, target)
+    assert (native.softmax(logits, 1)[:, 3] < 1e-40).all()
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("classes", [5, 21, 70])
 def test_infinite_gradient(classes, weighted, isa, dtype):
