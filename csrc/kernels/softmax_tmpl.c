@@ -70,7 +70,7 @@ FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
     for (int k = 0; k < count; k++) e[k] = FN(load)(x + j + k * LANES) - shift;
-    FN(exp_each)(e, count);
+    FN(exp_differences)(e, count);
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
         if (b)
@@ -96,7 +96,8 @@ FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, re
     if (j < n) {
         const vmask tail = FN(mask)(n - j);
         const ivec live = FN(lanes_below)(n - j);
-        const vec a = FN(exp_bounded)(FN(load_m)(x + j, tail) - shift);
+        vec a = FN(load_m)(x + j, tail) - shift;
+        FN(exp_differences)(&a, 1);
         if (b) {
             const vec v = FN(load_m)(b->after + j, tail);
             b->most[1] = FN(maximum)(b->most[1], FN(select)(live, v, b->most[1]));
