@@ -378,6 +378,9 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         # smaller, and all images in one
         C((13, 48, 12, 13), 14, (3, 5), (2, 2), (1, 1, 2, 2), groups=2),
         C((7, 20, 9, 11), 17, (5, 4), (2, 3), (2, 1, 0, 3), (2, 1)),
+        # few pixels of several images: one matrix of columns, by groups too
+        C((2, 32, 8, 8), 64, (3, 3), (2, 2), SAME3),
+        C((3, 10, 5, 6), 20, (3, 3), (2, 1), (1, 0, 2, 1), groups=2),
         # rows of taps outside for some rows of the result, or all; planes of several bands
         C((1, 5, 21, 16), 8, (7, 1), padding=(14, 3, 0, 0), dilation=(2, 1)),
         C((2, 4, 19, 20), 4, (5, 2), (2, 2), (9, 6, 1, 0), (3, 1)),

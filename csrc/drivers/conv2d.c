@@ -20,6 +20,7 @@ enum {
     MOST_WEIGHTS = 80000,
     IMAGE_TAPS = 100,          /* .. images times taps, is sooner made of columns; from two images
                                 * that of half as many, and however many */
+    FEW_TILES = 3,             /* of Winograd's, beside which transforming the weights is much */
     PHASES_CHANNELS = 32       /* on either side, that repay copying the phases of both maps */
 };
 
@@ -31,7 +32,8 @@ static const double PHASES_COPY = 1.8;
  * passes over. Fitted with 16 registers; with 32 they make the choice no better. */
 static const double SPLIT_COPY = 0.7, STRIDED_TURN = 0.2;
 
-/* What other algorithms must promise against im2col's rows, whose estimate is the surest. */
+/* What other algorithms must promise against im2col's rows, whose estimate is the surest; and against
+ * its columns, of small maps. */
 static const double DOUBT = 1.1;
 
 typedef struct features {
@@ -46,6 +48,7 @@ typedef struct features {
     int many_taps;           /* of which `direct` reads runs, and columns would be copied */
     int wide;                /* tiles of 32 registers: the product keeps its speed on few columns */
     int split;               /* 16 registers, and a stride that puts columns into phases */
+    double rows;             /* cycles of im2col's rows of pixels, once asked for; else -1 */
 } features;
 
 /* An algorithm, and the rule that led to it. */
@@ -121,12 +124,19 @@ static int split_unlike_batch(const features *f, const fnn_conv2d_shape *s, fnn_
     return (f->k == 16 && f->c >= 6) || (f->k > 16 && s->s == 1);
 }
 
+static double rows_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
+                          fnn_conv2d_pass pass, int is_f64) {
+    const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, is_f64);
+    if (f->rows < 0) f->rows = fnn_conv2d_rows_cycles(s, pass, &sizes);
+    return f->rows;
+}
+
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must
  * be some on either, and two tiles; the weights' transform must meet three that are whole, or of
- * three images and half full, else five. A strict one saves less. Maps that fill little of their
- * m x m tiles may leave more to multiply than rows of pixels do. Phases of a dilated window are
+ * three images and half full, else five. A strict one saves less. Few tiles of small maps, and maps
+ * that fill little of theirs, may cost more than rows of pixels or columns do. Phases of a dilated window are
  * images, which are copied out and back. */
-static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const features *f,
+static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
                             fnn_conv2d_pass pass) {
     const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;
     const int dilated = s->dilation_h > 1;
@@ -143,42 +153,45 @@ static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const
     const ptrdiff_t least = pass != FNN_BACKWARD_WEIGHT ? 2 : few_will_do ? 3 : 5;
     if (tiles < least || 2 * fewest < lanes || 16 * product < 9 * square) return 0;
     const int filled = 8 * dense.n * h * w > 5 * tiles * m * m;
-    if (!dilated && (filled || pass == FNN_BACKWARD_WEIGHT)) return 1;
+    const int small = fnn_conv2d_is_small(s), few = small && tiles <= FEW_TILES;
+    if (!dilated && ((filled && !few) || pass == FNN_BACKWARD_WEIGHT)) return 1;
     if (pass == FNN_BACKWARD_WEIGHT) return filled;
-    const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, 0);
-    const double rows = fnn_conv2d_rows_cycles(s, pass, &sizes);
+    const double rows = rows_cycles(ctx, s, f, pass, 0);
     const ptrdiff_t positions = (m + 2) * (m + 2);
     const double copied = (double)(s->n * (s->c * s->h * s->w + s->k * s->p * s->q));
+    const double columns = fnn_conv2d_columns_cycles(s, pass, f->lanes);
+    const double rival = !small ? DOUBT * rows : columns < rows ? columns : rows;
     return rows == 0 || fnn_conv2d_winograd_cycles(s, tiles, positions, f->lanes) +
-                                (dilated ? PHASES_COPY * copied : 0) <= DOUBT * rows;
+                                (dilated ? PHASES_COPY * copied : 0) <= rival;
 }
 
 /* F(4, 4) along rows saves half of the products of seven taps, and loses lanes neither at the ends of
  * rows nor by strides; its transforms and turning cost as much for any number of channels. Dilated
  * windows of several rows go by phases. */
-static int prefers_flat(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+static int prefers_flat(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
+                        fnn_conv2d_pass pass) {
     const fnn_table_f32 *kernels = &ctx->kernels->f32;
     if (ctx->precision == FNN_STRICT || !kernels->winograd_flat_input) return 0;
     const int dilated = s->r > 1 && s->dilation_h > 1;
     if (dilated && (s->dilation_h != s->dilation_w || s->stride_h > 1 || s->stride_w > 1)) return 0;
     const fnn_conv2d_shape dense = dilated ? fnn_phases_shape(s) : *s;
     if (!fnn_conv2d_flat_can(&dense, pass)) return 0;
-    const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, 0);
+    const ptrdiff_t lanes = f->lanes;
     const ptrdiff_t copied = dilated ? s->n * (s->c * s->h * s->w + s->k * s->p * s->q) : 0;
     const double flat =
-        fnn_conv2d_flat_cycles(&dense, pass, sizes.lanes, kernels->conv2d_registers) +
+        fnn_conv2d_flat_cycles(&dense, pass, lanes, kernels->conv2d_registers) +
         PHASES_COPY * (double)copied;
-    if (flat > fnn_conv2d_direct_cycles(s, pass, sizes.lanes)) return 0;
-    const double rows = fnn_conv2d_rows_cycles(s, pass, &sizes);
+    if (flat > fnn_conv2d_direct_cycles(s, pass, lanes)) return 0;
+    const double rows = rows_cycles(ctx, s, f, pass, 0);
     return rows == 0 || flat <= rows;
 }
 
 /* Many channels: the algorithm that is expected to take least; FNN_AUTO where im2col cannot read
  * rows of pixels. */
-static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const features *f,
+static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
                           fnn_conv2d_pass pass, int is_f64) {
     const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, is_f64);
-    const double rows = fnn_conv2d_rows_cycles(s, pass, &sizes);
+    const double rows = rows_cycles(ctx, s, f, pass, is_f64);
     if (rows == 0) return (choice){FNN_AUTO, NULL};
     const double columns = fnn_conv2d_columns_cycles(s, pass, sizes.lanes);
     const double maps = (double)(s->c * s->h * s->w + s->k * s->p * s->q);
@@ -192,7 +205,8 @@ static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const f
     const double others = batch < direct ? batch : direct;
     if (rows <= columns && rows <= DOUBT * others)
         return (choice){FNN_IM2COL, "rows of pixels and panels of channels that fill register tiles"};
-    if (columns < rows && columns + copied <= others)
+    const double doubt = fnn_conv2d_is_small(s) ? DOUBT : 1;
+    if (columns < rows && columns + copied <= doubt * others)
         return (choice){FNN_IM2COL, "columns of pixels that repay packing"};
     if (batch < direct)
         return (choice){FNN_BATCH, "images side by side: few weights for each pixel"};
@@ -221,26 +235,26 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
     const int few = s->n == 2 ? 2 * weights >= FEWEST_WEIGHTS
                               : s->n * taps <= IMAGE_TAPS && weights >= FEWEST_WEIGHTS &&
                                     weights <= MOST_WEIGHTS;
-    const features f = {.c = s->c / s->groups, .k = s->k / s->groups, .lanes = lanes,
-                        .short_sum = s->c / s->groups <= 4 && s->r * s->s <= 25,
-                        .pointwise = s->r * s->s == 1,
-                        .strided = s->stride_h > 1 || s->stride_w > 1,
-                        .narrow = s->q <= lanes, .tiny = 2 * s->q <= lanes,
-                        .few_pixels = s->n * pixels < 64,
-                        .few_images = s->n == 1 || (s->groups == 1 && few),
-                        .large = s->r * s->s * pixels * element > COLUMN_BYTES,
-                        .cached = s->r * s->s * pixels * element > COLUMN_BYTES &&
-                                  s->n * s->k * pixels * element <= BATCH_MAPS,
-                        .many_taps = wide && s->r * s->s >= (split ? 49 : 25),
-                        .wide = wide,
-                        .split = !wide && split};
+    features f = {.c = s->c / s->groups, .k = s->k / s->groups, .lanes = lanes,
+                  .short_sum = s->c / s->groups <= 4 && s->r * s->s <= 25,
+                  .pointwise = s->r * s->s == 1,
+                  .strided = s->stride_h > 1 || s->stride_w > 1,
+                  .narrow = s->q <= lanes, .tiny = 2 * s->q <= lanes,
+                  .few_pixels = s->n * pixels < 64,
+                  .few_images = s->n == 1 || (s->groups == 1 && few),
+                  .large = s->r * s->s * pixels * element > COLUMN_BYTES,
+                  .cached = s->r * s->s * pixels * element > COLUMN_BYTES &&
+                            s->n * s->k * pixels * element <= BATCH_MAPS,
+                  .many_taps = wide && s->r * s->s >= (split ? 49 : 25),
+                  .wide = wide,
+                  .split = !wide && split, .rows = -1};
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
     if (fnn_conv2d_depthwise_suits(ctx, s, pass, is_f64))
         return (choice){FNN_DIRECT, "groups of few channels: windows in place, or groups side by side"};
     if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(ctx, s, &f, pass))
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
-    if (!is_f64 && prefers_flat(ctx, s, pass))
+    if (!is_f64 && prefers_flat(ctx, s, &f, pass))
         return (choice){FNN_WINOGRAD, "wide window: fewer multiplications along rows than the sum has"};
     if (fnn_conv2d_takes_patches(ctx, s, pass, is_f64))
         return (choice){FNN_IM2COL, "few input channels: patches side by side fill register tiles"};

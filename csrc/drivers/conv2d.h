@@ -233,6 +233,17 @@ double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pa
 double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                  ptrdiff_t lanes);
 
+/* Weights that leave L2 between two calls. */
+enum { FNN_CONV2D_FAR_WEIGHTS = 250000 };
+
+/* Whether all images have so few pixels that what is done once a call or a channel shows. */
+int fnn_conv2d_is_small(const fnn_conv2d_shape *shape);
+
+/* Images whose columns are one product: all of few pixels, which fill its vectors, and whose weights
+ * pass once; or one. */
+ptrdiff_t fnn_conv2d_columns_side(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
+                                  ptrdiff_t lanes);
+
 /* The same of `winograd`, for tiles transformed to so many positions, in all images. */
 double fnn_conv2d_winograd_cycles(const fnn_conv2d_shape *shape, ptrdiff_t tiles,
                                   ptrdiff_t positions, ptrdiff_t lanes);

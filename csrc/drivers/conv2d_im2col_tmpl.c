@@ -6,10 +6,12 @@
  *   backward_weight  dw [K][CT] += dy [K][PQ] columns(x)^T [PQ][CT], image by image, or as many
  *                    small ones at a time as make a depth
  *
- * A 1x1 window on every pixel needs no columns. Workspace:
+ * A 1x1 window on every pixel needs no columns. Forward, small maps of all images are one matrix
+ * of columns, whose product goes to a sheet and from there to the images. Workspace:
  *
  *   shared   tap offsets | sums for the bias
- *   worker   padded planes of x or dx | a block of columns, or a stack's dy | the product's own
+ *   worker   padded planes of x or dx | columns of dx, or several images' y or dy | the product's
+ *            own
  *
  * A worker is a thread that takes whole images and groups, or all threads together where there
  * are fewer of those than threads: the product's bits do not depend on its threads. */
@@ -21,8 +23,8 @@ typedef struct FN(columns_plan) {
     fnn_ctx inner;              /* what one product runs with */
     int plain, threads;
     ptrdiff_t in, out, taps;    /* channels per group */
+    ptrdiff_t images;           /* a product: forward all or one, of weights a stack */
     ptrdiff_t block, blocks;    /* backward_data: channels a task */
-    ptrdiff_t stack;            /* backward_weight: images a product */
     ptrdiff_t planes_image;     /* elements of one image's planes */
     ptrdiff_t turned_pitch; /* of weights turned for all images, or 0 */
     size_t turned_bytes, tap_bytes, bias_bytes, plane_bytes, column_bytes, worker_bytes, workers;
@@ -50,7 +52,7 @@ typedef struct FN(columns_job) {
 /* Between rows of dy where a stack's images stand side by side. */
 FNN_INLINE ptrdiff_t FN(stack_pitch)(const FN(columns_plan) *plan) {
     const ptrdiff_t line = FNN_LINE / sizeof(real), pixels = plan->shape->p * plan->shape->q;
-    return fnn_round_up(plan->stack * pixels, line) + line;
+    return fnn_round_up(plan->images * pixels, line) + line;
 }
 
 /* Images whose pixels make a depth, if L2 holds their planes: all of them add to dw once. What
@@ -64,6 +66,12 @@ static ptrdiff_t FN(stack_of)(const FN(columns_plan) *plan, const FN(fnn_table) 
     return fnn_ceil_div(s->n, fnn_ceil_div(s->n, most));
 }
 
+static ptrdiff_t FN(images_of)(const FN(columns_plan) *plan, fnn_conv2d_pass pass,
+                               const FN(fnn_table) *t) {
+    return pass == FNN_BACKWARD_WEIGHT ? FN(stack_of)(plan, t)
+                                       : fnn_conv2d_columns_side(plan->shape, pass, t->lanes);
+}
+
 static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_pass pass) {
     const fnn_conv2d_shape *s = plan->shape;
     const ptrdiff_t pixels = s->p * s->q, rows = plan->in * plan->taps;
@@ -71,8 +79,8 @@ static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_
     ptrdiff_t bytes = s->n * s->c * s->h * s->w * (ptrdiff_t)sizeof(real); /* of all of B */
     switch (pass) {
     case FNN_FORWARD:
-        g.m = plan->out, g.n = pixels, g.k = rows;
-        g.a_rs = rows, g.a_cs = 1, g.b_rs = pixels, g.b_cs = 1, g.c_rs = pixels;
+        g.m = plan->out, g.n = plan->images * pixels, g.k = rows;
+        g.a_rs = rows, g.a_cs = 1, g.b_rs = pixels, g.b_cs = 1, g.c_rs = g.n;
         break;
     case FNN_BACKWARD_DATA:
         bytes = s->n * s->k * pixels * (ptrdiff_t)sizeof(real);
@@ -80,8 +88,8 @@ static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_
         g.a_rs = 1, g.a_cs = rows, g.b_rs = pixels, g.b_cs = 1, g.c_rs = pixels;
         break;
     default:
-        g.m = plan->out, g.n = rows, g.k = plan->stack * pixels;
-        g.a_rs = plan->stack > 1 ? FN(stack_pitch)(plan) : pixels, g.a_cs = 1;
+        g.m = plan->out, g.n = rows, g.k = plan->images * pixels;
+        g.a_rs = plan->images > 1 ? FN(stack_pitch)(plan) : pixels, g.a_cs = 1;
         g.b_rs = 1, g.b_cs = pixels, g.c_rs = rows;
     }
     g.b_far = (bytes > FAR) + (bytes * fnn_min(g.m, 128) > FARTHER) + (bytes > FARTHEST);
@@ -94,7 +102,7 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     FN(columns_plan) plan = {.shape = s, .inner = *ctx, .plain = fnn_conv2d_is_product(s),
                              .planes = fnn_conv2d_planes_forward(s, kernels->lanes),
                              .in = s->c / s->groups, .out = s->k / s->groups,
-                             .taps = s->r * s->s, .blocks = 1, .stack = 1};
+                             .taps = s->r * s->s, .images = 1, .blocks = 1};
     const ptrdiff_t pixels = s->p * s->q, size = sizeof(real);
     plan.block = plan.in;
     plan.tap_bytes = fnn_lines((size_t)plan.taps * sizeof(ptrdiff_t));
@@ -108,12 +116,14 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     if (!plan.plain) {
         fnn_conv2d_lay_planes(&plan.planes, s->p, kernels->lanes, size);
         plan.planes_image = plan.block * plan.planes.channel + kernels->lanes;
-        if (pass == FNN_BACKWARD_WEIGHT) plan.stack = FN(stack_of)(&plan, kernels);
-        if (plan.stack > 1) plan.column_bytes = FN(bytes)(plan.out * FN(stack_pitch)(&plan));
-        plan.plane_bytes = FN(bytes)(plan.stack * plan.planes_image);
+        plan.images = FN(images_of)(&plan, pass, kernels);
+        if (plan.images > 1)
+            plan.column_bytes = FN(bytes)(plan.out * (pass == FNN_FORWARD ? plan.images * pixels
+                                                                         : FN(stack_pitch)(&plan)));
+        plan.plane_bytes = FN(bytes)(plan.images * plan.planes_image);
     }
     const ptrdiff_t tasks =
-        pass == FNN_BACKWARD_WEIGHT ? s->groups : s->n * s->groups * plan.blocks;
+        pass == FNN_BACKWARD_WEIGHT ? s->groups : s->n / plan.images * s->groups * plan.blocks;
     const ptrdiff_t work = s->n * s->k * plan.in * plan.taps * pixels;
     plan.threads = work > GRAIN && tasks >= ctx->threads ? ctx->threads : 1;
     if (plan.threads > 1 || work <= GRAIN) plan.inner.threads = 1;
@@ -139,7 +149,7 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     } else {
         product = FN(fnn_gemm_virtual_workspace)(&plan.inner, &plan.gemm);
         fnn_gemm_shape last = plan.gemm;
-        last.k -= (fnn_ceil_div(s->n, plan.stack) * plan.stack - s->n) * pixels;
+        last.k -= (fnn_ceil_div(s->n, plan.images) * plan.images - s->n) * pixels;
         if (last.k < plan.gemm.k) { /* fewer images */
             const size_t bytes = FN(fnn_gemm_virtual_workspace)(&plan.inner, &last);
             if (bytes > product) product = bytes;
@@ -184,17 +194,21 @@ static fnn_conv2d_columns FN(describe_columns)(const FN(columns_job) *job) {
     const FN(columns_plan) *plan = job->plan;
     return (fnn_conv2d_columns){.taps = plan->taps, .tap = job->tap,
                                 .channel = plan->planes.channel, .x_row = plan->planes.pitch,
-                                .cols = plan->shape->q};
+                                .rows = plan->shape->p, .cols = plan->shape->q,
+                                .image = plan->planes_image};
 }
 
+/* Of some images from x on. */
 static FN(columns_source) FN(read_planes)(const FN(columns_job) *job, const real *x,
-                                          real *planes) {
+                                          ptrdiff_t images, real *planes) {
     const FN(columns_plan) *plan = job->plan;
-    FN(copy_planes)(job->kernels, &plan->planes, plan->in, x, FN(x_plane)(plan), 0, plan->shape->p,
-                    planes);
+    const ptrdiff_t plane = FN(x_plane)(plan);
+    for (ptrdiff_t n = 0; n < images; n++)
+        FN(copy_planes)(job->kernels, &plan->planes, plan->in, x + n * plan->shape->c * plane, plane,
+                        0, plan->shape->p, planes + n * plan->planes_image);
     return (FN(columns_source)){
         .kernels = job->kernels, .planes = planes, .columns = FN(describe_columns)(job),
-        .pixels = plan->shape->p * plan->shape->q, .image = plan->planes_image};
+        .pixels = FN(y_plane)(plan), .image = plan->planes_image};
 }
 
 /* Padded planes of dx to their places. Pixels that no window covers are in no plane. */
@@ -213,26 +227,40 @@ static void FN(write_planes)(const FN(columns_job) *job, ptrdiff_t channels, con
     }
 }
 
+/* The pixels of each image from the sheet on which all stand side by side. */
+static void FN(leave_sheet)(const FN(columns_job) *job, const real *sheet, real *y) {
+    const FN(columns_plan) *plan = job->plan;
+    const ptrdiff_t pixels = FN(y_plane)(plan);
+    const FN(conv2d_crop) crop = {.planes = plan->out, .h = 1, .w = pixels, .src_plane = pixels,
+                                  .row_step = 1, .col_step = 1, .rows = 1, .cols = pixels,
+                                  .dst_plane = plan->gemm.n};
+    for (ptrdiff_t n = 0; n < plan->images; n++)
+        job->kernels->conv2d_unpad(&crop, 0, y + n * plan->shape->k * pixels, sheet + n * pixels);
+}
+
 static void FN(forward_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(columns_job) *job = argument;
     const FN(columns_plan) *plan = job->plan;
     char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
-    void *workspace = scratch + plan->plane_bytes;
+    void *workspace = scratch + plan->plane_bytes + plan->column_bytes;
     const ptrdiff_t group = task % plan->shape->groups;
     const real *x = job->src + task * plan->in * FN(x_plane)(plan);
     const real *w = job->w + group * plan->out * plan->in * plan->taps;
     const real *bias = job->bias ? job->bias + group * plan->out : NULL;
     real *y = job->dst + task * plan->out * FN(y_plane)(plan);
+    real *sheet = plan->images > 1 ? (real *)(scratch + plan->plane_bytes) : y;
     fnn_gemm_shape gemm = plan->gemm;
     gemm.bias = bias ? FNN_BIAS_PER_ROW : FNN_NO_BIAS;
     gemm.relu = job->finishing.relu;
     if (plan->plain) {
         FN(fnn_gemm)(&plan->inner, &gemm, w, x, bias, y, workspace);
     } else {
-        const FN(columns_source) source = FN(read_planes)(job, x, (real *)scratch);
-        FN(fnn_gemm_virtual)(&plan->inner, &gemm, w, FN(pack_columns), &source, bias, y, NULL,
+        const FN(columns_source) source =
+            FN(read_planes)(job, x, plan->images, (real *)scratch);
+        FN(fnn_gemm_virtual)(&plan->inner, &gemm, w, FN(pack_columns), &source, bias, sheet, NULL,
                              workspace);
     }
+    if (sheet != y) FN(leave_sheet)(job, sheet, y);
 }
 
 static void FN(data_task)(void *argument, ptrdiff_t task, int worker) {
@@ -310,15 +338,12 @@ static void FN(weight_product)(const FN(columns_job) *job, ptrdiff_t at, ptrdiff
         FN(fnn_gemm)(&plan->inner, &gemm, dy, x, NULL, dw, workspace);
         return;
     }
-    const FN(columns_source) source = FN(read_planes)(job, x, planes);
-    for (ptrdiff_t i = 1; i < images; i++)
-        FN(copy_planes)(job->kernels, &plan->planes, plan->in, x + i * groups * x_group,
-                        FN(x_plane)(plan), 0, plan->shape->p, planes + i * plan->planes_image);
-    for (ptrdiff_t i = 0; i < images && plan->stack > 1; i++)
+    const FN(columns_source) source = FN(read_planes)(job, x, images, planes);
+    for (ptrdiff_t i = 0; i < images && plan->images > 1; i++)
         job->kernels->gemm_pack(plan->out, pixels, dy + i * groups * dy_group, pixels, 1,
                                 beside + i * pixels, gemm.a_rs,
                                 fnn_round_up(pixels, job->kernels->lanes));
-    FN(fnn_gemm_virtual)(&plan->inner, &gemm, plan->stack > 1 ? beside : dy,
+    FN(fnn_gemm_virtual)(&plan->inner, &gemm, plan->images > 1 ? beside : dy,
                          FN(pack_columns_transposed), &source, NULL, dw, NULL, workspace);
 }
 
@@ -329,8 +354,8 @@ static void FN(weight_task)(void *argument, ptrdiff_t group, int worker) {
     char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
     real *dw = job->dst + group * plan->out * plan->in * plan->taps;
     const ptrdiff_t dy_group = plan->out * FN(y_plane)(plan);
-    for (ptrdiff_t n = 0; n < s->n; n += plan->stack) {
-        const ptrdiff_t end = fnn_min(n + plan->stack, s->n);
+    for (ptrdiff_t n = 0; n < s->n; n += plan->images) {
+        const ptrdiff_t end = fnn_min(n + plan->images, s->n);
         FN(weight_product)(job, n * s->groups + group, end - n, n > 0, dw, scratch);
         for (ptrdiff_t i = n; i < end; i++)
             FN(sum_image)(job, group, job->w + (i * s->groups + group) * dy_group, i > 0);
@@ -399,8 +424,9 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
                     plan.plain || pass == FNN_BACKWARD_DATA
                         ? FN(fnn_gemm_depth)(&plan.inner, &plan.gemm)
                         : fnn_min(kernels->gemm_kc, plan.gemm.k));
+    if (plan.images > 1) fnn_conv2d_note(to, "images side by side", plan.images);
     fnn_conv2d_note(to, "products",
-                    shape->groups * fnn_ceil_div(shape->n, plan.stack) * plan.blocks);
+                    shape->groups * fnn_ceil_div(shape->n, plan.images) * plan.blocks);
     to->share = (double)plan.gemm.n / (double)fnn_round_up(plan.gemm.n, lanes);
     to->basis = "at most: lanes that the product's columns fill; packing and memory left out";
 }
@@ -417,7 +443,8 @@ void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
     }
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_FORWARD);
     const FN(columns_job) job = {.src = x, .w = w, .bias = bias, .dst = y};
-    FN(run_columns)(ctx, &plan, job, shape->n * shape->groups, FN(forward_task), workspace);
+    FN(run_columns)(ctx, &plan, job, shape->n / plan.images * shape->groups, FN(forward_task),
+                    workspace);
 }
 
 void FN(fnn_conv2d_im2col_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

@@ -40,6 +40,7 @@ typedef struct fnn_rows_plan {
     ptrdiff_t source, result, flat;  /* elements of each */
     int kept;                        /* weights of the whole call */
     ptrdiff_t copies;                /* least rows of a product that can copy weights, or 0 */
+    int whole;                       /* weights lie channel by channel */
     double cycles;                   /* expected */
     int threads, shared;             /* shared: turned sources of the whole call */
     ptrdiff_t sources;               /* areas that hold one */

@@ -11,10 +11,14 @@ enum {
     FAR = 1024 * 1024,         /* all maps, beyond which picks wait for them */
     RESULT_BYTES = 128 * 1024, /* results of a product */
     KEPT_BYTES = 4096 * 1024,  /* weights kept in order for all pixels */
+    FEW_PIXELS = 256,          /* that meet weights, and do not repay bringing them in order */
     FIXED = 45,                /* cycles of a tile beside its sum, and of its sums' way to memory */
     SEGMENT = 20,              /* of each row of taps, where a tile takes several */
     GRAIN = 200000             /* multiply-adds worth threads */
 };
+
+/* Cycles of a weight that is turned with all of its channel, where others take one. */
+static const double WHOLE_ORDER = 0.6;
 
 /* Quotients rounded down and up, of any sign of a. */
 static ptrdiff_t down(ptrdiff_t a, ptrdiff_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
@@ -123,7 +127,7 @@ static double moves_cost(const fnn_rows_plan *plan, const fnn_conv2d_sizes *tile
     const ptrdiff_t picks = plan->cols.skip + (plan->cols.skip > 1 && maps > FAR ? 2 : 0);
     const int stays = plan->source * tile->element <= (plan->side > 1 ? STAYS / 2 : STAYS);
     const double bytes = (weights * blocks + sources * (double)(stays ? 1 : plan->panels)) * size;
-    return weights * (plan->kept ? 1 : blocks) +
+    return weights * (plan->kept ? 1 : blocks) * (plan->whole ? WHOLE_ORDER : 1) +
            sources * (double)(plan->gathers ? picks : 1) + bytes / 16;
 }
 
@@ -166,6 +170,9 @@ static void lay_out(fnn_rows_plan *plan, const fnn_conv2d_sizes *tile, ptrdiff_t
     plan->kept = plan->stacks * plan->bands > 1 && weights * size <= KEPT_BYTES;
     const int straight = plan->w_out == 1 && rows->classes * cols->classes == 1;
     plan->copies = tile->copies && straight && !plan->kept && plan->nr == tile->nr ? tile->mr : 0;
+    const ptrdiff_t pixels = plan->images * rows->out * cols->out;
+    plan->whole = !plan->runs && plan->taps > 1 && plan->taps % 2 == 1 &&
+                  pixels <= (plan->kept ? 1 : plan->stacks * plan->bands) * FEW_PIXELS;
     plan->cycles = 0.84 * (sums_cost(plan, tile) + moves_cost(plan, tile)) +
                    0.74 * (double)(plan->images * plan->groups * plan->out * rows->out * cols->out);
 }
@@ -212,8 +219,9 @@ fnn_rows_plan fnn_conv2d_rows_plan(const fnn_conv2d_shape *shape, int backward,
         plan.runs = i >= 4;
         if (plan.runs && !plan.cols.run) break;
         if (!stacked && i % 2 && plan.bands == 1) continue; /* the same again */
-        plan.side = stacked ? most_side(&plan, tile, limit) : 1;
-        if (stacked && plan.side == 1) continue;
+        const ptrdiff_t side = stacked ? most_side(&plan, tile, limit) : 1;
+        if (stacked && (side == 1 || side == plan.side)) continue;
+        plan.side = side;
         lay_out(&plan, tile, limit);
         if (best.cycles == 0 || plan.cycles < best.cycles) best = plan;
     }
@@ -233,7 +241,12 @@ double fnn_conv2d_rows_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
     if (pass == FNN_BACKWARD_WEIGHT || s->r > FNN_ROWS_TAPS || s->s > FNN_ROWS_TAPS ||
         s->n * s->p * s->q == 0 || in < tile->lanes || 4 * out < 3 * tile->lanes)
         return 0;
-    return fnn_conv2d_rows_plan(s, pass == FNN_BACKWARD_DATA, tile, 1).cycles;
+    const double cycles = fnn_conv2d_rows_plan(s, pass == FNN_BACKWARD_DATA, tile, 1).cycles;
+    if (!fnn_conv2d_is_small(s) || fnn_conv2d_is_product(s)) return cycles;
+    const ptrdiff_t maps = s->n * (s->c * s->h * s->w + s->k * s->p * s->q);
+    const ptrdiff_t weights = s->k * c * s->r * s->s;
+    return 1.1 * cycles + 0.23 * (double)maps +
+           (weights > FNN_CONV2D_FAR_WEIGHTS ? 0.4 * (double)weights : 0);
 }
 
 int fnn_conv2d_takes_rows(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,

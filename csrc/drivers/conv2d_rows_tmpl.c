@@ -10,7 +10,11 @@
  * left and right, and below a pixel lie the channels of all columns of the row of taps. T is turned
  * to its planes. Channels are in lanes, so short rows fill them too.
  *
- *   shared   w [group][panel][cut][tap, in the products' order][channel][NR], if kept | sources
+ * Few pixels do not repay bringing the weights in order: channels stay `whole`, all taps of one
+ * below each other as they are turned, and a product takes one row of each.
+ *
+ *   shared   w [group][panel][cut][tap, in the products' order][channel][NR], or [channel][tap][NR],
+ *            if kept | sources
  *   worker   source | T | T of one image, sorted back | weights of a cut | taps, or a turned row
  */
 
@@ -126,7 +130,7 @@ typedef struct FN(rows_part) {
     const FN(rows_block) *block;
     const real *source;  /* of a cut */
     ptrdiff_t depth;
-    real *weights;        /* of the cut, class by class */
+    real *weights;        /* of the cut, class by class or channel by channel */
     const real *in_place; /* or NULL: what the first product brings there */
 } FN(rows_part);
 
@@ -155,13 +159,17 @@ static void FN(rows_multiply)(const FN(rows_job) *job, FN(rows_part) *part, int 
     const ptrdiff_t nr = plan->nr, depth = part->depth, side = part->block->images;
     const ptrdiff_t all = cols->start[cols->classes];
     const ptrdiff_t step = plan->split ? 1 : cols->in_step, place = plan->sorted ? 1 : cols->out_step;
-    FN(gemm_operands) g = {.n = nr, .a_rs = step * depth, .a_ks = 1, .b_ks = nr, .b_ps = nr,
+    const ptrdiff_t tap = plan->whole ? nr : depth * nr;
+    FN(gemm_operands) g = {.n = nr, .a_rs = step * depth, .a_ks = 1,
+                           .b_ks = plan->whole ? plan->taps * nr : nr, .b_ps = nr,
                            .c_rs = place * nr, .accumulate = 1};
-    const real *weights = part->weights + rows->start[i] * all * depth * nr;
+    const real *weights = plan->whole ? part->weights
+                                      : part->weights + rows->start[i] * all * depth * nr;
     /* rows of taps that meet the source: neighbours, whose rows of it are evenly apart */
     int first_row = rows->start[i], end_row = rows->start[i + 1];
-    const ptrdiff_t apart = end_row - first_row > 1
-                                ? rows->reach[first_row + 1] - rows->reach[first_row] : 0;
+    const int several = end_row - first_row > 1;
+    const ptrdiff_t apart = several ? rows->reach[first_row + 1] - rows->reach[first_row] : 0;
+    const ptrdiff_t between = several ? rows->tap[first_row + 1] - rows->tap[first_row] : 0;
     while (first_row < end_row && (a < rows->from[first_row] || a > rows->to[first_row]))
         first_row++;
     while (end_row > first_row && (a < rows->from[end_row - 1] || a > rows->to[end_row - 1]))
@@ -174,7 +182,7 @@ static void FN(rows_multiply)(const FN(rows_job) *job, FN(rows_part) *part, int 
         const ptrdiff_t base = plan->sorted ? sorted : first * place + cols->shift[j];
         g.k = at_once * depth;
         g.a_jump = apart * source_row - g.k;
-        g.b_jump = (taps - at_once) * depth * nr;
+        g.b_jump = (plan->whole ? between * all : taps) * tap - g.k * g.b_ks;
         for (int t = 0; t < taps; t += at_once) {
             const int s = cols->start[j] + t;
             const ptrdiff_t q = plan->runs ? first : cols->from[s];
@@ -190,11 +198,12 @@ static void FN(rows_multiply)(const FN(rows_job) *job, FN(rows_part) *part, int 
                                        part->block->first;
                 g.segments = fnn_min(end_row - r, plan->merged);
                 g.a = part->source + line * source_row + column * side * depth;
-                g.b = weights + ((r - rows->start[i]) * taps + t) * depth * nr;
+                g.b = weights + (plan->whole ? rows->tap[r] * all + cols->tap[s]
+                                             : (r - rows->start[i]) * taps + t) * tap;
                 FN(rows_product)(job, part, &g);
             }
         }
-        weights += (rows->start[i + 1] - rows->start[i]) * taps * depth * nr;
+        if (!plan->whole) weights += (rows->start[i + 1] - rows->start[i]) * taps * tap;
         sorted += count;
     }
 }

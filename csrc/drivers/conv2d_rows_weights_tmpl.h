@@ -37,11 +37,12 @@ static fnn_rows_plan FN(rows_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
     return fnn_conv2d_rows_plan(s, backward, &sizes, ctx->threads);
 }
 
-/* Whether weights go straight to their places: the products' order is the taps' own or its
- * reverse. Few taps are turned faster together with those of the next channels. */
+/* Whether weights go straight to their places: those of a channel stay together, or the products'
+ * order is the taps' own or its reverse. Few taps are turned faster together with those of the next
+ * channels. */
 static int FN(rows_in_order)(const fnn_rows_plan *plan) {
     const int few = plan->taps > 1 && plan->taps < 16 && plan->w_in == plan->taps;
-    return plan->rows.classes == 1 && plan->cols.classes == 1 && !few;
+    return plan->whole || (plan->rows.classes == 1 && plan->cols.classes == 1 && !few);
 }
 
 static FN(rows_sizes) FN(rows_sizes_of)(const fnn_rows_plan *plan) {
@@ -84,7 +85,8 @@ FNN_INLINE ptrdiff_t FN(weights_at)(const fnn_rows_plan *plan, ptrdiff_t group, 
            cut * plan->depth * plan->w_in;
 }
 
-/* The weights of a panel and a cut in the order in which the products want their rows. */
+/* The weights of a panel and a cut in the order in which the products want their rows, or channel
+ * by channel. */
 static void FN(order_weights)(const FN(rows_job) *job, ptrdiff_t group, ptrdiff_t panel,
                               ptrdiff_t cut, real *to, real *scratch) {
     const fnn_rows_plan *plan = job->plan;
@@ -93,8 +95,9 @@ static void FN(order_weights)(const FN(rows_job) *job, ptrdiff_t group, ptrdiff_
     const ptrdiff_t outs = fnn_min(nr, plan->out - panel * nr);
     const real *w = job->w + FN(weights_at)(plan, group, panel, cut);
     if (FN(rows_in_order)(plan)) {
-        FN(collect_taps)(job->kernels, w, plan->w_out, plan->w_in, depth, outs, taps, nr, to, nr,
-                         depth * nr, plan->reversed);
+        const ptrdiff_t channel = plan->whole ? taps * nr : nr, tap = plan->whole ? nr : depth * nr;
+        FN(collect_taps)(job->kernels, w, plan->w_out, plan->w_in, depth, outs, taps, nr, to,
+                         channel, tap, plan->reversed && !plan->whole);
         return;
     }
     for (ptrdiff_t c = 0; c < depth; c += FN(ROWS_TAPS_AT_ONCE)) {

@@ -115,13 +115,14 @@ typedef void FN(conv2d_transpose_fn)(ptrdiff_t rows, ptrdiff_t cols, const real 
 typedef void FN(conv2d_fold_fn)(ptrdiff_t count, const real *x, ptrdiff_t x_step, real *y);
 
 /* A panel of the matrix of columns [channel and tap][pixel], read from padded planes: row
- * k = c*taps + t, column j = pixel (j / cols, j % cols), and the element is
+ * k = c*taps + t, column j = pixel (i, j % cols) of image n with n*rows + i = j / cols, and the
+ * element is
  *
- *   B(k, j) = planes[c*channel + tap[t] + (j / cols)*x_row + j % cols].
+ *   B(k, j) = planes[n*image + c*channel + tap[t] + i*x_row + j % cols].
  *
  * panel[k*nr + j] = B(k0 + k, j0 + j), or with rows and columns exchanged B(j0 + j, k0 + k), for
- * k < depth, j < width, and 0 for width <= j < nr; nr is a multiple of LANES. Up to LANES - 1
- * elements behind those named are read. */
+ * k < depth, j < width, and 0 for width <= j < nr; nr is a multiple of LANES. The transposed form
+ * takes one image, and reads up to LANES - 1 elements behind those named. */
 typedef void FN(conv2d_columns_fn)(const fnn_conv2d_columns *columns, ptrdiff_t k0, ptrdiff_t depth,
                                    ptrdiff_t j0, ptrdiff_t width, ptrdiff_t nr, const real *planes,
                                    real *panel);

@@ -1,61 +1,55 @@
 /* The matrix of columns (im2col) in pieces, and its adjoint; contracts in kernels/conv2d.h. */
 
-/* Runs of a panel's pixels that are neighbours in a plane. A panel has at most 64 columns. */
+/* Runs of pixels, neighbours in a plane, that make one vector of columns. */
 typedef struct FN(conv2d_runs) {
     int count;
-    ptrdiff_t at[64], from[64], length[64];
+    ptrdiff_t from[LANES]; /* of the vector's first lane, were it in the run */
+    vspan lanes[LANES];
 } FN(conv2d_runs);
 
 FNN_INLINE void FN(conv2d_find_runs)(const fnn_conv2d_columns *columns, ptrdiff_t j0,
                                      ptrdiff_t width, FN(conv2d_runs) *runs) {
-    ptrdiff_t row = j0 / columns->cols, col = j0 % columns->cols;
+    ptrdiff_t line = j0 / columns->cols, col = j0 % columns->cols;
+    ptrdiff_t image = line / columns->rows, row = line % columns->rows;
     runs->count = 0;
-    for (ptrdiff_t j = 0; j < width; col = 0, row++) {
+    for (ptrdiff_t j = 0; j < width; col = 0) {
         const int i = runs->count++;
-        runs->at[i] = j;
-        runs->from[i] = row * columns->x_row + col;
-        runs->length[i] = fnn_min(columns->cols - col, width - j);
-        j += runs->length[i];
+        const ptrdiff_t end = fnn_min(j + columns->cols - col, width);
+        runs->from[i] = image * columns->image + row * columns->x_row + col - j;
+        runs->lanes[i] = FN(span)(j, end);
+        j = end;
+        if (++row == columns->rows) row = 0, image++;
     }
+    if (width == 0) runs->from[0] = 0, runs->lanes[0] = FN(span)(0, 0);
 }
 
-/* Whole vectors are stored: what runs over a row's end is overwritten by the next row, so only
- * the last row is written exactly. */
-FNN_INLINE void FN(conv2d_columns_row)(const FN(conv2d_runs) *runs, ptrdiff_t width, ptrdiff_t nr,
-                                       const real *from, real *to, int exact) {
-    for (int i = 0; i < runs->count; i++) {
-        const real *src = from + runs->from[i];
-        real *dst = to + runs->at[i];
-        for (ptrdiff_t j = 0; j < runs->length[i]; j += LANES) {
-            if (exact)
-                FN(store_m)(dst + j, FN(load)(src + j),
-                            FN(mask)(fnn_min(runs->length[i] - j, LANES)));
-            else
-                FN(store)(dst + j, FN(load)(src + j));
+/* `depth` rows of one vector of columns. */
+FNN_INLINE void FN(conv2d_columns_vector)(const fnn_conv2d_columns *columns,
+                                          const FN(conv2d_runs) *runs, ptrdiff_t k0,
+                                          ptrdiff_t depth, ptrdiff_t nr, const real *planes,
+                                          real *panel) {
+    ptrdiff_t t = k0 % columns->taps;
+    const real *plane = planes + k0 / columns->taps * columns->channel;
+    for (ptrdiff_t k = 0; k < depth; k++, panel += nr) {
+        const real *at = plane + columns->tap[t];
+        ivec x = (ivec)FN(load_span)(at + runs->from[0], runs->lanes[0]);
+        for (int i = 1; i < runs->count; i++)
+            x |= (ivec)FN(load_span)(at + runs->from[i], runs->lanes[i]);
+        FN(store)(panel, (vec)x);
+        if (++t == columns->taps) {
+            t = 0;
+            plane += columns->channel;
         }
-    }
-    for (ptrdiff_t j = width; j < nr; j += LANES) {
-        if (exact)
-            FN(store_m)(to + j, FN(zero)(), FN(mask)(fnn_min(nr - j, LANES)));
-        else
-            FN(store)(to + j, FN(zero)());
     }
 }
 
 static FNN_NOINLINE void FN(conv2d_columns)(const fnn_conv2d_columns *columns, ptrdiff_t k0,
                                             ptrdiff_t depth, ptrdiff_t j0, ptrdiff_t width,
                                             ptrdiff_t nr, const real *planes, real *panel) {
-    FN(conv2d_runs) runs;
-    FN(conv2d_find_runs)(columns, j0, width, &runs);
-    ptrdiff_t t = k0 % columns->taps;
-    const real *plane = planes + k0 / columns->taps * columns->channel;
-    for (ptrdiff_t k = 0; k < depth; k++) {
-        FN(conv2d_columns_row)(&runs, width, nr, plane + columns->tap[t], panel + k * nr,
-                               k + 1 == depth);
-        if (++t == columns->taps) {
-            t = 0;
-            plane += columns->channel;
-        }
+    for (ptrdiff_t j = 0; j < nr; j += LANES, panel += LANES) {
+        FN(conv2d_runs) runs;
+        FN(conv2d_find_runs)(columns, j0 + j, fnn_max(fnn_min(width - j, LANES), 0), &runs);
+        FN(conv2d_columns_vector)(columns, &runs, k0, depth, nr, planes, panel);
     }
 }
 

@@ -42,6 +42,19 @@ FNN_INLINE void FN(conv2d_clear)(real *dst, ptrdiff_t count) {
     for (ptrdiff_t j = 0; j < count; j++) dst[j] = 0;
 }
 
+/* Rows of at most a vector, of every pixel or every second: whole vectors are stored, and the next
+ * row overwrites what is not of the one before. */
+FNN_INLINE void FN(conv2d_copy_short)(const real *src, ptrdiff_t src_row, int halves, real *dst,
+                                      ptrdiff_t dst_row, ptrdiff_t count, ptrdiff_t rows) {
+    const ptrdiff_t read = halves ? 2 * count - 1 : count;
+    const vmask a = FN(mask)(fnn_min(read, LANES)), b = FN(mask)(fnn_max(read - LANES, 0));
+    for (; rows > 0; rows--, src += src_row, dst += dst_row) {
+        vec x = FN(load_m)(src, a);
+        if (halves) x = FN(even_lanes)(x, FN(load_m)(src + LANES, b));
+        FN(store)(dst, x);
+    }
+}
+
 /* steps of 2 and 1 have bodies of their own: a constant stride vectorises */
 FNN_INLINE void FN(conv2d_copy_steps)(const real *src, ptrdiff_t src_step, real *dst,
                                       ptrdiff_t dst_step, ptrdiff_t count) {
@@ -81,6 +94,8 @@ static FNN_NOINLINE void FN(conv2d_pad)(const FN(conv2d_crop) *crop, const real 
     const FN(conv2d_span) span = FN(conv2d_inside)(crop->col, crop->col_step, crop->w, cols);
     const ptrdiff_t run = span.hi - span.lo, behind = crop->rows - rows.hi;
     const vmask rest = FN(mask)(run % LANES);
+    const int short_rows =
+        FNN_VBYTES >= 32 && run > 0 && cols <= LANES && crop->col_step <= 2;
     for (ptrdiff_t c = 0; c < crop->planes; c++) {
         /* whole vectors reach into the next planes, which follow, or into the slack */
         const int room = crop->slack >= LANES || (crop->planes - 1 - c) * crop->dst_plane >= LANES;
@@ -88,7 +103,14 @@ static FNN_NOINLINE void FN(conv2d_pad)(const FN(conv2d_crop) *crop, const real 
         real *to = dst + c * crop->dst_plane;
         FN(conv2d_clear)(to, rows.lo * cols + (rows.lo < rows.hi ? span.lo : 0));
         to += rows.lo * cols + span.lo;
-        for (ptrdiff_t i = rows.lo; i < rows.hi; i++, to += cols) {
+        const int at_once = short_rows && (room || crop->col_step == 1);
+        const ptrdiff_t others = at_once ? rows.hi : rows.lo; /* from which they go one by one */
+        if (at_once) {
+            from += (crop->row + rows.lo * crop->row_step) * crop->w;
+            FN(conv2d_copy_short)(from, crop->row_step * crop->w, crop->col_step == 2, to, cols, run,
+                                  rows.hi - rows.lo);
+        }
+        for (ptrdiff_t i = others; i < rows.hi; i++, to += cols) {
             const real *row = from + (crop->row + i * crop->row_step) * crop->w;
             /* the zeros reach to the next row's first pixel */
             const ptrdiff_t end = i + 1 < rows.hi ? cols : cols - span.lo;

@@ -99,6 +99,7 @@ typedef struct fnn_conv2d_columns {
     ptrdiff_t taps;
     const ptrdiff_t *tap;          /* offsets in a channel's planes */
     ptrdiff_t channel, x_row, cols; /* strides of channels and rows; pixels per row */
+    ptrdiff_t rows, image;         /* of an image, and between images side by side */
 } fnn_conv2d_columns;
 
 /* Windows of size x size pixels (3 or 5), `stride` apart (1 or 2), over planes as they lie in

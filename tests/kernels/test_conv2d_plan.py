@@ -81,6 +81,14 @@ def test_few_channels_with_wide_strides_are_patches(isa, shape, which):
     assert "patches" not in told["float64"]["kernel"]
 
 
+def test_few_pixels_of_two_images_share_a_product(isa):
+    how = ((64, 32, 3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 1, "forward")
+    told = _native.conv2d_plan((2, 32, 8, 8), *how)
+    if isa in ("avx2", "avx512"):
+        assert told["algorithm"] == "im2col"
+        assert told["sizes"]["images side by side"] == 2
+
+
 def test_far_maps_are_packed_by_the_pass_that_reads_them(isa, dtype):
     def workspace(megabytes, channels, results, which):
         """Of maps of 56x56 whose 256 channels take so much."""
