@@ -32,8 +32,8 @@ static const double PHASES_COPY = 1.8;
  * passes over. Fitted with 16 registers; with 32 they make the choice no better. */
 static const double SPLIT_COPY = 0.7, STRIDED_TURN = 0.2;
 
-/* What other algorithms must promise against im2col's rows, whose estimate is the surest; and against
- * its columns, of small maps. */
+/* What other algorithms must promise against im2col's rows, whose estimate is the surest; and
+ * against its columns, of small maps. */
 static const double DOUBT = 1.1;
 
 typedef struct features {
@@ -134,8 +134,8 @@ static double rows_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, feature
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must
  * be some on either, and two tiles; the weights' transform must meet three that are whole, or of
  * three images and half full, else five. A strict one saves less. Few tiles of small maps, and maps
- * that fill little of theirs, may cost more than rows of pixels or columns do. Phases of a dilated window are
- * images, which are copied out and back. */
+ * that fill little of theirs, may cost more than rows of pixels or columns do. Phases of a dilated
+ * window are images, which are copied out and back. */
 static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
                             fnn_conv2d_pass pass) {
     const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;

@@ -239,8 +239,8 @@ enum { FNN_CONV2D_FAR_WEIGHTS = 250000 };
 /* Whether all images have so few pixels that what is done once a call or a channel shows. */
 int fnn_conv2d_is_small(const fnn_conv2d_shape *shape);
 
-/* Images whose columns are one product: all of few pixels, which fill its vectors, and whose weights
- * pass once; or one. */
+/* Images whose columns are one product: all of few pixels, which fill its vectors, and whose
+ * weights pass once; or one. */
 ptrdiff_t fnn_conv2d_columns_side(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                   ptrdiff_t lanes);
 

@@ -204,8 +204,8 @@ static FN(columns_source) FN(read_planes)(const FN(columns_job) *job, const real
     const FN(columns_plan) *plan = job->plan;
     const ptrdiff_t plane = FN(x_plane)(plan);
     for (ptrdiff_t n = 0; n < images; n++)
-        FN(copy_planes)(job->kernels, &plan->planes, plan->in, x + n * plan->shape->c * plane, plane,
-                        0, plan->shape->p, planes + n * plan->planes_image);
+        FN(copy_planes)(job->kernels, &plan->planes, plan->in, x + n * plan->shape->c * plane,
+                        plane, 0, plan->shape->p, planes + n * plan->planes_image);
     return (FN(columns_source)){
         .kernels = job->kernels, .planes = planes, .columns = FN(describe_columns)(job),
         .pixels = FN(y_plane)(plan), .image = plan->planes_image};

@@ -120,14 +120,14 @@ double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass
         const double wide = thin ? vectors - 0.4 : vectors;
         return (double)s->n * t.weights * (0.515 * wide + 0.074 + walked) + 0.086 * elements;
     }
-    const double each = (double)s->n * t.weights;
+    const double each = (double)s->n * t.weights, product = each / (double)side;
     if (!fnn_conv2d_is_small(s))
         return pass == FNN_FORWARD
-                   ? each / (double)side * (0.485 * vectors + 0.27) + 0.59 * packed + 0.35 * elements
+                   ? product * (0.485 * vectors + 0.27) + 0.59 * packed + 0.35 * elements
                    : each * (0.56 * vectors + 0.3) + 1.15 * packed + 0.71 * elements;
     const int far = t.weights > FNN_CONV2D_FAR_WEIGHTS;
     if (pass == FNN_FORWARD) /* tiles of one vector are slower */
-        return each / (double)side * (0.545 * vectors + (vectors > 1 ? 0 : 0.115) + (far ? 0.4 : 0)) +
+        return product * (0.545 * vectors + (vectors > 1 ? 0 : 0.115) + (far ? 0.4 : 0)) +
                6 * runs + 0.43 * elements;
     return each * (0.7 * vectors + (far ? 1 : 0)) + 22 * runs + 0.9 * elements;
 }

@@ -13,8 +13,8 @@
  * Few pixels do not repay bringing the weights in order: channels stay `whole`, all taps of one
  * below each other as they are turned, and a product takes one row of each.
  *
- *   shared   w [group][panel][cut][tap, in the products' order][channel][NR], or [channel][tap][NR],
- *            if kept | sources
+ *   shared   w [group][panel][cut][tap, in the products' order][channel][NR], or
+ *            [channel][tap][NR], if kept | sources
  *   worker   source | T | T of one image, sorted back | weights of a cut | taps, or a turned row
  */
 

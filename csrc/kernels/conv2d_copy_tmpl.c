@@ -107,8 +107,8 @@ static FNN_NOINLINE void FN(conv2d_pad)(const FN(conv2d_crop) *crop, const real 
         const ptrdiff_t others = at_once ? rows.hi : rows.lo; /* from which they go one by one */
         if (at_once) {
             from += (crop->row + rows.lo * crop->row_step) * crop->w;
-            FN(conv2d_copy_short)(from, crop->row_step * crop->w, crop->col_step == 2, to, cols, run,
-                                  rows.hi - rows.lo);
+            FN(conv2d_copy_short)(from, crop->row_step * crop->w, crop->col_step == 2, to, cols,
+                                  run, rows.hi - rows.lo);
         }
         for (ptrdiff_t i = others; i < rows.hi; i++, to += cols) {
             const real *row = from + (crop->row + i * crop->row_step) * crop->w;
