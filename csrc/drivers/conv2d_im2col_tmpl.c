@@ -35,7 +35,6 @@ typedef struct FN(columns_source) {
     const FN(fnn_table) *kernels;
     fnn_conv2d_columns columns;
     const real *planes;
-    ptrdiff_t pixels, image; /* of an image of a stack, and elements of its planes */
 } FN(columns_source);
 
 typedef struct FN(columns_job) {
@@ -178,13 +177,14 @@ static void FN(pack_columns)(const void *source, ptrdiff_t k0, ptrdiff_t kc, ptr
 static void FN(pack_columns_transposed)(const void *source, ptrdiff_t k0, ptrdiff_t kc,
                                         ptrdiff_t j0, ptrdiff_t nc, real *panels) {
     const FN(columns_source) *from = source;
-    const ptrdiff_t nr = from->kernels->gemm_nr;
+    const fnn_conv2d_columns *columns = &from->columns;
+    const ptrdiff_t nr = from->kernels->gemm_nr, pixels = columns->rows * columns->cols;
     for (ptrdiff_t k = k0, depth; k < k0 + kc; k += depth) {
-        const ptrdiff_t at = k % from->pixels;
-        const real *planes = from->planes + k / from->pixels * from->image;
-        depth = fnn_min(from->pixels - at, k0 + kc - k);
+        const ptrdiff_t at = k % pixels;
+        const real *planes = from->planes + k / pixels * columns->image;
+        depth = fnn_min(pixels - at, k0 + kc - k);
         for (ptrdiff_t j = 0; j < nc; j += nr)
-            from->kernels->conv2d_columns_transposed(&from->columns, at, depth, j0 + j,
+            from->kernels->conv2d_columns_transposed(columns, at, depth, j0 + j,
                                                      fnn_min(nc - j, nr), nr, planes,
                                                      panels + j * kc + (k - k0) * nr);
     }
@@ -207,8 +207,7 @@ static FN(columns_source) FN(read_planes)(const FN(columns_job) *job, const real
         FN(copy_planes)(job->kernels, &plan->planes, plan->in, x + n * plan->shape->c * plane,
                         plane, 0, plan->shape->p, planes + n * plan->planes_image);
     return (FN(columns_source)){
-        .kernels = job->kernels, .planes = planes, .columns = FN(describe_columns)(job),
-        .pixels = FN(y_plane)(plan), .image = plan->planes_image};
+        .kernels = job->kernels, .planes = planes, .columns = FN(describe_columns)(job)};
 }
 
 /* Padded planes of dx to their places. Pixels that no window covers are in no plane. */

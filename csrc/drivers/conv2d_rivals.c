@@ -8,7 +8,7 @@
 enum {
     SMALL_PIXELS = 128,     /* of all images, whose estimates were fitted apart */
     SIDE_VECTORS = 8,       /* of an image's result, .. */
-    SIDE_ELEMENTS = 32768,  /* .. and of all images, whose columns are one product */
+    SIDE_ELEMENTS = 32768,  /* .. and of either map of all images, whose columns are one product */
     MANY_WEIGHTS = 1 << 16  /* whose turning shows */
 };
 
@@ -52,6 +52,12 @@ static terms terms_of(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
                    .elements = (double)(s->c * s->h * s->w + s->k * s->p * s->q)};
 }
 
+/* Cycles of a weight from beyond L2, and how many come from there in a call. */
+static const double FAR_COST = 0.4;
+static double far_weights(const terms *t) {
+    return t->weights > FNN_CONV2D_FAR_WEIGHTS ? t->weights : 0;
+}
+
 double fnn_conv2d_direct_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes) {
     const terms t = terms_of(s, pass);
     const int data = pass == FNN_BACKWARD_DATA;
@@ -64,7 +70,7 @@ double fnn_conv2d_direct_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                              (0.6 * (vectors > 1 ? vectors : 1) + 0.14 * t.lines + 0.08) +
                          (data ? 0.63 : 0.38) * t.elements +
                          10 * (double)(classes * (data ? s->c : s->k));
-    return (double)s->n * image + (data ? 0.54 * t.weights : 0) + 1000;
+    return (double)s->n * image + (data ? 0.54 * t.weights : 0) + FAR_COST * far_weights(&t) + 1000;
 }
 
 double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes,
@@ -78,9 +84,11 @@ double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, 
     const ptrdiff_t row = forward ? s->c * s->w : s->k * s->q;
     const ptrdiff_t rows = fnn_min(reach, forward ? s->h : s->p);
     const double bytes = (double)(row / s->groups * rows * lanes * element);
-    return blocks * (t.weights * (0.61 * rows_inside(s) / (double)s->r * columns + 0.24) +
-                     0.36 * (double)lanes * t.elements) *
-           (bytes > 5e5 ? 0.85 + 3e-7 * bytes : 1) * (fnn_conv2d_is_small(s) ? 1.15 : 1);
+    const double cycles = blocks *
+                          (t.weights * (0.61 * rows_inside(s) / (double)s->r * columns + 0.24) +
+                           0.36 * (double)lanes * t.elements) *
+                          (bytes > 5e5 ? 0.85 + 3e-7 * bytes : 1);
+    return fnn_conv2d_is_small(s) ? 1.15 * cycles + FAR_COST * far_weights(&t) : cycles;
 }
 
 double fnn_conv2d_winograd_cycles(const fnn_conv2d_shape *s, ptrdiff_t tiles, ptrdiff_t positions,
@@ -96,7 +104,8 @@ double fnn_conv2d_winograd_cycles(const fnn_conv2d_shape *s, ptrdiff_t tiles, pt
 ptrdiff_t fnn_conv2d_columns_side(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                                   ptrdiff_t lanes) {
     const int few = s->p * s->q <= SIDE_VECTORS * lanes &&
-                    s->n * (s->c / s->groups) * s->h * s->w <= SIDE_ELEMENTS;
+                    s->n * (s->c / s->groups) * s->h * s->w <= SIDE_ELEMENTS &&
+                    s->n * (s->k / s->groups) * s->p * s->q <= SIDE_ELEMENTS;
     return pass == FNN_FORWARD && few && !fnn_conv2d_is_product(s) ? fnn_max(s->n, 1) : 1;
 }
 
@@ -125,9 +134,9 @@ double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass
         return pass == FNN_FORWARD
                    ? product * (0.485 * vectors + 0.27) + 0.59 * packed + 0.35 * elements
                    : each * (0.56 * vectors + 0.3) + 1.15 * packed + 0.71 * elements;
-    const int far = t.weights > FNN_CONV2D_FAR_WEIGHTS;
+    const double far = far_weights(&t) * (double)(s->n / side);
     if (pass == FNN_FORWARD) /* tiles of one vector are slower */
-        return product * (0.545 * vectors + (vectors > 1 ? 0 : 0.115) + (far ? 0.4 : 0)) +
+        return product * (0.545 * vectors + (vectors > 1 ? 0 : 0.115)) + FAR_COST * far +
                6 * runs + 0.43 * elements;
-    return each * (0.7 * vectors + (far ? 1 : 0)) + 22 * runs + 0.9 * elements;
+    return each * 0.7 * vectors + far + 22 * runs + 0.9 * elements;
 }

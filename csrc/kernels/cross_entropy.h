@@ -11,13 +11,15 @@ typedef struct FN(loss_terms) {
     int64_t ignore_index;
 } FN(loss_terms);
 
-/* loss[i] as above and lse[i] = log sum_c exp(x[i][c]); lse also of ignored rows. */
+/* loss[i] as above and lse[i] = log sum_c exp(x[i][c]); lse also of ignored rows. Their last bits
+ * may depend on the rows before them in the call. */
 typedef void FN(cross_entropy_fn)(ptrdiff_t rows, ptrdiff_t classes, const real *x,
                                   const int64_t *target, const real *weight,
                                   const FN(loss_terms) *terms, real *loss, real *lse);
 
 /* dx[i][c] = g (p_c (keep w[t] + spread weight_sum) - spread w[c] - (c == t) keep w[t]) with
- * g = grad[i grad_stride] and p = softmax(x[i]); zeros where t[i] == ignore_index. */
+ * g = grad[i grad_stride] and p = softmax(x[i]); zeros where t[i] == ignore_index. grad_stride is
+ * 0 or 1. */
 typedef void FN(cross_entropy_backward_fn)(ptrdiff_t rows, ptrdiff_t classes, const real *grad,
                                            ptrdiff_t grad_stride, const real *x,
                                            const int64_t *target, const real *weight,

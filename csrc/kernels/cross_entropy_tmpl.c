@@ -27,14 +27,15 @@ FNN_INLINE int FN(all_within)(real bound, ptrdiff_t n, const real *p) {
     return FN(all_finite)(far);
 }
 
-/* own[i] = x[i][t], any logit of ignored rows, which counts[i] = 0 tells from others' -1. */
+/* own[i] = x[i][t], any logit of ignored rows (0 if there is none), which counts[i] = 0 tells from
+ * others' -1. */
 FNN_INLINE void FN(gather_labels)(ptrdiff_t rows, ptrdiff_t n, const real *x,
                                   const int64_t *target, int64_t ignore_index, real *own,
                                   FN(lane_int) *counts) {
     for (ptrdiff_t i = 0; i < rows; i++, x += n) {
         const ptrdiff_t t = fnn_opaque((ptrdiff_t)target[i]);
         counts[i] = t == ignore_index ? 0 : -1;
-        own[i] = x[t == ignore_index ? 0 : t];
+        own[i] = n > 0 ? x[t == ignore_index ? 0 : t] : 0;
     }
 }
 
@@ -67,7 +68,7 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
     int near = FNN_QUICK_EXP && n > LANES;
     for (; rows > 0; rows -= block) {
         const ptrdiff_t m = fnn_min(rows, block);
-        if (n > 0) FN(gather_labels)(m, n, x, target, terms->ignore_index, own, counts);
+        FN(gather_labels)(m, n, x, target, terms->ignore_index, own, counts);
         if (weight) FN(label_weights)(m, target, weight, terms->ignore_index, heavy);
         if (near) {
             FN(row_sums)(m, n, x, own, sum, m * n);
@@ -82,7 +83,7 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
             const vec high = FN(load)(shift + i), low = FN(load)(logs + i);
             ivec counted;
             __builtin_memcpy(&counted, counts + i, sizeof counted);
-            /* not lse - x: the difference to the maximum is small and loses nothing */
+            /* not lse - x: the difference to the shift is small and loses nothing */
             const vec all = keep * FN(load)(heavy + i) * (low - (FN(load)(own + i) - high));
             FN(store_m)(lse + i, high + low, part);
             FN(store_m)(loss + i, FN(select)(counted, all, FN(zero)()), part);

@@ -2,8 +2,8 @@
  *
  * All polynomials are minimax fits (Remez exchange in 50 digits, coefficients then rounded to
  * the element type); the bound beside each is the relative error of the function with the
- * rounded coefficients in exact arithmetic. Each function with its rounding is within 2 ulp
- * for any argument, specials as the C library has them; denormal results are right unless the
+ * rounded coefficients in exact arithmetic. Each function but exp_differences is within 2 ulp
+ * with its rounding, for any argument, specials as the C library has them; denormal results are right unless the
  * caller has set flush-to-zero. */
 #include <math.h>
 

@@ -82,11 +82,14 @@ def test_few_channels_with_wide_strides_are_patches(isa, shape, which):
 
 
 def test_few_pixels_of_two_images_share_a_product(isa):
-    how = ((64, 32, 3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 1, "forward")
-    told = _native.conv2d_plan((2, 32, 8, 8), *how)
+    how = ((64, 16, 3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 1, "forward")
     if isa in ("avx2", "avx512"):
-        assert told["algorithm"] == "im2col"
+        told = _native.conv2d_plan((2, 16, 8, 8), *how)
+        assert "columns packed" in told["kernel"]
         assert told["sizes"]["images side by side"] == 2
+        assert told["sizes"]["products"] == 1
+    many = _native.conv2d_plan((99, 16, 8, 8), *how, "float32", "im2col")  # beyond L1
+    assert "columns" not in many["kernel"] or "images side by side" not in many["sizes"]
 
 
 def test_far_maps_are_packed_by_the_pass_that_reads_them(isa, dtype):

@@ -109,16 +109,17 @@ def test_special_logits_stay_in_their_rows(classes, special, isa, dtype):
     assert got[0][7] == 0
 
 
-def assert_loss(logits, target):
+def assert_loss(logits, target, weight=None, smoothing=0.0):
     """Losses, log-sum-exps and gradients of each row, whose largest logits are of order one."""
-    dtype, how = logits.dtype, (target, None, -100, 0.0, "none")
+    dtype, how = logits.dtype, (target, weight, -100, smoothing, "none")
     loss, lse, divisor = native.cross_entropy(logits, *how)
+    how = (target, None if weight is None else weight.astype(np.float64), *how[2:])
     want, want_lse, _ = reference.cross_entropy(*in_float64(logits), *how)
     rounding = eps(dtype) * (2 * TRANSCENDENTAL + np.log2(1024 * logits.shape[1]))
     assert_close(loss, want, rounding * np.maximum(want, 1), "loss")
     assert_close(lse, want_lse, rounding, "log-sum-exp")
     grad = np.ones(len(target), dtype)
-    got = native.cross_entropy_backward(grad, logits, *how, lse, divisor)
+    got = native.cross_entropy_backward(grad, logits, target, weight, *how[2:], lse, divisor)
     wide = in_float64(grad, logits)
     want = reference.cross_entropy_backward(*wide, *how, want_lse, divisor)
     assert_close(got, want, 2 * rounding, "gradient")
@@ -126,12 +127,16 @@ def assert_loss(logits, target):
 
 @pytest.mark.parametrize("depth", [8, 12, 60, 200, 1e9, 3e38])
 @pytest.mark.parametrize("classes", [5, 21, 70])
-def test_label_far_below_the_largest(classes, depth, isa, dtype):
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_label_far_below_the_largest(classes, depth, smoothing, weighted, isa, dtype):
     """In the second of several blocks: exponents relative to the label would be too large."""
-    logits = np.random.default_rng(6).standard_normal((300, classes)).astype(dtype)
+    rng = np.random.default_rng(6)
+    logits = rng.standard_normal((300, classes)).astype(dtype)
+    weight = rng.random(classes).astype(dtype) if weighted else None
     target = np.arange(300) % classes
     logits[70, target[70]] = -depth
-    assert_loss(logits, target)
+    assert_loss(logits, target, weight, smoothing)
 
 
 @pytest.mark.parametrize("mask", [-1e2, -1e4, -1e9, -1e20, -1e30, -3e38, -np.inf])
@@ -139,9 +144,19 @@ def test_label_far_below_the_largest(classes, depth, isa, dtype):
 def test_masked_logits(classes, mask, isa, dtype):
     logits = np.random.default_rng(7).standard_normal((100, classes)).astype(dtype)
     target = np.arange(100) % 3
-    logits[:, 3] = logits[:, classes - 1] = mask
+    target[::7] = -100
+    logits[:, 3] = logits[:, classes - 1] = logits[::7, 0] = mask
     assert_loss(logits, target)
     assert (native.softmax(logits, 1)[:, 3] < 1e-40).all()
+
+
+def test_no_classes(isa, dtype):
+    """Then every label is one to ignore."""
+    logits, target = np.zeros((3, 0), dtype), np.full(3, -100)
+    for _ in range(2):  # not by what was in memory
+        loss, _, _ = native.cross_entropy(logits, target, None, -100, 0.0, "none")
+        assert (loss == 0).all()
+        native.cross_entropy(np.ones((3, 5), dtype), target, None, -100, 0.0, "none")
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -38,6 +38,19 @@ def test_same_bits_for_any_number_of_threads(isa, dtype, threads):
                 assert same_bits(got, want), f"{name} differs between 1 and {count} threads"
 
 
+def test_same_bits_of_few_pixels_of_all_images(isa, threads):
+    """One product of columns, which threads share."""
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((2, 48, 8, 8)).astype(np.float32)
+    weight = rng.standard_normal((100, 48, 3, 3)).astype(np.float32)
+    how = ((2, 2), (1, 1, 1, 1), (1, 1), 1, "im2col", "fast")
+    fastnn.set_num_threads(1)
+    want = native.conv2d(x, weight, None, *how)
+    for count in (2, 3, 7):
+        fastnn.set_num_threads(count)
+        assert same_bits(native.conv2d(x, weight, None, *how), want)
+
+
 @needs_fork
 def test_large_calls_are_shared_out(threads):
     """Else equal bits for any number of threads would say nothing."""
