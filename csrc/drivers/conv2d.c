@@ -159,7 +159,7 @@ static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, featu
     const double rows = rows_cycles(ctx, s, f, pass, 0);
     const ptrdiff_t positions = (m + 2) * (m + 2);
     const double copied = (double)(s->n * (s->c * s->h * s->w + s->k * s->p * s->q));
-    const double columns = fnn_conv2d_columns_cycles(s, pass, f->lanes);
+    const double columns = small ? fnn_conv2d_columns_cycles(s, pass, f->lanes) : rows;
     const double rival = !small ? DOUBT * rows : columns < rows ? columns : rows;
     return rows == 0 || fnn_conv2d_winograd_cycles(s, tiles, positions, f->lanes) +
                                 (dilated ? PHASES_COPY * copied : 0) <= rival;
