@@ -33,6 +33,7 @@ enum {
 #include "drivers/conv2d_turned_tmpl.h"
 #include "drivers/conv2d_joined_tmpl.c"
 #include "drivers/conv2d_im2col_tmpl.c"
+#include "drivers/conv2d_im2col_weight_tmpl.c"
 #include "base/real_end.h"
 #include "base/real_f64.h"
 #include "drivers/common_tmpl.h"
@@ -42,4 +43,5 @@ enum {
 #include "drivers/conv2d_turned_tmpl.h"
 #include "drivers/conv2d_joined_tmpl.c"
 #include "drivers/conv2d_im2col_tmpl.c"
+#include "drivers/conv2d_im2col_weight_tmpl.c"
 #include "base/real_end.h"

@@ -1,0 +1,97 @@
+/* Gradient of the weights by columns, which are packed transposed: a product's depth is pixels. The
+ * plan and the walk over it are those of drivers/conv2d_im2col_tmpl.c. */
+
+static void FN(pack_columns_transposed)(const void *source, ptrdiff_t k0, ptrdiff_t kc,
+                                        ptrdiff_t j0, ptrdiff_t nc, real *panels) {
+    const FN(columns_source) *from = source;
+    const fnn_conv2d_columns *columns = &from->columns;
+    const ptrdiff_t nr = from->kernels->gemm_nr, pixels = columns->rows * columns->cols;
+    for (ptrdiff_t k = k0, depth; k < k0 + kc; k += depth) {
+        const ptrdiff_t at = k % pixels;
+        const real *planes = from->planes + k / pixels * columns->image;
+        depth = fnn_min(pixels - at, k0 + kc - k);
+        for (ptrdiff_t j = 0; j < nc; j += nr)
+            from->kernels->conv2d_columns_transposed(columns, at, depth, j0 + j,
+                                                     fnn_min(nc - j, nr), nr, planes,
+                                                     panels + j * kc + (k - k0) * nr);
+    }
+}
+
+/* An image's pixels of dy, summed by blocks of channels after the product has read them. */
+typedef struct FN(columns_bias) {
+    const FN(columns_job) *job;
+    FN(bias_region) region;
+    const real *dy;
+    ptrdiff_t tasks;
+    int add;
+} FN(columns_bias);
+
+static void FN(columns_bias_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(columns_bias) *all = argument;
+    FN(bias_region) some = all->region;
+    const ptrdiff_t first = some.channels * task / all->tasks;
+    (void)worker;
+    some.first += first;
+    some.channels = some.channels * (task + 1) / all->tasks - first;
+    FN(add_bias)(all->job->kernels, &all->job->sums, 0, some, all->dy + first * some.channel,
+                 all->add);
+}
+
+static void FN(sum_image)(const FN(columns_job) *job, ptrdiff_t group, const real *dy, int add) {
+    const FN(columns_plan) *plan = job->plan;
+    const ptrdiff_t pixels = FN(y_plane)(plan);
+    FN(columns_bias) all = {.job = job, .dy = dy, .add = add};
+    if (!job->sums.db) return;
+    all.region = (FN(bias_region)){.rows = 1, .first = group * plan->out, .channels = plan->out,
+                                   .channel = pixels, .pixels = pixels};
+    all.tasks = fnn_max(fnn_min(plan->out * pixels / SUMS_GRAIN, plan->out), 1);
+    fnn_parallel(plan->inner.threads, all.tasks, FN(columns_bias_task), &all);
+}
+
+/* dw = or += the product of some images' dy and columns, from image and group `at` on. */
+static void FN(weight_product)(const FN(columns_job) *job, ptrdiff_t at, ptrdiff_t images, int add,
+                               real *dw, char *scratch) {
+    const FN(columns_plan) *plan = job->plan;
+    const ptrdiff_t pixels = FN(y_plane)(plan), groups = plan->shape->groups;
+    const ptrdiff_t x_group = plan->in * FN(x_plane)(plan), dy_group = plan->out * pixels;
+    const real *dy = job->w + at * dy_group, *x = job->src + at * x_group;
+    real *planes = (real *)scratch, *beside = (real *)(scratch + plan->plane_bytes);
+    void *workspace = scratch + plan->plane_bytes + plan->column_bytes;
+    fnn_gemm_shape gemm = plan->gemm;
+    gemm.accumulate = add;
+    gemm.k = images * pixels;
+    if (plan->plain) {
+        FN(fnn_gemm)(&plan->inner, &gemm, dy, x, NULL, dw, workspace);
+        return;
+    }
+    const FN(columns_source) source = FN(read_planes)(job, x, images, planes);
+    for (ptrdiff_t i = 0; i < images && plan->images > 1; i++)
+        job->kernels->gemm_pack(plan->out, pixels, dy + i * groups * dy_group, pixels, 1,
+                                beside + i * pixels, gemm.a_rs,
+                                fnn_round_up(pixels, job->kernels->lanes));
+    FN(fnn_gemm_virtual)(&plan->inner, &gemm, plan->images > 1 ? beside : dy,
+                         FN(pack_columns_transposed), &source, NULL, dw, NULL, workspace);
+}
+
+static void FN(weight_task)(void *argument, ptrdiff_t group, int worker) {
+    const FN(columns_job) *job = argument;
+    const FN(columns_plan) *plan = job->plan;
+    const fnn_conv2d_shape *s = plan->shape;
+    char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
+    real *dw = job->dst + group * plan->out * plan->in * plan->taps;
+    const ptrdiff_t dy_group = plan->out * FN(y_plane)(plan);
+    for (ptrdiff_t n = 0; n < s->n; n += plan->images) {
+        const ptrdiff_t end = fnn_min(n + plan->images, s->n);
+        FN(weight_product)(job, n * s->groups + group, end - n, n > 0, dw, scratch);
+        for (ptrdiff_t i = n; i < end; i++)
+            FN(sum_image)(job, group, job->w + (i * s->groups + group) * dy_group, i > 0);
+    }
+}
+
+void FN(fnn_conv2d_im2col_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                           const real *dy, const real *x, real *dw, real *db,
+                                           void *workspace) {
+    const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_BACKWARD_WEIGHT);
+    const FN(columns_job) job = {.src = x, .w = dy, .dst = dw, .sums = {.db = db}};
+    FN(run_columns)(ctx, &plan, job, shape->groups, FN(weight_task), workspace);
+}
