@@ -248,6 +248,40 @@ ptrdiff_t fnn_conv2d_columns_side(const fnn_conv2d_shape *shape, fnn_conv2d_pass
 double fnn_conv2d_winograd_cycles(const fnn_conv2d_shape *shape, ptrdiff_t tiles,
                                   ptrdiff_t positions, ptrdiff_t lanes);
 
+/* Elements of both maps, and words of four bytes beyond half of L2 and beyond the last cache: terms
+ * of what every algorithm is expected to take where there are few channels. */
+typedef struct fnn_conv2d_maps {
+    double x, y, far, away;
+} fnn_conv2d_maps;
+
+FNN_INLINE fnn_conv2d_maps fnn_conv2d_maps_of(const fnn_conv2d_shape *s, ptrdiff_t element) {
+    const double x = (double)(s->n * s->c * s->h * s->w), y = (double)(s->n * s->k * s->p * s->q);
+    const double words = (x + y) * (double)element / 4, far = words - 5e5, away = words - 1.5e7;
+    return (fnn_conv2d_maps){x, y, far > 0 ? far : 0, away > 0 ? away : 0};
+}
+
+/* What the estimates of `direct` and `batch` ask of their plans. */
+typedef struct fnn_conv2d_tiled {
+    ptrdiff_t cost;           /* half cycles of the tile, for .. */
+    ptrdiff_t height;         /* .. so many rows (`batch`: a row; its weights: a pixel) */
+    ptrdiff_t lines, columns; /* positions of all classes */
+    ptrdiff_t classes, copies;
+    ptrdiff_t tiles, chunks, steps; /* of weights: of a row of pixels; sums apart; copies of pixels */
+    ptrdiff_t reuse, bytes;   /* `batch`: products of a load, bytes that a row of results reads */
+    int run, outer, threes, single;
+} fnn_conv2d_tiled;
+
+/* Cycles of any pass and any channels: columns, `direct` by padded planes, `batch`; and `direct` by
+ * windows in place (conv2d_depthwise.c) where several groups have several channels each, else 0. */
+double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
+                                const fnn_conv2d_sizes *sizes);
+double fnn_conv2d_planes_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
+                                const fnn_conv2d_sizes *sizes, const fnn_conv2d_tiled *plan);
+double fnn_conv2d_images_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
+                                const fnn_conv2d_sizes *sizes, const fnn_conv2d_tiled *plan);
+double fnn_conv2d_windows_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                 fnn_conv2d_pass pass, int is_f64);
+
 /* A size worth telling, for a pass's description. */
 FNN_INLINE void fnn_conv2d_note(fnn_conv2d_plan *plan, const char *name, ptrdiff_t value) {
     if (plan->notes == FNN_PLAN_NOTES) return;

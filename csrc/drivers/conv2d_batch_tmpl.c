@@ -231,6 +231,19 @@ size_t FN(fnn_conv2d_batch_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape
     return plan.tap_bytes + plan.start_bytes + workers * plan.worker_bytes;
 }
 
+fnn_conv2d_tiled FN(fnn_conv2d_batch_tiled)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                            fnn_conv2d_pass pass) {
+    if (pass == FNN_BACKWARD_WEIGHT) return FN(fnn_conv2d_batch_weight_tiled)(ctx, shape);
+    const FN(batch_plan) plan = FN(make_batch_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
+    const fnn_conv2d_axis *rows = &plan.planes.rows, *cols = &plan.planes.cols;
+    const ptrdiff_t reach = fnn_min(fnn_conv2d_batch_halo(rows) + 1, rows->in);
+    return (fnn_conv2d_tiled){.cost = plan.tile.cost, .classes = plan.classes,
+                              .lines = rows->hi - rows->lo, .columns = cols->hi - cols->lo,
+                              .reuse = plan.tile.size.outs * plan.tile.size.taps,
+                              .bytes = FN(bytes)(reach * plan.planes.pitch * plan.in *
+                                                 FN(table)(ctx)->lanes)};
+}
+
 void FN(fnn_conv2d_batch_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                   const real *w, const real *bias, real *y, void *workspace) {
     const FN(batch_plan) plan = FN(make_batch_plan)(ctx, shape, 0);

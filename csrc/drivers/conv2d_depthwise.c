@@ -214,6 +214,28 @@ int fnn_conv2d_depthwise_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
     return choose_way(ctx, s, pass, is_f64) != WAY_NONE;
 }
 
+double fnn_conv2d_windows_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
+                                 fnn_conv2d_pass pass, int is_f64) {
+    const int data = pass == FNN_BACKWARD_DATA, weight = pass == FNN_BACKWARD_WEIGHT;
+    const int strided = s->stride_h == 2;
+    const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
+    const ptrdiff_t element = (ptrdiff_t)(is_f64 ? sizeof(double) : sizeof(float));
+    const fnn_conv2d_maps maps = fnn_conv2d_maps_of(s, element);
+    const ptrdiff_t across = lanes * (data && strided ? 2 : 1);
+    const double vectors =
+        (double)((data ? s->h : s->p) * fnn_ceil_div(data ? s->w : s->q, across));
+    const double taps = (double)(s->r * s->s), pairs = (double)(s->n * s->c * (s->k / s->groups));
+    const double each = !strided ? (weight ? 0.5 : lanes * element == FNN_LINE ? 0.74 : 0.57) * taps
+                        : weight ? 3.4 + 1.35 * taps
+                        : data   ? 1.2 + 0.32 * taps
+                                 : 10 + 0.62 * taps;
+    if (s->groups == 1 || (s->c == s->groups && s->k == s->groups) ||
+        choose_way(ctx, s, pass, is_f64) != WAY_WINDOW)
+        return 0;
+    return 3000 + pairs * (10 + vectors * each) + 0.27 * (maps.x + maps.y) +
+           50 * (double)(s->n * s->groups);
+}
+
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"
 #include "drivers/conv2d_bias_tmpl.h"

@@ -65,13 +65,19 @@ static ptrdiff_t step_cost(ptrdiff_t products, ptrdiff_t broadcasts, ptrdiff_t v
     return fnn_max(fnn_max(products, broadcasts + vectors + straddling), 8) + 1 + straddling;
 }
 
-/* Half cycles for all of the band by this tile; PTRDIFF_MAX if it does not fit. A run is stored,
- * read again, and stored row by row. */
-static ptrdiff_t tile_cost(tile_kind kind, const tile_size *t, const tile_need *need) {
-    const ptrdiff_t blocks = fnn_ceil_div(need->outs, t->outs);
+/* Half cycles for all of the band by this tile; PTRDIFF_MAX if it does not fit, or would take more
+ * than `most` if it were full everywhere: that spares divisions. A run is stored, read again, and
+ * stored row by row. */
+static ptrdiff_t tile_cost(tile_kind kind, const tile_size *t, const tile_need *need,
+                           ptrdiff_t most) {
     const ptrdiff_t vectors = (ptrdiff_t)t->rows * t->vectors, across = t->vectors * need->lanes;
-    const ptrdiff_t step = step_cost(t->outs * vectors, t->outs, vectors, need->vector_bytes);
     if (t->outs > fnn_max(need->outs, 1)) return PTRDIFF_MAX;
+    const ptrdiff_t step = step_cost(t->outs * vectors, t->outs, vectors, need->vector_bytes);
+    const ptrdiff_t least = need->terms * step + 2 * t->outs * vectors + TILE_COST;
+    const double all = (double)(need->outs * need->height * need->width * least);
+    if (kind != ROWS3 && all > (double)most * (double)(t->outs * vectors * need->lanes))
+        return PTRDIFF_MAX;
+    const ptrdiff_t blocks = fnn_ceil_div(need->outs, t->outs);
     if (kind == RUN) {
         const ptrdiff_t run = (need->height - 1) * need->pitch + need->width;
         const ptrdiff_t stores = t->outs * (4 * t->vectors + 10 * (across / need->pitch + 1));
@@ -94,19 +100,17 @@ typedef struct tile_choice {
     tile_kind kind;
     int number; /* in its list */
     tile_size size;
+    ptrdiff_t cost; /* half cycles for the band */
 } tile_choice;
 
 static tile_choice choose_tile(int registers, const tile_need *need) {
-    tile_choice best = {RUN, 0, {1, 1, 1}};
-    ptrdiff_t least = PTRDIFF_MAX;
-    for (int kind = 0; kind < TILE_KINDS; kind++) {
+    tile_choice best = {RUN, 0, {1, 1, 1}, PTRDIFF_MAX};
+    for (int kind = TILE_KINDS - 1; kind >= 0; kind--) { /* the best are last, .. */
         const tile_size *tiles = tile_lists[registers == 32][kind].tiles;
-        for (int i = 0; i < tile_lists[registers == 32][kind].count; i++) {
-            const ptrdiff_t cost = tile_cost(kind, &tiles[i], need);
-            if (cost < least) {
-                least = cost;
-                best = (tile_choice){kind, i, tiles[i]};
-            }
+        for (int i = tile_lists[registers == 32][kind].count - 1; i >= 0; i--) {
+            const ptrdiff_t cost = tile_cost(kind, &tiles[i], need, best.cost);
+            if (cost <= best.cost) /* .. and of equal ones the first is taken */
+                best = (tile_choice){kind, i, tiles[i], cost};
         }
     }
     return best;
@@ -116,7 +120,7 @@ static tile_choice choose_tile(int registers, const tile_need *need) {
 static double tile_share(const tile_choice *tile, const tile_need *need) {
     const double work = (double)need->outs * (double)need->terms * (double)need->height *
                         (double)need->width / need->lanes;
-    return work / (double)tile_cost(tile->kind, &tile->size, need);
+    return work / (double)tile->cost;
 }
 
 static const char *const tile_kernels[] = {"conv2d_tile", "conv2d_rows", "conv2d_rows3"};

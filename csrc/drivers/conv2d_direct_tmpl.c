@@ -361,6 +361,16 @@ size_t FN(fnn_conv2d_direct_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shap
     return plan.tap_bytes + plan.start_bytes + plan.weight_bytes + workers * plan.worker_bytes;
 }
 
+fnn_conv2d_tiled FN(fnn_conv2d_direct_tiled)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                             fnn_conv2d_pass pass) {
+    if (pass == FNN_BACKWARD_WEIGHT) return FN(fnn_conv2d_direct_weight_tiled)(ctx, shape);
+    const FN(plan) plan = FN(make_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
+    const fnn_conv2d_axis *rows = &plan.planes.rows;
+    return (fnn_conv2d_tiled){.cost = plan.tile.cost, .height = plan.planes.band,
+                              .lines = rows->hi - rows->lo, .classes = plan.classes,
+                              .copies = plan.planes.copies, .run = plan.tile.kind == RUN};
+}
+
 void FN(fnn_conv2d_direct_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                     fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
     if (pass == FNN_BACKWARD_WEIGHT) {

@@ -259,6 +259,16 @@ size_t FN(fnn_conv2d_direct_weight_workspace)(const fnn_ctx *ctx, const fnn_conv
     return plan.row_bytes + plan.partial_bytes + plan.bias_bytes + workers * plan.worker_bytes;
 }
 
+fnn_conv2d_tiled FN(fnn_conv2d_direct_weight_tiled)(const fnn_ctx *ctx,
+                                                    const fnn_conv2d_shape *shape) {
+    const FN(weight_plan) plan = FN(make_weight_plan)(ctx, shape);
+    return (fnn_conv2d_tiled){.cost = plan.row_cost, .copies = plan.planes.copies,
+                              .tiles = fnn_ceil_div(plan.out, plan.tile_outs) *
+                                       fnn_ceil_div(plan.in * plan.taps, plan.tile_rows),
+                              .chunks = plan.chunks, .steps = plan.steps, .outer = plan.outer,
+                              .threes = plan.threes, .single = plan.tile_outs == 1};
+}
+
 void FN(fnn_conv2d_direct_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                            fnn_conv2d_plan *to) {
     const FN(weight_plan) plan = FN(make_weight_plan)(ctx, shape);

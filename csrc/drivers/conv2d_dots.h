@@ -11,8 +11,9 @@ typedef struct fnn_dot_tile {
 } fnn_dot_tile;
 
 /* The tile that needs the fewest half cycles: two multiply-adds or two loads a cycle, four cycles
- * of latency. Returns its number. */
-FNN_INLINE int fnn_choose_dot(int registers, ptrdiff_t outs, ptrdiff_t rows, fnn_dot_tile *tile) {
+ * of latency: `least`, of a vector of pixels. Returns its number. */
+FNN_INLINE int fnn_choose_dot(int registers, ptrdiff_t outs, ptrdiff_t rows, fnn_dot_tile *tile,
+                              ptrdiff_t *least) {
 #define X(K, R) {K, R},
     static const fnn_dot_tile dots_16[] = {FNN_CONV2D_DOTS_16(X)};
     static const fnn_dot_tile dots_32[] = {FNN_CONV2D_DOTS_32(X)};
@@ -22,14 +23,14 @@ FNN_INLINE int fnn_choose_dot(int registers, ptrdiff_t outs, ptrdiff_t rows, fnn
     const int count = registers == 32 ? COUNT(dots_32) : COUNT(dots_16);
 #undef COUNT
     int best = 0;
-    ptrdiff_t least = PTRDIFF_MAX;
+    *least = PTRDIFF_MAX;
     for (int i = 0; i < count; i++) {
         const ptrdiff_t k = tiles[i].outs, r = tiles[i].rows;
         if (k > outs) continue; /* the last block moves back instead of padding */
         const ptrdiff_t cost = fnn_ceil_div(outs, k) * fnn_ceil_div(rows, r) *
                                (fnn_max(fnn_max(k * r, k + r), 8) + 1);
-        if (cost < least) {
-            least = cost;
+        if (cost < *least) {
+            *least = cost;
             best = i;
         }
     }

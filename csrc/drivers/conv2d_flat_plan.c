@@ -24,9 +24,9 @@ static fnn_flat_tile choose_tile(const fnn_flat_plan *plan, ptrdiff_t lanes, int
     const pixel_choice best = choose_pixels(registers, &need);
     const pixel_tile four = {FNN_CONV2D_PACKED, 1, 3};
     const fnn_flat_tile tile = {best.number, best.size.outs, best.size.pixels, 1,
-                                pixel_cost(&best.size, &need)};
+                                best.cost};
     const fnn_flat_tile packed = {ROWS_4x3x1, four.outs, four.pixels, four.outs,
-                                  pixel_cost(&four, &need)};
+                                  pixel_cost(&four, &need, PTRDIFF_MAX)};
     const int can = fnn_conv2d_packs(registers, four.outs, four.pixels) &&
                     plan->out % four.outs == 0;
     return can && packed.cost <= tile.cost ? packed : tile;

@@ -8,6 +8,11 @@ void FN(fnn_conv2d_direct_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
                                    const real *w, const real *bias, real *y, void *workspace);
 void FN(fnn_conv2d_direct_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          const real *dy, const real *w, real *dx, void *workspace);
+/* By padded planes. */
+fnn_conv2d_tiled FN(fnn_conv2d_direct_tiled)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                             fnn_conv2d_pass pass);
+fnn_conv2d_tiled FN(fnn_conv2d_direct_weight_tiled)(const fnn_ctx *ctx,
+                                                    const fnn_conv2d_shape *shape);
 size_t FN(fnn_conv2d_direct_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape);
 void FN(fnn_conv2d_direct_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                            fnn_conv2d_plan *plan);
@@ -81,6 +86,10 @@ void FN(fnn_conv2d_batch_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *sh
                                   const real *w, const real *bias, real *y, void *workspace);
 void FN(fnn_conv2d_batch_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                         const real *dy, const real *w, real *dx, void *workspace);
+fnn_conv2d_tiled FN(fnn_conv2d_batch_tiled)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                            fnn_conv2d_pass pass);
+fnn_conv2d_tiled FN(fnn_conv2d_batch_weight_tiled)(const fnn_ctx *ctx,
+                                                   const fnn_conv2d_shape *shape);
 size_t FN(fnn_conv2d_batch_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape);
 void FN(fnn_conv2d_batch_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                           const real *dy, const real *x, real *dw, real *db,

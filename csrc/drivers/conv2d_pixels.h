@@ -37,32 +37,33 @@ typedef struct pixel_need {
 typedef struct pixel_choice {
     int number; /* in its list */
     pixel_tile size;
+    ptrdiff_t cost; /* half cycles for a row */
 } pixel_choice;
 
 /* Half cycles for a row: two multiply-adds or two loads a cycle, a line that a load straddles as in
- * conv2d_direct.c, four cycles of latency; PTRDIFF_MAX if the tile is too large. */
-FNN_INLINE ptrdiff_t pixel_cost(const pixel_tile *t, const pixel_need *need) {
+ * conv2d_direct.c, four cycles of latency; PTRDIFF_MAX if the tile is too large, or would take more
+ * than `most` if it were full everywhere. */
+FNN_INLINE ptrdiff_t pixel_cost(const pixel_tile *t, const pixel_need *need, ptrdiff_t most) {
     if (t->outs > need->outs || t->pixels > need->width) return PTRDIFF_MAX;
     if (t->taps > 1 && t->taps != need->run) return PTRDIFF_MAX;
     const ptrdiff_t products = (ptrdiff_t)t->outs * t->taps * t->pixels;
     const ptrdiff_t straddling = t->pixels * need->unaligned / FNN_LINE;
     const ptrdiff_t loads = t->outs * t->taps + t->pixels + t->taps - 1 + straddling;
     const ptrdiff_t step = fnn_max(fnn_max(products, loads), 8) + 1 + straddling;
-    return fnn_ceil_div(need->outs, t->outs) * fnn_ceil_div(need->width, t->pixels) *
-           (need->terms / t->taps * step + 2 * t->outs * t->pixels + PIXEL_TILE_COST);
+    const ptrdiff_t terms = t->taps > 1 ? need->terms / t->taps : need->terms;
+    const ptrdiff_t cost = terms * step + 2 * t->outs * t->pixels + PIXEL_TILE_COST;
+    if ((double)(need->outs * need->width * cost) > (double)most * (t->outs * t->pixels))
+        return PTRDIFF_MAX;
+    return fnn_ceil_div(need->outs, t->outs) * fnn_ceil_div(need->width, t->pixels) * cost;
 }
 
 FNN_INLINE pixel_choice choose_pixels(int registers, const pixel_need *need) {
-    pixel_choice best = {0};
-    ptrdiff_t least = PTRDIFF_MAX;
+    pixel_choice best = {.cost = PTRDIFF_MAX};
     for (int kind = 0; kind < 2; kind++) {
         for (int i = 0; i < tile_lists[registers == 32][kind].count; i++) {
             const pixel_tile *tile = &tile_lists[registers == 32][kind].tiles[i];
-            const ptrdiff_t cost = pixel_cost(tile, need);
-            if (cost < least) {
-                least = cost;
-                best = (pixel_choice){i, *tile};
-            }
+            const ptrdiff_t cost = pixel_cost(tile, need, best.cost);
+            if (cost < best.cost) best = (pixel_choice){i, *tile, cost};
         }
     }
     return best;

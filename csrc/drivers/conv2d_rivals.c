@@ -1,6 +1,6 @@
-/* What the other algorithms would take where im2col could read rows of pixels: cycles as sums of a
- * few terms, whose factors are fitted to the times over the problems that csrc/notes/conv2d.md
- * names. */
+/* What the other algorithms would take where im2col could read rows of pixels, and columns where it
+ * could not: cycles as sums of a few terms, whose factors are fitted to the times over the problems
+ * that csrc/notes/conv2d.md names. */
 #include "base/common.h"
 
 #include "drivers/conv2d.h"
@@ -9,7 +9,9 @@ enum {
     SMALL_PIXELS = 128,     /* of all images, whose estimates were fitted apart */
     SIDE_VECTORS = 8,       /* of an image's result, .. */
     SIDE_ELEMENTS = 32768,  /* .. and of either map of all images, whose columns are one product */
-    MANY_WEIGHTS = 1 << 16  /* whose turning shows */
+    MANY_WEIGHTS = 1 << 16, /* whose turning shows */
+    COLUMN_BYTES = 1 << 18, /* of dx at a time */
+    NEAR_BYTES = 48 * 1024  /* that L1 holds */
 };
 
 typedef struct terms {
@@ -139,4 +141,100 @@ double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass
         return product * (0.545 * vectors + (vectors > 1 ? 0 : 0.115)) + FAR_COST * far +
                6 * runs + 0.43 * elements;
     return each * 0.7 * vectors + far + 22 * runs + 0.9 * elements;
+}
+
+/* Images of small maps whose pixels are one product of the gradient of the weights, about. */
+static ptrdiff_t stack_of(const fnn_conv2d_shape *s, ptrdiff_t columns, ptrdiff_t kc) {
+    const ptrdiff_t pixels = s->p * s->q, most = fnn_max(fnn_min(kc / pixels, s->n), 1);
+    return columns < 8 * pixels ? 1 : fnn_ceil_div(s->n, fnn_ceil_div(s->n, most));
+}
+
+double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                                const fnn_conv2d_sizes *tile) {
+    const fnn_conv2d_maps maps = fnn_conv2d_maps_of(s, tile->element);
+    const ptrdiff_t pixels = s->p * s->q, columns = s->c / s->groups * s->r * s->s;
+    const int plain = fnn_conv2d_is_product(s);
+    const double weights = (double)(s->k * columns), images = (double)s->n;
+    const double rows = (double)(s->groups * columns) * images; /* of columns, of all images */
+    const double runs = plain ? 0 : rows * (double)s->p, packed = runs * (double)s->q;
+    const double x = plain ? 0 : maps.x;
+    if (pass == FNN_BACKWARD_DATA) { /* dy passes once for as many channels as give a block */
+        const ptrdiff_t channel = s->r * s->s * pixels * tile->element;
+        const ptrdiff_t block = plain ? s->c : fnn_max(COLUMN_BYTES / channel, 1);
+        const double blocks = (double)fnn_ceil_div(s->c / s->groups, block);
+        return 3600 + images * weights * (0.39 * (double)fnn_ceil_div(pixels, tile->lanes) + 0.18) +
+               blocks * (360 * images * (double)s->groups + 0.19 * maps.y + maps.away) +
+               0.31 * packed + 5.9 * runs + (s->stride_h > 1 ? 0.39 : 0.09) * x + 0.38 * maps.far;
+    }
+    if (pass == FNN_FORWARD) {
+        const ptrdiff_t side = fnn_conv2d_columns_side(s, pass, tile->lanes);
+        const double products = images / (double)side;
+        const double vectors = (double)fnn_ceil_div(side * pixels, tile->lanes);
+        return 3100 + products * (weights * (0.33 * vectors + 0.6) + 290 * (double)s->groups) +
+               3.1 * rows / (double)side * vectors + 0.09 * packed + 2.2 * runs + 0.34 * x +
+               0.23 * maps.y + 0.34 * maps.far;
+    }
+    const ptrdiff_t stack = plain ? 1 : stack_of(s, columns, tile->kc);
+    const double products = (double)fnn_ceil_div(s->n, stack);
+    const double vectors = (double)fnn_ceil_div(columns, tile->lanes);
+    return 4000 +
+           images * vectors * (double)pixels * (0.4 * (double)s->k + 1.5 * (double)s->groups) +
+           0.2 * packed + 3.5 * runs + 0.12 * x + (stack > 1 ? 5.3 * maps.y : 0) +
+           products * (430 * (double)s->groups + 0.23 * weights) + 0.44 * maps.far;
+}
+
+/* The gradient of the weights: the tile's half cycles and its ends, what becomes of the sums, and the
+ * copies. Loads bind tiles of one channel, which count more of them than they wait for. */
+static double weight_planes_cycles(const fnn_conv2d_shape *s, const fnn_conv2d_maps *maps,
+                                   const fnn_conv2d_tiled *plan) {
+    const ptrdiff_t in = s->c / s->groups;
+    const double groups = (double)(s->n * s->groups), rows = groups * (double)s->p;
+    const double weights = (double)(s->k * in * s->r * s->s), chunks = (double)plan->chunks;
+    const double half = plan->threes ? 0.12 : plan->single ? 0.26 : 0.39;
+    const double sums = plan->outer ? 0.8 * chunks + 0.16 * (double)plan->steps : 8 * chunks;
+    const double read = maps->x * (double)plan->copies / (double)(s->stride_h * s->stride_w);
+    return 4500 + 105 * groups + sums * weights +
+           rows * (half * (double)plan->cost + (plan->outer ? 10 : 4) * (double)plan->tiles +
+                   5.5 * (double)in) +
+           (s->stride_w > 1 ? 0.5 : 0.32) * read + (plan->outer ? 0.53 : 0.25) * maps->far;
+}
+
+double fnn_conv2d_planes_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                                const fnn_conv2d_sizes *tile, const fnn_conv2d_tiled *plan) {
+    const fnn_conv2d_maps maps = fnn_conv2d_maps_of(s, tile->element);
+    if (pass == FNN_BACKWARD_WEIGHT) return weight_planes_cycles(s, &maps, plan);
+    const int data = pass == FNN_BACKWARD_DATA;
+    const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups;
+    const double from =
+        data ? maps.y : maps.x * (double)plan->copies / (double)(s->stride_h * s->stride_w);
+    const double lines = (double)(s->n * s->groups * plan->lines), classes = (double)plan->classes;
+    return 4200 + 0.33 * classes * lines / (double)plan->height * (double)plan->cost +
+           lines * (4.7 * (double)(data ? k : c) + 2.5 * classes * (double)(data ? c : k)) +
+           (!data && s->stride_w > 1 ? 0.49 : 0.35) * from +
+           (0.04 + (plan->run ? 0.31 : 0) + (classes > 1 ? 0.27 : 0)) * (data ? maps.x : maps.y) +
+           (data ? 0.54 * (double)(s->k * c * s->r * s->s) : 0) + 0.26 * maps.far +
+           1.2 * maps.away;
+}
+
+/* The tile's half cycles, but of rows of taps outside of x; its loads of vectors from L2, if the rows
+ * that a row of the result reads exceed L1; and turning whole vectors of images. */
+double fnn_conv2d_images_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                                const fnn_conv2d_sizes *tile, const fnn_conv2d_tiled *plan) {
+    const fnn_conv2d_maps maps = fnn_conv2d_maps_of(s, tile->element);
+    const double blocks = (double)fnn_ceil_div(s->n, tile->lanes), groups = (double)s->groups;
+    const double images = blocks * (double)tile->lanes, vectors = images / (double)s->n;
+    const double weights = (double)(s->k * (s->c / s->groups) * s->r * s->s);
+    const int weight = pass == FNN_BACKWARD_WEIGHT;
+    const double words = (maps.x + maps.y) * (double)tile->element / 4;
+    const double turning = 2700 + vectors * ((weight ? 0.29 : 0.43) * words + 0.26 * maps.far +
+                                             3 * maps.away);
+    if (weight)
+        return turning + blocks * groups * (40 + 0.49 * (double)(s->p * s->q * plan->cost)) +
+               weights * (0.56 * (double)tile->lanes + 0.68 * blocks * (double)s->p);
+    const double positions = (double)plan->lines, lines = positions * (double)plan->classes;
+    const double inside = rows_inside(s) / (double)(s->p * s->r);
+    const double loads =
+        plan->bytes > NEAR_BYTES ? positions * (double)plan->columns / (double)plan->reuse : 0;
+    return turning + blocks * (groups * (45 + 0.334 * inside * lines * (double)plan->cost) +
+                               weights * (0.49 * loads + 0.27));
 }

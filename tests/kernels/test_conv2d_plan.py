@@ -92,6 +92,27 @@ def test_few_pixels_of_two_images_share_a_product(isa):
     assert "columns" not in many["kernel"] or "images side by side" not in many["sizes"]
 
 
+@pytest.mark.parametrize(
+    ("groups", "shape", "kernel", "which", "algorithm"),
+    [
+        (4, (16, 16, 48, 16), 5, "input", "batch"),  # windows in place of several channels each
+        (8, (16, 48, 7, 32), 3, "forward", "batch"),
+        (1, (1, 4, 28, 96), 1, "weight", "im2col"),  # many outputs
+        (1, (1, 3, 64, 8), 3, "forward", "direct"),  # too few images to stand side by side
+    ],
+)
+def test_few_channels_take_what_is_expected_to_take_least(
+    isa, groups, shape, kernel, which, algorithm
+):
+    images, channels, size, outputs = shape
+    padding, weight = (kernel // 2,) * 4, (outputs, channels // groups, kernel, kernel)
+    stride = (1, 1) if which != "weight" else (2, 2)
+    how = (stride, padding, (1, 1), groups, which, "float32")
+    if isa in ("avx2", "avx512"):
+        told = _native.conv2d_plan((images, channels, size, size), weight, *how)
+        assert told["algorithm"] == algorithm
+
+
 def test_far_maps_are_packed_by_the_pass_that_reads_them(isa, dtype):
     def workspace(megabytes, channels, results, which):
         """Of maps of 56x56 whose 256 channels take so much."""
