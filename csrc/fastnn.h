@@ -36,7 +36,7 @@ typedef struct fnn_ctx {
     fnn_algorithm algorithm;
     fnn_precision precision;
     ptrdiff_t l2; /* bytes of a core's L2 cache (fnn_cpu_l2), 0 if not known; changes no result */
-    int chosen;   /* `algorithm` is no wish, but what fnn_conv2d_choice answered to this pass */
+    const void *chosen; /* what fnn_conv2d_choose found for one shape and pass, or NULL */
 } fnn_ctx;
 
 /* ---- instruction sets (dispatch.c) -------------------------------------------------- */
@@ -94,11 +94,11 @@ typedef struct fnn_conv2d_shape {
 
 typedef enum fnn_conv2d_pass { FNN_FORWARD, FNN_BACKWARD_DATA, FNN_BACKWARD_WEIGHT } fnn_conv2d_pass;
 
-/* The algorithm a pass would run, or FNN_AUTO if the forced one cannot do the shape. Pure:
- * depends on shape, kernels and wish, never on threads. With ctx->algorithm the answer and
- * ctx->chosen set, neither workspace nor pass has to choose again. */
-fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                fnn_conv2d_pass pass, int is_f64);
+/* The algorithm a pass would run, or FNN_AUTO if the forced one cannot do the shape. Depends on
+ * shape, kernels and wish, never on threads. ctx->chosen spares workspace and pass of that shape
+ * the choice. */
+fnn_algorithm fnn_conv2d_choose(fnn_ctx *ctx, const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
+                                int is_f64);
 
 enum { FNN_PLAN_NOTES = 12 };
 typedef struct fnn_plan_note {

@@ -163,9 +163,16 @@ static choice choose_few(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv
     return (choice){FNN_DIRECT, "register tiles: nothing here repays packing columns"};
 }
 
-static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
-                     int is_f64) {
-    if (ctx->chosen) return (choice){ctx->algorithm, "chosen before"};
+static features features_of(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int is_f64) {
+    const int wide = ctx->kernels->f32.conv2d_registers == 32;
+    const int split = s->dilation_w % s->stride_w != 0; /* columns, in phases */
+    return (features){.c = s->c / s->groups, .k = s->k / s->groups, .split = !wide && split,
+                      .lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes,
+                      .rows = -1};
+}
+
+static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
+                     fnn_conv2d_pass pass, int is_f64) {
     switch (ctx->algorithm) {
     case FNN_AUTO: break;
     case FNN_DIRECT:
@@ -176,33 +183,25 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_p
         /* fall through */
     default: return (choice){FNN_AUTO, "the forced algorithm cannot do this shape"};
     }
-    const int wide = ctx->kernels->f32.conv2d_registers == 32;
-    const int split = s->dilation_w % s->stride_w != 0; /* columns, in phases */
-    features f = {.c = s->c / s->groups, .k = s->k / s->groups, .split = !wide && split,
-                  .lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes,
-                  .rows = -1};
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
     if (fnn_conv2d_depthwise_suits(ctx, s, pass, is_f64)) {
         const double windows = fnn_conv2d_windows_cycles(ctx, s, pass, is_f64);
-        const choice few = windows > 0 ? choose_few(ctx, s, pass, is_f64, windows) : (choice){0};
-        if (windows > 0 && few.algorithm != FNN_DIRECT) return few;
+        if (windows > 0) {
+            const choice few = choose_few(ctx, s, pass, is_f64, windows);
+            if (few.algorithm != FNN_DIRECT) return few;
+        }
         return (choice){FNN_DIRECT, "groups of few channels: windows in place, or groups side by side"};
     }
-    if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(ctx, s, &f, pass))
+    if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(ctx, s, f, pass))
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
-    if (!is_f64 && prefers_flat(ctx, s, &f, pass))
+    if (!is_f64 && prefers_flat(ctx, s, f, pass))
         return (choice){FNN_WINOGRAD, "wide window: fewer multiplications along rows than the sum has"};
     if (fnn_conv2d_takes_patches(ctx, s, pass, is_f64))
         return (choice){FNN_IM2COL, "few input channels: patches side by side fill register tiles"};
-    const choice deep = choose_deep(ctx, s, &f, pass, is_f64);
+    const choice deep = choose_deep(ctx, s, f, pass, is_f64);
     if (deep.algorithm != FNN_AUTO) return deep;
     return choose_few(ctx, s, pass, is_f64, 0);
-}
-
-fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
-                                fnn_conv2d_pass pass, int is_f64) {
-    return choose(ctx, s, pass, is_f64).algorithm;
 }
 
 #include "base/real_f32.h"
@@ -213,3 +212,12 @@ fnn_algorithm fnn_conv2d_choice(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
 #include "drivers/common_tmpl.h"
 #include "drivers/conv2d_tmpl.c"
 #include "base/real_end.h"
+
+fnn_algorithm fnn_conv2d_choose(fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                                int is_f64) {
+    choice found = {FNN_AUTO, NULL};
+    ctx->chosen = NULL;
+    ctx->chosen = is_f64 ? (const void *)find_method_f64(ctx, s, pass, &found)
+                         : (const void *)find_method_f32(ctx, s, pass, &found);
+    return found.algorithm;
+}

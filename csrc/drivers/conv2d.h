@@ -220,9 +220,9 @@ typedef struct fnn_conv2d_sizes {
 double fnn_conv2d_rows_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                               const fnn_conv2d_sizes *sizes);
 
-/* And whether it does, instead of packing columns. */
+/* And whether it does, instead of packing columns; `known`: these cycles, or less than 0. */
 int fnn_conv2d_takes_rows(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
-                          const fnn_conv2d_sizes *sizes);
+                          const fnn_conv2d_sizes *sizes, double known);
 
 /* Cycles that others are expected to take where rows of pixels are possible, forward or
  * backward-data: `direct`, `batch`, and columns, im2col's other form. */
@@ -266,7 +266,7 @@ typedef struct fnn_conv2d_tiled {
     ptrdiff_t height;         /* .. so many rows (`batch`: a row; its weights: a pixel) */
     ptrdiff_t lines, columns; /* positions of all classes */
     ptrdiff_t classes, copies;
-    ptrdiff_t tiles, chunks, steps; /* of weights: of a row of pixels; sums apart; copies of pixels */
+    ptrdiff_t tiles, chunks, steps; /* of weights: of a row of pixels; sums apart; pixels apart */
     ptrdiff_t reuse, bytes;   /* `batch`: products of a load, bytes that a row of results reads */
     int run, outer, threes, single;
 } fnn_conv2d_tiled;

@@ -290,17 +290,8 @@ static void FN(run_columns)(const fnn_ctx *ctx, const FN(columns_plan) *plan, FN
     FN(finish_bias)(job.kernels, &job.sums, 1);
 }
 
-static int FN(takes_rows)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                          fnn_conv2d_pass pass) {
-    const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, !FNN_REAL_IS_F32);
-    return fnn_conv2d_takes_rows(shape, pass, &sizes);
-}
-
 size_t FN(fnn_conv2d_im2col_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        fnn_conv2d_pass pass) {
-    if (FN(joins)(ctx, shape, pass)) return FN(make_joined_plan)(ctx, shape, pass).bytes;
-    if (FN(takes_rows)(ctx, shape, pass))
-        return FN(fnn_conv2d_rows_workspace)(ctx, shape, pass == FNN_BACKWARD_DATA);
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, pass);
     return plan.tap_bytes + plan.turned_bytes + plan.bias_bytes +
            plan.workers * plan.worker_bytes;
@@ -308,19 +299,6 @@ size_t FN(fnn_conv2d_im2col_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shap
 
 void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                     fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
-    if (FN(joins)(ctx, shape, pass)) {
-        const FN(joined_plan) plan = FN(make_joined_plan)(ctx, shape, pass);
-        to->kernel = plan.depth ? "gemm, image by image, then the pixels left"
-                                : "gemm, pixels of all images side by side";
-        fnn_conv2d_note(to, "rows", plan.gemm.m);
-        fnn_conv2d_note(to, "columns", plan.depth ? plan.whole : plan.gemm.n);
-        fnn_conv2d_note(to, "depth", plan.gemm.k);
-        return;
-    }
-    if (FN(takes_rows)(ctx, shape, pass)) {
-        FN(fnn_conv2d_rows_describe)(ctx, shape, pass == FNN_BACKWARD_DATA, to);
-        return;
-    }
     const FN(fnn_table) *kernels = FN(table)(ctx);
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, pass);
     const ptrdiff_t lanes = kernels->lanes;
@@ -345,14 +323,6 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
 
 void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                    const real *w, const real *bias, real *y, void *workspace) {
-    if (FN(joins)(ctx, shape, FNN_FORWARD)) {
-        FN(run_joined)(ctx, shape, FNN_FORWARD, x, w, bias, y, workspace);
-        return;
-    }
-    if (FN(takes_rows)(ctx, shape, FNN_FORWARD)) {
-        FN(fnn_conv2d_rows_run)(ctx, shape, 0, x, w, bias, y, workspace);
-        return;
-    }
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_FORWARD);
     const FN(columns_job) job = {.src = x, .w = w, .bias = bias, .dst = y};
     FN(run_columns)(ctx, &plan, job, shape->n / plan.images * shape->groups, FN(forward_task),
@@ -361,14 +331,6 @@ void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
 
 void FN(fnn_conv2d_im2col_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          const real *dy, const real *w, real *dx, void *workspace) {
-    if (FN(joins)(ctx, shape, FNN_BACKWARD_DATA)) {
-        FN(run_joined)(ctx, shape, FNN_BACKWARD_DATA, dy, w, NULL, dx, workspace);
-        return;
-    }
-    if (FN(takes_rows)(ctx, shape, FNN_BACKWARD_DATA)) {
-        FN(fnn_conv2d_rows_run)(ctx, shape, 1, dy, w, NULL, dx, workspace);
-        return;
-    }
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_BACKWARD_DATA);
     if (plan.turned_pitch) {
         real *turned = (real *)((char *)workspace + plan.tap_bytes);

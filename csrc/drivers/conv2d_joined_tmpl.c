@@ -66,7 +66,7 @@ static ptrdiff_t FN(apart)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
  * where the sum is longer than the result is wide; else up to sixteen lines, if the weights are
  * many to pass for every image. Without masked loads a last panel costs more: half the weights are
  * many, and any for up to four lines. */
-static int FN(joins)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+int FN(fnn_conv2d_joins)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const ptrdiff_t pixels = s->p * s->q, lanes = FN(table)(ctx)->lanes;
     const int narrow = pass == FNN_FORWARD ? s->c > s->k : s->k > s->c;
     const ptrdiff_t size = sizeof(real), weights = s->c * s->k * size;
@@ -288,4 +288,31 @@ static void FN(run_joined)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
                              plan.wide ? sheets : dst, plan.wide ? NULL : places, product);
     }
     fnn_parallel(ctx->threads, plan.images, FN(left_task), &job);
+}
+
+size_t FN(fnn_conv2d_joined_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       fnn_conv2d_pass pass) {
+    return FN(make_joined_plan)(ctx, shape, pass).bytes;
+}
+
+void FN(fnn_conv2d_joined_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                    fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    const FN(joined_plan) plan = FN(make_joined_plan)(ctx, shape, pass);
+    to->kernel = plan.depth ? "gemm, image by image, then the pixels left"
+                            : "gemm, pixels of all images side by side";
+    fnn_conv2d_note(to, "rows", plan.gemm.m);
+    fnn_conv2d_note(to, "columns", plan.depth ? plan.whole : plan.gemm.n);
+    fnn_conv2d_note(to, "depth", plan.gemm.k);
+}
+
+void FN(fnn_conv2d_joined_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                   const real *x, const real *w, const real *bias, real *y,
+                                   void *workspace) {
+    FN(run_joined)(ctx, shape, FNN_FORWARD, x, w, bias, y, workspace);
+}
+
+void FN(fnn_conv2d_joined_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                         const real *dy, const real *w, real *dx,
+                                         void *workspace) {
+    FN(run_joined)(ctx, shape, FNN_BACKWARD_DATA, dy, w, NULL, dx, workspace);
 }

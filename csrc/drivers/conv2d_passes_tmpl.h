@@ -95,14 +95,27 @@ void FN(fnn_conv2d_batch_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_s
                                           const real *dy, const real *x, real *dw, real *db,
                                           void *workspace);
 
-/* im2col's other form of forward and backward-data: rows of pixels times weights. */
+/* im2col's other forms of forward and backward-data: pixels of all images in one product, or apart,
+ * where FN(fnn_conv2d_joins); and rows of pixels times weights. */
+int FN(fnn_conv2d_joins)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, fnn_conv2d_pass pass);
+size_t FN(fnn_conv2d_joined_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       fnn_conv2d_pass pass);
+void FN(fnn_conv2d_joined_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                    fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
+void FN(fnn_conv2d_joined_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                   const real *x, const real *w, const real *bias, real *y,
+                                   void *workspace);
+void FN(fnn_conv2d_joined_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                         const real *dy, const real *w, real *dx, void *workspace);
 size_t FN(fnn_conv2d_rows_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                     int backward);
+                                     fnn_conv2d_pass pass);
 void FN(fnn_conv2d_rows_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                  int backward, fnn_conv2d_plan *plan);
-void FN(fnn_conv2d_rows_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, int backward,
-                             const real *src, const real *w, const real *bias, real *dst,
-                             void *workspace);
+                                  fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
+void FN(fnn_conv2d_rows_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                 const real *x, const real *w, const real *bias, real *y,
+                                 void *workspace);
+void FN(fnn_conv2d_rows_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       const real *dy, const real *w, real *dx, void *workspace);
 
 /* `winograd` for dilated windows, by phases (drivers/conv2d_phases.h). */
 size_t FN(fnn_conv2d_phases_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

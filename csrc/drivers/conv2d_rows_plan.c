@@ -250,12 +250,12 @@ double fnn_conv2d_rows_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
 }
 
 int fnn_conv2d_takes_rows(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
-                          const fnn_conv2d_sizes *tile) {
+                          const fnn_conv2d_sizes *tile, double known) {
     /* where pixels in place fill their vectors, turning both maps is not repaid, if only weights
      * need not be walked over */
     if (fnn_conv2d_is_product(s) && s->groups == 1 && tile->lanes >= 16 &&
         s->p * s->q >= 8 * tile->lanes && (pass == FNN_FORWARD || s->n > 1))
         return 0;
-    const double cycles = fnn_conv2d_rows_cycles(s, pass, tile);
+    const double cycles = known < 0 ? fnn_conv2d_rows_cycles(s, pass, tile) : known;
     return cycles > 0 && cycles <= fnn_conv2d_columns_cycles(s, pass, tile->lanes);
 }

@@ -304,15 +304,15 @@ static void FN(rows_panel_task)(void *argument, ptrdiff_t task, int worker) {
 }
 
 size_t FN(fnn_conv2d_rows_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                     int backward) {
-    const fnn_rows_plan plan = FN(rows_plan)(ctx, shape, backward);
+                                     fnn_conv2d_pass pass) {
+    const fnn_rows_plan plan = FN(rows_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
     const FN(rows_sizes) sizes = FN(rows_sizes_of)(&plan);
     return sizes.shared + (size_t)plan.threads * sizes.worker;
 }
 
 void FN(fnn_conv2d_rows_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                  int backward, fnn_conv2d_plan *to) {
-    const fnn_rows_plan plan = FN(rows_plan)(ctx, shape, backward);
+                                  fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
+    const fnn_rows_plan plan = FN(rows_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
     to->kernel = "gemm, rows of pixels read in place from a turned copy";
     ptrdiff_t width = 0; /* a class may have none */
     for (int j = 0; j < plan.cols.classes; j++)
@@ -333,9 +333,9 @@ void FN(fnn_conv2d_rows_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *sh
     to->basis = "at most: channels that fill the panels; turning and memory left out";
 }
 
-void FN(fnn_conv2d_rows_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, int backward,
-                             const real *src, const real *w, const real *bias, real *dst,
-                             void *workspace) {
+static void FN(run_rows)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, int backward,
+                         const real *src, const real *w, const real *bias, real *dst,
+                         void *workspace) {
     const fnn_rows_plan plan = FN(rows_plan)(ctx, shape, backward);
     const ptrdiff_t blocks = plan.stacks * plan.groups * plan.bands;
     char *shared = workspace;
@@ -354,4 +354,15 @@ void FN(fnn_conv2d_rows_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, 
     } else {
         fnn_parallel(plan.threads, blocks, FN(rows_task), &job);
     }
+}
+
+void FN(fnn_conv2d_rows_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                 const real *x, const real *w, const real *bias, real *y,
+                                 void *workspace) {
+    FN(run_rows)(ctx, shape, 0, x, w, bias, y, workspace);
+}
+
+void FN(fnn_conv2d_rows_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       const real *dy, const real *w, real *dx, void *workspace) {
+    FN(run_rows)(ctx, shape, 1, dy, w, NULL, dx, workspace);
 }

@@ -60,45 +60,73 @@ static const FN(method) FN(patches) = {.workspace = FN(fnn_conv2d_patches_worksp
                                        .describe = FN(fnn_conv2d_patches_describe)};
 #endif
 
-/* NULL if the forced algorithm cannot do the shape. */
+/* `im2col` where it packs no columns: no gradient of the weights. */
+static const FN(method) FN(joined) = {.workspace = FN(fnn_conv2d_joined_workspace),
+                                      .forward = FN(fnn_conv2d_joined_forward),
+                                      .backward_data = FN(fnn_conv2d_joined_backward_data),
+                                      .describe = FN(fnn_conv2d_joined_describe)};
+static const FN(method) FN(rows) = {.workspace = FN(fnn_conv2d_rows_workspace),
+                                    .forward = FN(fnn_conv2d_rows_forward),
+                                    .backward_data = FN(fnn_conv2d_rows_backward_data),
+                                    .describe = FN(fnn_conv2d_rows_describe)};
+
+/* The method that fnn_conv2d_choose has found, or that `found` leads to; NULL if the forced
+ * algorithm cannot do the shape. */
 static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                         fnn_conv2d_pass pass) {
-    const fnn_algorithm choice = fnn_conv2d_choice(ctx, shape, pass, !FNN_REAL_IS_F32);
-    if (choice == FNN_DIRECT && fnn_conv2d_depthwise_suits(ctx, shape, pass, !FNN_REAL_IS_F32))
-        return &FN(depthwise);
+                                         fnn_conv2d_pass pass, choice *found) {
+    if (ctx->chosen) return ctx->chosen;
+    features f = features_of(ctx, shape, !FNN_REAL_IS_F32);
+    *found = choose(ctx, shape, &f, pass, !FNN_REAL_IS_F32);
+    const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, !FNN_REAL_IS_F32);
+    switch (found->algorithm) {
+    case FNN_AUTO: return NULL;
+    case FNN_DIRECT:
+        if (fnn_conv2d_depthwise_suits(ctx, shape, pass, !FNN_REAL_IS_F32)) return &FN(depthwise);
+        break;
+    case FNN_IM2COL:
 #if FNN_REAL_IS_F32
-    if (choice == FNN_WINOGRAD && (shape->r == 1 || fnn_conv2d_flat_can(shape, pass)))
-        return &FN(flat);
-    if (choice == FNN_IM2COL && fnn_conv2d_takes_patches(ctx, shape, pass, 0)) return &FN(patches);
+        if (fnn_conv2d_takes_patches(ctx, shape, pass, 0)) return &FN(patches);
 #endif
-    if (choice == FNN_WINOGRAD && shape->dilation_h > 1) return &FN(phases);
-    return choice == FNN_AUTO ? NULL : &FN(methods)[choice];
+        if (FN(fnn_conv2d_joins)(ctx, shape, pass)) return &FN(joined);
+        if (fnn_conv2d_takes_rows(shape, pass, &sizes, f.rows)) return &FN(rows);
+        break;
+    case FNN_WINOGRAD:
+#if FNN_REAL_IS_F32
+        if (shape->r == 1 || fnn_conv2d_flat_can(shape, pass)) return &FN(flat);
+#endif
+        if (shape->dilation_h > 1) return &FN(phases);
+        break;
+    default: break;
+    }
+    return &FN(methods)[found->algorithm];
 }
 
 size_t FN(fnn_conv2d_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                 fnn_conv2d_pass pass) {
     if (FN(conv2d_empty)(shape, pass) || FN(conv2d_empty)(shape, FNN_FORWARD)) return 0;
-    const FN(method) *method = FN(find_method)(ctx, shape, pass);
+    choice found;
+    const FN(method) *method = FN(find_method)(ctx, shape, pass, &found);
     return method ? method->workspace(ctx, shape, pass) : 0;
 }
 
 void FN(fnn_conv2d_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                              fnn_conv2d_pass pass, fnn_conv2d_plan *plan) {
-    const choice chosen = choose(ctx, shape, pass, !FNN_REAL_IS_F32);
-    *plan = (fnn_conv2d_plan){.algorithm = chosen.algorithm, .reason = chosen.reason};
-    if (chosen.algorithm == FNN_AUTO) return;
+    choice found = {ctx->algorithm, "chosen before"};
+    const FN(method) *method = FN(find_method)(ctx, shape, pass, &found);
+    *plan = (fnn_conv2d_plan){.algorithm = found.algorithm, .reason = found.reason};
+    if (!method) return;
     if (FN(conv2d_empty)(shape, pass) || FN(conv2d_empty)(shape, FNN_FORWARD)) {
         plan->reason = "nothing to compute";
         return;
     }
-    const FN(method) *method = FN(find_method)(ctx, shape, pass);
     plan->workspace = method->workspace(ctx, shape, pass);
     if (method->describe) method->describe(ctx, shape, pass, plan);
 }
 
 fnn_status FN(fnn_conv2d_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                   const real *w, const real *bias, real *y, void *workspace) {
-    const FN(method) *method = FN(find_method)(ctx, shape, FNN_FORWARD);
+    choice found;
+    const FN(method) *method = FN(find_method)(ctx, shape, FNN_FORWARD, &found);
     if (!method) return FNN_UNSUPPORTED;
     if (FN(conv2d_empty)(shape, FNN_FORWARD)) return FNN_OK;
     const fnn_fpstate state = fnn_fp_flush();
@@ -109,7 +137,8 @@ fnn_status FN(fnn_conv2d_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *sh
 
 fnn_status FN(fnn_conv2d_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                         const real *dy, const real *w, real *dx, void *workspace) {
-    const FN(method) *method = FN(find_method)(ctx, shape, FNN_BACKWARD_DATA);
+    choice found;
+    const FN(method) *method = FN(find_method)(ctx, shape, FNN_BACKWARD_DATA, &found);
     if (!method) return FNN_UNSUPPORTED;
     if (FN(conv2d_empty)(shape, FNN_BACKWARD_DATA)) return FNN_OK;
     if (FN(conv2d_empty)(shape, FNN_FORWARD)) {
@@ -125,7 +154,8 @@ fnn_status FN(fnn_conv2d_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_sha
 fnn_status FN(fnn_conv2d_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                           const real *dy, const real *x, real *dw, real *db,
                                           void *workspace) {
-    const FN(method) *method = FN(find_method)(ctx, shape, FNN_BACKWARD_WEIGHT);
+    choice found;
+    const FN(method) *method = FN(find_method)(ctx, shape, FNN_BACKWARD_WEIGHT, &found);
     if (!method) return FNN_UNSUPPORTED;
     if (FN(conv2d_empty)(shape, FNN_BACKWARD_WEIGHT) || FN(conv2d_empty)(shape, FNN_FORWARD)) {
         const ptrdiff_t count = shape->k * (shape->c / shape->groups) * shape->r * shape->s;

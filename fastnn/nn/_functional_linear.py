@@ -154,6 +154,13 @@ def conv2d(
     TypeError
         If an argument is not a tensor, or a setting is not of integers.
     """
+    # pairs are what is checked quickly
+    if type(stride) is int:
+        stride = stride, stride
+    if type(padding) is int:
+        padding = padding, padding
+    if type(dilation) is int:
+        dilation = dilation, dilation
     return convolve(input, weight, bias, (stride, padding, dilation, groups))
 
 

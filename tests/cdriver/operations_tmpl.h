@@ -50,7 +50,8 @@ static fnn_status FN(run_conv2d)(const fnn_ctx *ctx, const test_case *c, block *
                               0,     NULL};
     const real *x = FN(in)(c, 0), *w = FN(in)(c, 1), *bias = FN(in)(c, 2), *dy = FN(in)(c, 3);
     for (int pass = FNN_FORWARD; pass <= FNN_BACKWARD_WEIGHT; pass++) {
-        if (fnn_conv2d_choice(ctx, &shape, (fnn_conv2d_pass)pass, c->is_f64) == FNN_AUTO)
+        fnn_ctx asked = *ctx;
+        if (fnn_conv2d_choose(&asked, &shape, (fnn_conv2d_pass)pass, c->is_f64) == FNN_AUTO)
             return FNN_UNSUPPORTED;
         block workspace =
             FN(workspace)(c, FN(fnn_conv2d_workspace)(ctx, &shape, (fnn_conv2d_pass)pass));

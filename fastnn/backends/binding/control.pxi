@@ -13,7 +13,7 @@ cdef inline fnn_ctx context():
     ctx.algorithm = FNN_AUTO
     ctx.precision = FNN_FAST
     ctx.l2 = core_l2
-    ctx.chosen = 0
+    ctx.chosen = NULL
     return ctx
 
 

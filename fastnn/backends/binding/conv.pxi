@@ -55,9 +55,7 @@ cdef fnn_ctx conv_context(object algorithm, object precision, const fnn_conv2d_s
                           fnn_conv2d_pass which, int typenum) except *:
     """The context for one pass, or the error that names algorithm and shape."""
     cdef fnn_ctx ctx = conv_wish(algorithm, precision)
-    ctx.algorithm = fnn_conv2d_choice(&ctx, shape, which, typenum == cnp.NPY_FLOAT64)
-    ctx.chosen = 1
-    if ctx.algorithm == FNN_AUTO:
+    if fnn_conv2d_choose(&ctx, shape, which, typenum == cnp.NPY_FLOAT64) == FNN_AUTO:
         raise RuntimeError(
             f"convolution algorithm {algorithm!r} cannot do input "
             f"({shape.n}, {shape.c}, {shape.h}, {shape.w}), weight ({shape.k}, "

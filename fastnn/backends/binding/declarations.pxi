@@ -22,7 +22,7 @@ cdef extern from "fastnn.h" nogil:
         fnn_algorithm algorithm
         fnn_precision precision
         ptrdiff_t l2
-        int chosen
+        const void *chosen
 
     int fnn_isa_count()
     const char *fnn_isa_name(int index)
@@ -98,7 +98,7 @@ cdef extern from "fastnn.h" nogil:
         FNN_FORWARD
         FNN_BACKWARD_DATA
         FNN_BACKWARD_WEIGHT
-    fnn_algorithm fnn_conv2d_choice(const fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass,
+    fnn_algorithm fnn_conv2d_choose(fnn_ctx *, const fnn_conv2d_shape *, fnn_conv2d_pass,
                                     int is_f64)
     ctypedef struct fnn_plan_note:
         const char *name
