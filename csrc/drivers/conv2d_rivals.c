@@ -22,11 +22,12 @@ typedef struct terms {
 /* Pairs of a row of y and a row of taps that meet a row of x. */
 static double rows_inside(const fnn_conv2d_shape *s) {
     ptrdiff_t inside = 0;
-    for (ptrdiff_t p = 0; p < s->p; p++)
-        for (ptrdiff_t r = 0; r < s->r; r++) {
-            const ptrdiff_t row = p * s->stride_h + r * s->dilation_h - s->pad_top;
-            inside += row >= 0 && row < s->h;
-        }
+    for (ptrdiff_t r = 0; r < s->r; r++) {
+        const ptrdiff_t first = s->pad_top - r * s->dilation_h; /* p * stride_h that reads row 0 */
+        const ptrdiff_t from = fnn_ceil_div(fnn_max(first, 0), s->stride_h);
+        const ptrdiff_t to = fnn_ceil_div(fnn_max(first + s->h, 0), s->stride_h);
+        inside += fnn_max(fnn_min(to, s->p) - from, 0);
+    }
     return (double)inside;
 }
 
@@ -137,9 +138,14 @@ double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass
                    ? product * (0.485 * vectors + 0.27) + 0.59 * packed + 0.35 * elements
                    : each * (0.56 * vectors + 0.3) + 1.15 * packed + 0.71 * elements;
     const double far = far_weights(&t) * (double)(s->n / side);
-    if (pass == FNN_FORWARD) /* tiles of one vector are slower */
-        return product * (0.545 * vectors + (vectors > 1 ? 0 : 0.115)) + FAR_COST * far +
-               6 * runs + 0.43 * elements;
+    if (pass == FNN_FORWARD) { /* tiles of one vector are slower, thin columns are dot products */
+        const int thin = lanes >= 16 && 4 * side * pixels <= lanes;
+        const double tile = thin ? 0.22 * (double)(side * pixels)
+                                 : 0.545 * vectors + (vectors > 1 ? 0 : 0.115);
+        return product * tile + FAR_COST * far + 6 * runs + 0.43 * elements;
+    }
+    if (pixels == 1) /* w^T is read as it lies */
+        return each * 0.22 + FAR_COST * far_weights(&t) + 22 * runs + 0.9 * elements;
     return each * 0.7 * vectors + far + 22 * runs + 0.9 * elements;
 }
 
@@ -183,8 +189,8 @@ double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
            products * (430 * (double)s->groups + 0.23 * weights) + 0.44 * maps.far;
 }
 
-/* The gradient of the weights: the tile's half cycles and its ends, what becomes of the sums, and the
- * copies. Loads bind tiles of one channel, which count more of them than they wait for. */
+/* The gradient of the weights: the tile's half cycles and its ends, what becomes of the sums, and
+ * the copies. Loads bind tiles of one channel, which count more of them than they wait for. */
 static double weight_planes_cycles(const fnn_conv2d_shape *s, const fnn_conv2d_maps *maps,
                                    const fnn_conv2d_tiled *plan) {
     const ptrdiff_t in = s->c / s->groups;
@@ -216,8 +222,8 @@ double fnn_conv2d_planes_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
            1.2 * maps.away;
 }
 
-/* The tile's half cycles, but of rows of taps outside of x; its loads of vectors from L2, if the rows
- * that a row of the result reads exceed L1; and turning whole vectors of images. */
+/* The tile's half cycles, but of rows of taps outside of x; its loads of vectors from L2, if the
+ * rows that a row of the result reads exceed L1; and turning whole vectors of images. */
 double fnn_conv2d_images_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                                 const fnn_conv2d_sizes *tile, const fnn_conv2d_tiled *plan) {
     const fnn_conv2d_maps maps = fnn_conv2d_maps_of(s, tile->element);
