@@ -66,12 +66,13 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
     /* Exponents relative to the labels' logits spare a look for the largest, unless that is so much
      * larger that roundings of exponents tell: then probably in the next rows, too. */
     int near = FNN_QUICK_EXP && n > LANES;
-    for (; rows > 0; rows -= block) {
-        const ptrdiff_t m = fnn_min(rows, block);
+    for (ptrdiff_t m; rows > 0; rows -= m) {
+        /* what is looked at once need not stay in a first cache */
+        m = fnn_min(rows, near ? FN(LOG_ROWS) : block);
         FN(gather_labels)(m, n, x, target, terms->ignore_index, own, counts);
         if (weight) FN(label_weights)(m, target, weight, terms->ignore_index, heavy);
         if (near) {
-            FN(row_sums)(m, n, x, own, sum, m * n);
+            FN(row_sums)(m, n, x, own, sum, block * n);
             near = FN(all_within)(1024 * (real)n, m, sum);
         }
         if (!near) FN(row_statistics)(m, n, x, most, sum);
@@ -133,27 +134,27 @@ FNN_INLINE void FN(gradient_factors)(ptrdiff_t rows, const real *grad, ptrdiff_t
 
 /* factor exp(x - shift) + even for `count` (a literal) vectors. */
 FNN_INLINE void FN(some_gradients)(int count, const real *x, vec shift, vec factor, vec even,
-                                   real *dx) {
+                                   real *dx, const FN(exp_terms) *c) {
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
     for (int k = 0; k < count; k++) e[k] = FN(load)(x + k * LANES) - shift;
-    FN(exp_differences)(e, count);
+    FN(exp_differences)(e, count, c);
     FNN_UNROLL
     for (int k = 0; k < count; k++) FN(store)(dx + k * LANES, FN(fma)(e[k], factor, even));
 }
 
 /* One row of gradients: factor exp(x - shift) + even, and hit less at t. */
 FNN_INLINE void FN(row_gradient)(ptrdiff_t n, const real *x, real shift, real factor, real even,
-                                 real hit, int64_t t, real *dx) {
+                                 real hit, int64_t t, real *dx, const FN(exp_terms) *c) {
     const vec s = FN(splat)(shift), f = FN(splat)(factor), all = FN(splat)(even);
     ptrdiff_t j = 0;
     for (; j + FN(ROW_GROUP) * LANES <= n; j += FN(ROW_GROUP) * LANES)
-        FN(some_gradients)(FN(ROW_GROUP), x + j, s, f, all, dx + j);
-    for (; j + LANES <= n; j += LANES) FN(some_gradients)(1, x + j, s, f, all, dx + j);
+        FN(some_gradients)(FN(ROW_GROUP), x + j, s, f, all, dx + j, c);
+    for (; j + LANES <= n; j += LANES) FN(some_gradients)(1, x + j, s, f, all, dx + j, c);
     if (j < n) {
         const vmask m = FN(mask)(n - j);
         vec d = FN(load_m)(x + j, m) - s;
-        FN(exp_differences)(&d, 1);
+        FN(exp_differences)(&d, 1, c);
         d = FN(fma)(d, f, all);
         /* a load of dx[t] would wait for the masked store */
         if (t >= j) {
@@ -184,6 +185,8 @@ static FNN_NOINLINE void FN(cross_entropy_backward)(ptrdiff_t rows, ptrdiff_t n,
                                                     real *dx) {
     real heavy[FN(LOG_ROWS)], share[FN(LOG_ROWS)], level[FN(LOG_ROWS)], hit[FN(LOG_ROWS)];
     const real even = weight ? 0 : -terms->spread;
+    const int smoothed = weight && terms->spread != 0;
+    const FN(exp_terms) c = FN(exp_constants)(1);
     FN(alike)(1, heavy);
     for (; rows > 0; rows -= FN(LOG_ROWS)) {
         const ptrdiff_t m = fnn_min(rows, FN(LOG_ROWS));
@@ -195,8 +198,8 @@ static FNN_NOINLINE void FN(cross_entropy_backward)(ptrdiff_t rows, ptrdiff_t n,
                 __builtin_memset(dx, 0, (size_t)n * sizeof(real));
                 continue;
             }
-            FN(row_gradient)(n, x, lse[i], share[i], level[i], hit[i], target[i], dx);
-            if (weight && terms->spread != 0)
+            FN(row_gradient)(n, x, lse[i], share[i], level[i], hit[i], target[i], dx, &c);
+            if (smoothed)
                 FN(smooth_gradient)(n, weight, terms->spread * grad[i * grad_stride], dx);
         }
         target += m;

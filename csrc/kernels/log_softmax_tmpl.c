@@ -51,7 +51,7 @@ FNN_INLINE void FN(rows_largest)(ptrdiff_t rows, ptrdiff_t n, const real *x,
 /* The sum of exp(x[k * LANES ...] - shift) over the vectors k < count, if not all (literals) as far
  * as the elements go that are left. Asks for what lies `ahead` elements further on. */
 FNN_INLINE vec FN(sum_exponentials)(int count, int all, ptrdiff_t left, const real *x, real shift,
-                                    ptrdiff_t ahead) {
+                                    ptrdiff_t ahead, const FN(exp_terms) *c) {
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
@@ -62,7 +62,7 @@ FNN_INLINE vec FN(sum_exponentials)(int count, int all, ptrdiff_t left, const re
                                 FN(splat)((real)-INFINITY));
         e[k] -= FN(splat)(shift);
     }
-    FN(exp_differences)(e, count);
+    FN(exp_differences)(e, count, c);
     FNN_UNROLL
     for (int k = 0; k < count; k++) FN(ask_for_line)(k, x + ahead);
     FNN_UNROLL
@@ -74,10 +74,11 @@ FNN_INLINE vec FN(sum_exponentials)(int count, int all, ptrdiff_t left, const re
 }
 
 /* The same over n elements, whole groups and at least one. */
-FNN_INLINE vec FN(sum_groups)(vec sum, ptrdiff_t n, const real *x, real shift, ptrdiff_t ahead) {
+FNN_INLINE vec FN(sum_groups)(vec sum, ptrdiff_t n, const real *x, real shift, ptrdiff_t ahead,
+                               const FN(exp_terms) *c) {
     const real *end = x + n;
     do {
-        sum += FN(sum_exponentials)(FN(ROW_GROUP), 1, 0, x, shift, ahead);
+        sum += FN(sum_exponentials)(FN(ROW_GROUP), 1, 0, x, shift, ahead, c);
         x += FN(ROW_GROUP) * LANES;
     } while (x < end);
     return sum;
@@ -100,13 +101,15 @@ FNN_INLINE void FN(short_statistics)(int count, ptrdiff_t n, const real *x, real
 static FNN_NOINLINE void FN(row_sums)(ptrdiff_t rows, ptrdiff_t n, const real *x, const real *shift,
                                       real *sum, ptrdiff_t ahead) {
     enum { MANY = FN(ROW_GROUP), FEW = (MANY + 1) / 2, PLAIN = 2 * FN(SUM_STEPS) * LANES };
+    const FN(exp_terms) c = FN(exp_constants)(1);
+    FN(exact_sum) total[FN(SHORT_ROWS)]; /* nothing, as long as no row is long */
+    FNN_UNROLL
+    for (int k = 0; k < FN(SHORT_ROWS); k++) total[k].sum = total[k].error = FN(zero)();
     for (; rows > 0; rows -= FN(SHORT_ROWS), x += FN(SHORT_ROWS) * n) {
         const ptrdiff_t m = fnn_min(fnn_opaque(rows), FN(SHORT_ROWS));
         vec v[FN(SHORT_ROWS)];
-        FN(exact_sum) total[FN(SHORT_ROWS)];
         FNN_UNROLL
-        for (int k = 0; k < FN(SHORT_ROWS); k++)
-            total[k].sum = total[k].error = v[k] = FN(zero)();
+        for (int k = 0; k < FN(SHORT_ROWS); k++) v[k] = FN(zero)();
         for (ptrdiff_t j = 0; j < n;) {
             const ptrdiff_t end = fnn_min(n, j + PLAIN);
             const ptrdiff_t left = (end - j) % (MANY * LANES);
@@ -114,23 +117,28 @@ static FNN_NOINLINE void FN(row_sums)(ptrdiff_t rows, ptrdiff_t n, const real *x
             if (whole > 0) {
                 FNN_LOOP
                 for (ptrdiff_t k = 0; k < m; k++)
-                    v[k] = FN(sum_groups)(v[k], whole, x + k * n + j, shift[k], ahead);
+                    v[k] = FN(sum_groups)(v[k], whole, x + k * n + j, shift[k], ahead, &c);
             }
             j += whole;
             if (left > FEW * LANES) {
                 FNN_LOOP
                 for (ptrdiff_t k = 0; k < m; k++)
-                    v[k] += FN(sum_exponentials)(MANY, 0, left, x + k * n + j, shift[k], ahead);
+                    v[k] += FN(sum_exponentials)(MANY, 0, left, x + k * n + j, shift[k], ahead,
+                                                 &c);
             } else if (left > 0) {
                 FNN_LOOP
                 for (ptrdiff_t k = 0; k < m; k++)
-                    v[k] += FN(sum_exponentials)(FEW, 0, left, x + k * n + j, shift[k], ahead);
+                    v[k] += FN(sum_exponentials)(FEW, 0, left, x + k * n + j, shift[k], ahead, &c);
             }
             if (n > PLAIN) {
                 FNN_LOOP
                 for (ptrdiff_t k = 0; k < m; k++) {
                     FN(add_exactly)(total + k, v[k]);
-                    v[k] = end < n ? FN(zero)() : FN(rounded)(total[k]);
+                    v[k] = FN(zero)();
+                    if (end == n) {
+                        v[k] = FN(rounded)(total[k]);
+                        total[k].sum = total[k].error = FN(zero)();
+                    }
                 }
             }
             j = end;

@@ -51,26 +51,27 @@ typedef struct FN(beside) {
     real *before;
     vec factor;
     const real *after;
-    vec most[2];    /* the largest of both together is the row's */
+    vec most;
     const real *to; /* where the exponentials go, 1 KB on; NULL: nothing is fetched */
 } FN(beside);
 
 /* The same for one vector of them, the first or second (k, a literal) of two. */
 FNN_INLINE void FN(go_beside)(FN(beside) *b, ptrdiff_t j, int k) {
-    b->most[k] = FN(maximum)(b->most[k], FN(load)(b->after + j));
+    b->most = FN(maximum)(b->most, FN(load)(b->after + j));
     if (FN(begins_line)(k) && b->to) __builtin_prefetch(b->to + j, 1);
     FN(store)(b->before + j, FN(load)(b->before + j) * b->factor);
 }
 
 /* y[j + k * LANES ...] = exp(x[...] - shift) for the vectors k < count (a literal), added to
- * sum[k % 2]; b, unless NULL (a literal), takes the same ones, else what lies `ahead` elements further
+ * *sum; b, unless NULL (a literal), takes the same ones, else what lies `ahead` elements further
  * on is asked for. */
 FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec shift, real *y,
-                                      vec sum[2], FN(beside) *b, ptrdiff_t ahead) {
+                                      vec *sum, FN(beside) *b, ptrdiff_t ahead,
+                                      const FN(exp_terms) *c) {
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
     for (int k = 0; k < count; k++) e[k] = FN(load)(x + j + k * LANES) - shift;
-    FN(exp_differences)(e, count);
+    FN(exp_differences)(e, count, c);
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
         if (b)
@@ -78,41 +79,44 @@ FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec
         else
             FN(ask_for_line)(k, x + j + ahead);
         FN(store)(y + j + k * LANES, e[k]);
-        sum[k % 2] += e[k];
     }
+    FNN_UNROLL
+    for (int k = 2; k < count; k++) e[k % 2] += e[k];
+    *sum += count > 1 ? e[0] + e[1] : e[0];
 }
 
 /* y[j] = exp(x[j] - shift), and their sum in every lane; b or NULL as above. */
 FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, real *y,
-                                       FN(beside) *b) {
+                                       FN(beside) *b, FN(exp_terms) c) {
     const ptrdiff_t group = FN(ROW_GROUP) * LANES;
     /* the next row, unless it would put this one out of a first cache */
     const ptrdiff_t ahead = n <= 24576 / (ptrdiff_t)sizeof(real) ? n : 0;
     const ptrdiff_t whole = n / group * group;
-    vec loose[2] = {FN(zero)(), FN(zero)()};
+    vec loose = FN(zero)();
     /* the end of the row first: its chains then lie below those of the rest */
     ptrdiff_t j = whole;
-    for (; j + LANES <= n; j += LANES) FN(some_exponentials)(1, j, x, shift, y, loose, b, ahead);
+    for (; j + LANES <= n; j += LANES)
+        FN(some_exponentials)(1, j, x, shift, y, &loose, b, ahead, &c);
     if (j < n) {
         const vmask tail = FN(mask)(n - j);
         const ivec live = FN(lanes_below)(n - j);
         vec a = FN(load_m)(x + j, tail) - shift;
-        FN(exp_differences)(&a, 1);
+        FN(exp_differences)(&a, 1, &c);
         if (b) {
             const vec v = FN(load_m)(b->after + j, tail);
-            b->most[1] = FN(maximum)(b->most[1], FN(select)(live, v, b->most[1]));
+            b->most = FN(maximum)(b->most, FN(select)(live, v, b->most));
             FN(store_m)(b->before + j, FN(load_m)(b->before + j, tail) * b->factor, tail);
         }
         FN(store_m)(y + j, a, tail);
-        loose[1] = FN(select)(live, a, FN(zero)());
+        loose += FN(select)(live, a, FN(zero)());
     }
-    FN(exact_sum) total = {loose[0] + loose[1], FN(zero)()};
+    FN(exact_sum) total = {loose, FN(zero)()};
     for (j = 0; j < whole;) {
         const ptrdiff_t end = fnn_min(whole, j + 2 * FN(SUM_STEPS) * LANES);
-        vec sum[2] = {FN(zero)(), FN(zero)()};
+        vec sum = FN(zero)();
         for (; j < end; j += group)
-            FN(some_exponentials)(FN(ROW_GROUP), j, x, shift, y, sum, b, ahead);
-        FN(add_exactly)(&total, sum[0] + sum[1]);
+            FN(some_exponentials)(FN(ROW_GROUP), j, x, shift, y, &sum, b, ahead, &c);
+        FN(add_exactly)(&total, sum);
     }
     return FN(sum_everywhere)(FN(rounded)(total));
 }
@@ -169,11 +173,17 @@ FNN_INLINE void FN(store_rows)(real *p, const vec *v, int count) {
     for (int i = 0; i < count; i++) p[i] = v[i][0];
 }
 
+/* 1 / v[0] in every lane, v being the same everywhere: with AVX-512 a division of a whole vector is
+ * dear. */
+FNN_INLINE vec FN(inverse)(vec v) {
+    return FNN_VBYTES == 64 ? FN(splat)(1 / v[0]) : FN(splat)(1) / v;
+}
+
 /* Makes divisors of the sums that fold_rows made: where a division of a whole vector is dear, one of
  * all rows' sums, or of a single number. */
 FNN_INLINE void FN(prepare_sums)(vec *v, int count) {
 #if FNN_VBYTES == 64 && FNN_REAL_IS_F32
-    v[0] = count == 8 ? FN(splat)(1) / v[0] : FN(splat)(1 / v[0][0]);
+    v[0] = count == 8 ? FN(splat)(1) / v[0] : FN(inverse)(v[0]);
 #else
     (void)v, (void)count;
 #endif
@@ -193,13 +203,14 @@ FNN_INLINE void FN(short_rows)(int count, ptrdiff_t n, const real *x, vec *high,
     const vmask tail = FN(mask)(n);
     const ivec live = FN(lanes_below)(n);
     const vec least = FN(splat)((real)-INFINITY);
+    const FN(exp_terms) c = FN(exp_constants)(0); /* all registers are taken */
     FNN_UNROLL
     for (int i = 0; i < count; i++)
         high[i] = e[i] = FN(select)(live, FN(load_m)(x + i * n, tail), least);
     FN(fold_rows)(high, count, 1);
     FNN_UNROLL
     for (int i = 0; i < count; i++) e[i] -= FN(of_row)(high, count, i);
-    FN(exp_differences)(e, count);
+    FN(exp_differences)(e, count, &c);
     FNN_UNROLL
     for (int i = 0; i < count; i++) sum[i] = e[i];
     FN(fold_rows)(sum, count, 0);
@@ -236,21 +247,22 @@ enum { FN(WAITING_ROW) = 512 };
 /* Long rows of which four fit a first cache: exponentials of one, beside them the factor of the
  * one before and the maximum of the next, or of the one after that. */
 FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
+    const FN(exp_terms) c = FN(exp_constants)(1);
     const ptrdiff_t lead = n < FN(WAITING_ROW) ? 2 : 1;
     vec high = FN(row_largest)(n, x), next = lead > 1 ? FN(row_largest)(n, x + n) : high;
     /* for want of a row before the first, whatever is there is multiplied by one */
     FN(beside) b = {.before = y, .factor = FN(splat)(1)};
     for (; rows > 0; rows--, x += n, y += n) {
         b.after = rows > lead ? x + lead * n : x;
-        b.most[0] = b.most[1] = FN(splat)((real)-INFINITY);
+        b.most = FN(splat)((real)-INFINITY);
         /* shorter rows, and half as many lanes, would only pay for it */
         b.to = FNN_VBYTES < FNN_LINE || lead > 1 ? NULL : y + 1024 / sizeof(real);
-        const vec sum = FN(exponentials_beside)(n, x, high, y, &b);
-        const vec found = FN(largest)(FN(maximum)(b.most[0], b.most[1]));
+        const vec sum = FN(exponentials_beside)(n, x, high, y, &b, c);
+        const vec found = FN(largest)(b.most);
         high = lead > 1 ? next : found;
         next = found;
         b.before = y;
-        b.factor = FN(splat)(1) / sum;
+        b.factor = FN(inverse)(sum);
     }
     FN(row_scale)(n, b.factor, b.before);
 }
@@ -271,9 +283,10 @@ static FNN_NOINLINE void FN(softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const rea
         return;
     }
 #endif
+    const FN(exp_terms) c = FN(exp_constants)(1);
     for (; i < rows; i++, x += n, y += n) {
-        const vec sum = FN(exponentials_beside)(n, x, FN(row_largest)(n, x), y, NULL);
-        FN(row_scale)(n, FN(splat)(1) / sum, y);
+        const vec sum = FN(exponentials_beside)(n, x, FN(row_largest)(n, x), y, NULL, c);
+        FN(row_scale)(n, FN(inverse)(sum), y);
     }
 }
 

@@ -169,34 +169,54 @@ FNN_INLINE void FN(exp_each)(vec *x, int count) {
 /* The same of differences, for sums of exponentials and shares of such sums: a difference has been
  * rounded, by eps / 2 of its size, so another rounding of that size is allowed. Then the fraction
  * of the exponent is taken from the exponent itself, is never large, and nothing has to be bounded:
- * eight operations instead of eleven. 2^f = 1 + f P(f), 0 <= f < 1: 2^-23.5.
+ * eight operations instead of eleven. 2^f = 1 + f P(f), 0 <= f < 1: 2^-23.5. Its constants are the
+ * caller's, who may keep them in registers: the compiler would load them anew before every loop.
  * FNN_QUICK_EXP: whether that is so, and what overflows is infinite. */
 #undef FNN_QUICK_EXP
 #if defined(__AVX512F__) && FNN_REAL_IS_F32
 #define FNN_QUICK_EXP 1
-FNN_INLINE void FN(exp_differences)(vec *x, int count) {
-    static const float power[] = {0x1.62e4bap-1f, 0x1.ebdb6ap-3f, 0x1.c91c10p-5f, 0x1.277c1cp-7f,
-                                  0x1.e96910p-10f};
+typedef struct FN(exp_terms) {
+    vec log2_e, power[6];
+} FN(exp_terms);
+FNN_INLINE FN(exp_terms) FN(exp_constants)(int keep) {
+    static const float power[] = {1.0f,           0x1.62e4bap-1f, 0x1.ebdb6ap-3f,
+                                  0x1.c91c10p-5f, 0x1.277c1cp-7f, 0x1.e96910p-10f};
+    FN(exp_terms) c = {.log2_e = FN(splat)(LOG2_E)};
+    if (keep) c.log2_e = FN(pin)(c.log2_e);
+    FNN_UNROLL
+    for (int k = 0; k < 6; k++) {
+        c.power[k] = FN(splat)(power[k]);
+        if (keep) c.power[k] = FN(pin)(c.power[k]);
+    }
+    return c;
+}
+FNN_INLINE void FN(exp_differences)(vec *x, int count, const FN(exp_terms) *c) {
     vec f[FN(EXP_GROUP)], p[FN(EXP_GROUP)];
     FNN_UNROLL
-    for (int i = 0; i < count; i++) x[i] *= FN(splat)(LOG2_E);
+    for (int i = 0; i < count; i++) x[i] *= c->log2_e;
     FNN_UNROLL
     for (int i = 0; i < count; i++) /* x less the whole number below it */
         f[i] = _mm512_reduce_ps(x[i], _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
     FNN_UNROLL
-    for (int i = 0; i < count; i++) p[i] = FN(splat)(power[4]);
+    for (int i = 0; i < count; i++) p[i] = c->power[5];
     FNN_UNROLL
-    for (int k = 3; k >= 0; k--) {
+    for (int k = 4; k >= 0; k--) {
         FNN_UNROLL
-        for (int i = 0; i < count; i++) p[i] = FN(fma)(p[i], f[i], FN(splat)(power[k]));
+        for (int i = 0; i < count; i++) p[i] = FN(fma)(p[i], f[i], c->power[k]);
     }
     FNN_UNROLL
-    for (int i = 0; i < count; i++)
-        x[i] = _mm512_scalef_ps(FN(fma)(p[i], f[i], FN(splat)(1)), x[i]);
+    for (int i = 0; i < count; i++) x[i] = _mm512_scalef_ps(p[i], x[i]);
 }
 #else
 #define FNN_QUICK_EXP 0
-FNN_INLINE void FN(exp_differences)(vec *x, int count) { FN(exp_each)(x, count); }
+typedef struct FN(exp_terms) {
+    char none;
+} FN(exp_terms);
+FNN_INLINE FN(exp_terms) FN(exp_constants)(int keep) { return (FN(exp_terms)){(char)keep}; }
+FNN_INLINE void FN(exp_differences)(vec *x, int count, const FN(exp_terms) *c) {
+    (void)c;
+    FN(exp_each)(x, count);
+}
 #endif
 
 FNN_INLINE vec FN(exp_bounded)(vec x) {
