@@ -272,7 +272,8 @@ typedef struct fnn_conv2d_tiled {
 } fnn_conv2d_tiled;
 
 /* Cycles of any pass and any channels: columns, `direct` by padded planes, `batch`; and `direct` by
- * windows in place (conv2d_depthwise.c) where several groups have several channels each, else 0. */
+ * windows in place (conv2d_depthwise.c) where several groups have several channels each, or by
+ * lanes of groups, else 0. */
 double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                 const fnn_conv2d_sizes *sizes);
 double fnn_conv2d_planes_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,

@@ -113,6 +113,21 @@ def test_few_channels_take_what_is_expected_to_take_least(
         assert told["algorithm"] == algorithm
 
 
+def test_lanes_of_groups_that_are_partly_empty_compete(isa):
+    """Groups of one channel in vectors of which half or more is empty, and in full ones."""
+    of_isa = {
+        "avx2": (32, 4, 16, 32, 5, 1, 2, "forward"),
+        "avx512": (8, 6, 18, 10, 3, 2, 1, "weight"),
+    }
+    if isa in of_isa:
+        images, groups, outputs, size, kernel, stride, dilation, which = of_isa[isa]
+        padding = (dilation * (kernel // 2),) * 4
+        for times, algorithm in ((1, "batch"), (16, "direct")):
+            x, weight = (images, times * groups, size, size), (times * outputs, 1, kernel, kernel)
+            how = ((stride,) * 2, padding, (dilation,) * 2, times * groups, which, "float32")
+            assert _native.conv2d_plan(x, weight, *how)["algorithm"] == algorithm
+
+
 def test_far_maps_are_packed_by_the_pass_that_reads_them(isa, dtype):
     def workspace(megabytes, channels, results, which):
         """Of maps of 56x56 whose 256 channels take so much."""
