@@ -29,6 +29,17 @@ enum {
 #define GEMM_LOOPS
 #endif
 
+/* Of a row of two vectors of half a line, the element whose line is fetched: the first, or the last
+ * if the row begins in the first half of a line (16 bytes behind its begin, as NumPy's arrays do).
+ * No load then touches the row's second line but one across both, and such a load waits longest.
+ * Runs of lines that are `ahead` begin with their first. */
+FNN_INLINE ptrdiff_t FN(gemm_fetched)(const FN(gemm_operands) *g, const real *b, int rows,
+                                      int vectors) {
+    const size_t off = (uintptr_t)b % FNN_LINE;
+    const int largest = 2 * FNN_VBYTES == FNN_LINE && rows == GEMM_MR && vectors == 2;
+    return largest && off > 0 && off < FNN_LINE / 2 && g->ahead == 0 ? 2 * LANES - 1 : 0;
+}
+
 /* A pointer whose origin the compiler cannot see: else Clang gives every row of A a pointer of its
  * own and keeps most of them on the stack. */
 FNN_INLINE const real *FN(gemm_opaque)(const real *p) {
@@ -76,15 +87,15 @@ FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_
 
 /* acc += rows of A, `away` from those at a[], times columns of B from b[] on; `partial`: the last
  * vector of B is loaded under the mask; `copies`: what is loaded goes to `to`, too, in one segment.
- * Each step fetches what the step after GEMM_AHEAD_STEPS will load, or what is `ahead`: rows of a B
- * in place are too far apart for a prefetcher of the processor. There are as few additions as can
- * be: on Intel cores they take turns with multiply-adds. */
+ * Each step fetches what the step after GEMM_AHEAD_STEPS will load, from element `fetched` on, or
+ * what is `ahead`: rows of a B in place are too far apart for a prefetcher of the processor. There
+ * are as few additions as can be: on Intel cores they take turns with multiply-adds. */
 FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GEMM_SHARE],
-                             const real **a, const real **b,
+                             const real **a, const real **b, ptrdiff_t fetched,
                              vec acc[GEMM_NARROW_ROWS][2 * GEMM_NV], vmask mask, int rows,
                              int vectors, int partial, int copies, real *to) {
     const ptrdiff_t a_ks = g->a_ks, b_ks = g->b_ks;
-    const ptrdiff_t ahead = GEMM_AHEAD_STEPS * b_ks + g->ahead;
+    const ptrdiff_t ahead = GEMM_AHEAD_STEPS * b_ks + g->ahead + fetched;
     const int line = FNN_LINE / (int)sizeof(real);
     const int shallow = GEMM_IS_WHOLE(rows, vectors) && rows == GEMM_SHALLOW_ROWS;
     for (ptrdiff_t rest = g->segments;;) {
@@ -135,6 +146,7 @@ FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
     const vmask mask = FN(mask)(tail);
     const ptrdiff_t a_rs = g->a_rs, b_ps = g->b_ps, c_rs = g->c_rs;
     const real *const a_i = g->a + i * a_rs, *b_j = g->b + j / NR * b_ps + j % NR;
+    const ptrdiff_t fetched = FN(gemm_fetched)(g, b_j, rows, vectors);
     real *c = g->c + i * c_rs + j;
     ptrdiff_t away[GEMM_SHARE] = {0, fnn_opaque(a_rs)};
     away[2] = 2 * away[1]; /* a scaled address */
@@ -159,11 +171,12 @@ FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
                 for (int v = 0; v < vectors; v++) acc[r][v] = first;
             }
         if (GEMM_COPIES(rows, vectors) && FNN_UNLIKELY(g->panels != NULL))
-            FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 0, 1, g->panels + j * g->k);
+            FN(gemm_sum)(g, away, a, b, fetched, acc, mask, rows, vectors, 0, 1,
+                         g->panels + j * g->k);
         else if (!GEMM_MASKED || GEMM_IS_WHOLE(rows, vectors) || tail == LANES)
-            FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 0, 0, NULL);
+            FN(gemm_sum)(g, away, a, b, fetched, acc, mask, rows, vectors, 0, 0, NULL);
         else
-            FN(gemm_sum)(g, away, a, b, acc, mask, rows, vectors, 1, 0, NULL);
+            FN(gemm_sum)(g, away, a, b, fetched, acc, mask, rows, vectors, 1, 0, NULL);
         FN(gemm_finish)(g, acc, c, c_rs, j, mask, rows, vectors);
         j += vectors * LANES;
         c += vectors * LANES;
