@@ -104,13 +104,28 @@ def test_few_pixels_of_two_images_share_a_product(isa):
 def test_few_channels_take_what_is_expected_to_take_least(
     isa, groups, shape, kernel, which, algorithm
 ):
+    if isa not in ("avx2", "avx512"):
+        pytest.skip("the cases are of wide vectors")
     images, channels, size, outputs = shape
     padding, weight = (kernel // 2,) * 4, (outputs, channels // groups, kernel, kernel)
     stride = (1, 1) if which != "weight" else (2, 2)
     how = (stride, padding, (1, 1), groups, which, "float32")
-    if isa in ("avx2", "avx512"):
-        told = _native.conv2d_plan((images, channels, size, size), weight, *how)
-        assert told["algorithm"] == algorithm
+    told = _native.conv2d_plan((images, channels, size, size), weight, *how)
+    assert told["algorithm"] == algorithm
+
+
+def test_maps_too_large_to_count_both_are_not_taken_for_empty(isa):
+    how = ((1, 1), (1, 1, 1, 1), (1, 1), 1, "weight", "float32")
+    told = _native.conv2d_plan((1, 2, 65536, 65536), (2, 2, 3, 3), *how)
+    assert told["reason"] != "nothing to compute"
+
+
+@pytest.mark.parametrize("far", [2**28, 2**31 - 1, 2**32, 2**61])
+def test_planes_too_large_to_count_are_an_error(isa, far):
+    x, weight = np.ones((1, 64, 5, 5), np.float32), np.ones((64, 64, 3, 3), np.float32)
+    how = ((1, 1), (far,) * 4, (far, far), 1)
+    with pytest.raises(MemoryError, match=f"padded planes of {2 * far + 5} x"):
+        _native.conv2d(x, weight, None, *how)
 
 
 def test_lanes_of_groups_that_are_partly_empty_compete(isa):
@@ -233,3 +248,18 @@ def test_precision_decides_the_tile():
             for precision in CONV_PRECISIONS
         ]
         assert sides == [4, 2]
+
+
+@pytest.mark.parametrize("groups", [1, 16])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_steps_that_nothing_takes_are_as_good_as_one(isa, kernel, groups):
+    x = np.ones((2, 16, 5, 5), np.float32)
+    weight = np.ones((16, 16 // groups, kernel, kernel), np.float32)
+    far = ((2**40, 2**31 - 1), (0,) * 4, (2**40,) * 2 if kernel == 1 else (1, 1), groups)
+    near = ((5, 5), (0,) * 4, (1, 1), groups)
+    ways = [_native.conv2d(x, weight, None, *how) for how in (far, near)]
+    assert ways[0].shape == (2, 16, 1, 1)
+    np.testing.assert_array_equal(*ways)
+    grads = [_native.conv2d_backward(ways[0], x, weight, *how, (True,) * 3) for how in (far, near)]
+    for a, b in zip(*grads, strict=True):
+        np.testing.assert_array_equal(a, b)

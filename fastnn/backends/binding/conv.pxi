@@ -5,10 +5,13 @@ cdef dict ALGORITHMS = {"auto": FNN_AUTO, "direct": FNN_DIRECT, "im2col": FNN_IM
 cdef dict PRECISIONS = {"fast": FNN_FAST, "strict": FNN_STRICT}
 
 
+cdef double MOST_PADDED = 2.0**50  # elements
+
+
 cdef int fill_conv(fnn_conv2d_shape *shape, cnp.ndarray x, cnp.ndarray weight, tuple stride,
                    tuple padding, tuple dilation, Py_ssize_t groups) except -1:
     """Sizes from the arrays; the output's size from the rule p = (h + pad - extent) / stride + 1."""
-    cdef ptrdiff_t reach_h, reach_w
+    cdef ptrdiff_t reach_h, reach_w, tall, wide
     if cnp.PyArray_NDIM(x) != 4 or cnp.PyArray_NDIM(weight) != 4:
         raise ValueError(f"expected 4-dimensional arrays, got shapes {(<object>x).shape} "
                          f"and {(<object>weight).shape}")
@@ -34,6 +37,19 @@ cdef int fill_conv(fnn_conv2d_shape *shape, cnp.ndarray x, cnp.ndarray weight, t
                          f"{(<object>x).shape}")
     shape.p = reach_h // shape.stride_h + 1
     shape.q = reach_w // shape.stride_w + 1
+    # a step that nothing takes is no reason for phases
+    shape.stride_h = min(shape.stride_h, reach_h + 1)
+    shape.stride_w = min(shape.stride_w, reach_w + 1)
+    if shape.r == 1:
+        shape.dilation_h = 1
+    if shape.s == 1:
+        shape.dilation_w = 1
+    # plans count bytes of padded planes as integers, also where another algorithm then runs
+    tall = shape.h + shape.pad_top + shape.pad_bottom
+    wide = shape.w + shape.pad_left + shape.pad_right
+    if <double>shape.n * shape.c * tall * wide > MOST_PADDED:
+        raise MemoryError(f"cannot allocate {shape.n} x {shape.c} padded planes of "
+                          f"{tall} x {wide} elements")
     return 0
 
 
