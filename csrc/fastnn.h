@@ -95,8 +95,8 @@ typedef struct fnn_conv2d_shape {
 typedef enum fnn_conv2d_pass { FNN_FORWARD, FNN_BACKWARD_DATA, FNN_BACKWARD_WEIGHT } fnn_conv2d_pass;
 
 /* The algorithm a pass would run, or FNN_AUTO if the forced one cannot do the shape. Depends on
- * shape, kernels and wish, never on threads. ctx->chosen spares workspace and pass of that shape
- * the choice. */
+ * shape, kernels and wish, never on threads. ctx->chosen spares workspace and pass the choice,
+ * for that shape, type, kernels and wish alone. */
 fnn_algorithm fnn_conv2d_choose(fnn_ctx *ctx, const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                 int is_f64);
 

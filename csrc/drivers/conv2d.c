@@ -31,7 +31,7 @@ static const double SPLIT_COPY = 0.7, STRIDED_TURN = 0.2;
 static const double DOUBT = 1.1;
 
 /* And columns against `direct` where there are few channels; the other way round for the gradient
- * of the weights with 16 registers, whose tiles are small. */
+ * of the weights with 16 registers, whose tiles are small, if images suffice for `batch`. */
 static const double DOUBT_COLUMNS = 1.05;
 
 typedef struct features {
@@ -140,8 +140,7 @@ static choice choose_deep(const fnn_ctx *ctx, const fnn_conv2d_shape *s, feature
 static choice choose_few(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                          int is_f64, double direct) {
     const fnn_conv2d_sizes sizes = fnn_conv2d_sizes_of(ctx, is_f64);
-    if (s->n * s->c * s->k * s->h * s->w * s->p * s->q == 0)
-        return (choice){FNN_DIRECT, "nothing to compute"};
+    if (fnn_conv2d_is_empty(s)) return (choice){FNN_DIRECT, "nothing to compute"};
     const double columns = fnn_conv2d_packed_cycles(s, pass, &sizes);
     if (direct == 0) {
         const fnn_conv2d_tiled plan = is_f64 ? fnn_conv2d_direct_tiled_f64(ctx, s, pass)
@@ -157,7 +156,9 @@ static choice choose_few(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv
     const int wide = ctx->kernels->f32.conv2d_registers == 32;
     const double doubt = pass != FNN_BACKWARD_WEIGHT ? DOUBT_COLUMNS : wide ? 1 : 1 / DOUBT_COLUMNS;
     if (doubt * columns < direct && columns <= batch)
-        return (choice){FNN_IM2COL, "columns of pixels: outputs or taps enough to repay packing"};
+        return (choice){FNN_IM2COL, fnn_conv2d_is_product(s)
+                                        ? "1x1 window on every pixel: a product for each group"
+                                        : "columns of pixels: outputs or taps enough to repay packing"};
     if (batch < direct)
         return (choice){FNN_BATCH, "images side by side: short rows or few channels fill vectors"};
     return (choice){FNN_DIRECT, "register tiles: nothing here repays packing columns"};

@@ -206,6 +206,11 @@ FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
            s->q == s->w && s->pad_top == 0 && s->pad_left == 0;
 }
 
+/* Whether there is nothing to compute, or to sum. */
+FNN_INLINE int fnn_conv2d_is_empty(const fnn_conv2d_shape *s) {
+    return !(s->n && s->c && s->k && s->h && s->w && s->p && s->q);
+}
+
 /* Winograd's algorithm: 3x3 windows, not strided, and dilated alike in both directions. */
 int fnn_conv2d_winograd_can(const fnn_conv2d_shape *shape);
 
@@ -232,6 +237,10 @@ double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pa
                                ptrdiff_t lanes, ptrdiff_t element);
 double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                  ptrdiff_t lanes);
+
+/* Columns of dx that stay in L2 until they are added, and columns of the gradient of the weights for
+ * each pixel that repay a copy of dy. */
+enum { FNN_CONV2D_COLUMN_BYTES = 256 * 1024, FNN_CONV2D_STACK_COLUMNS = 8 };
 
 /* Weights that leave L2 between two calls. */
 enum { FNN_CONV2D_FAR_WEIGHTS = 250000 };
@@ -272,8 +281,8 @@ typedef struct fnn_conv2d_tiled {
 } fnn_conv2d_tiled;
 
 /* Cycles of any pass and any channels: columns, `direct` by padded planes, `batch`; and `direct` by
- * windows in place (conv2d_depthwise.c) where several groups have several channels each, or by
- * lanes of groups, else 0. */
+ * windows in place (conv2d_depthwise.c) of several groups that are not single channels, or by lanes
+ * of groups, else 0. */
 double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                 const fnn_conv2d_sizes *sizes);
 double fnn_conv2d_planes_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,

@@ -13,7 +13,6 @@ typedef struct FN(batch_weight_plan) {
     ptrdiff_t images, groups, in, out, taps; /* channels per group */
     int number;                              /* of the tile */
     fnn_dot_tile tile;
-    ptrdiff_t tile_cost;                     /* half cycles of a group's pixel */
     ptrdiff_t unit_outs, out_units, in_block, in_units;
     ptrdiff_t row_space; /* rows of a unit, rounded up to tiles */
     ptrdiff_t steps, chunks;
@@ -73,8 +72,7 @@ static FN(batch_weight_plan) FN(make_batch_weight_plan)(const fnn_ctx *ctx,
     FN(batch_weight_plan) plan = {.images = s->n, .groups = s->groups, .in = s->c / s->groups,
                                   .out = s->k / s->groups, .taps = s->r * s->s};
     plan.number =
-        fnn_choose_dot(kernels->conv2d_registers, plan.out, plan.in * plan.taps, &plan.tile,
-                       &plan.tile_cost);
+        fnn_choose_dot(kernels->conv2d_registers, plan.out, plan.in * plan.taps, &plan.tile);
     FN(cut_batch_units)(&plan, lanes * (ptrdiff_t)sizeof(real));
     FN(lay_batch_steps)(&plan, s, lanes);
     FN(cut_batch_chunks)(&plan, s->p * s->q);
@@ -231,7 +229,7 @@ size_t FN(fnn_conv2d_batch_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2
 
 fnn_conv2d_tiled FN(fnn_conv2d_batch_weight_tiled)(const fnn_ctx *ctx,
                                                    const fnn_conv2d_shape *shape) {
-    return (fnn_conv2d_tiled){.cost = FN(make_batch_weight_plan)(ctx, shape).tile_cost};
+    return (fnn_conv2d_tiled){.cost = FN(make_batch_weight_plan)(ctx, shape).tile.cost};
 }
 
 void FN(fnn_conv2d_batch_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

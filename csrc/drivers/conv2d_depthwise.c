@@ -216,10 +216,16 @@ int fnn_conv2d_depthwise_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
 
 double fnn_conv2d_windows_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                  fnn_conv2d_pass pass, int is_f64) {
-    const int data = pass == FNN_BACKWARD_DATA, weight = pass == FNN_BACKWARD_WEIGHT;
-    const int strided = s->stride_h == 2;
     const ptrdiff_t lanes = is_f64 ? ctx->kernels->f64.lanes : ctx->kernels->f32.lanes;
     const ptrdiff_t element = (ptrdiff_t)(is_f64 ? sizeof(double) : sizeof(float));
+    const way way = choose_way(ctx, s, pass, is_f64);
+    /* others must promise a fifth less: mostly where vectors of groups are partly empty */
+    if (way == WAY_LANES && s->c == s->groups)
+        return 3000 + 0.8 * (double)(s->n * s->groups) *
+                          lane_cycles(s, pass, (width){lanes, lanes * element});
+    if (s->groups == 1 || (s->c == s->groups && s->k == s->groups) || way != WAY_WINDOW) return 0;
+    const int data = pass == FNN_BACKWARD_DATA, weight = pass == FNN_BACKWARD_WEIGHT;
+    const int strided = s->stride_h == 2;
     const fnn_conv2d_maps maps = fnn_conv2d_maps_of(s, element);
     const ptrdiff_t across = lanes * (data && strided ? 2 : 1);
     const double vectors =
@@ -229,12 +235,6 @@ double fnn_conv2d_windows_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                         : weight ? 3.4 + 1.35 * taps
                         : data   ? 1.2 + 0.32 * taps
                                  : 10 + 0.62 * taps;
-    const way way = choose_way(ctx, s, pass, is_f64);
-    /* others must promise a fifth less: mostly where vectors of groups are partly empty */
-    if (way == WAY_LANES && s->c == s->groups)
-        return 3000 + 0.8 * (double)(s->n * s->groups) *
-                          lane_cycles(s, pass, (width){lanes, lanes * element});
-    if (s->groups == 1 || (s->c == s->groups && s->k == s->groups) || way != WAY_WINDOW) return 0;
     return 3000 + pairs * (10 + vectors * each) + 0.27 * (maps.x + maps.y) +
            50 * (double)(s->n * s->groups);
 }

@@ -10,9 +10,7 @@
 #include "drivers/gemm.h"
 
 enum {
-    COLUMN_BYTES = 256 * 1024, /* columns of dx that stay in the L2 cache until they are added */
     STACK_BYTES = 512 * 1024,  /* planes of images that L2 keeps until their columns are packed */
-    STACK_COLUMNS = 8,         /* columns for each pixel that repay a copy of dy */
     FAR = 1 << 20,             /* bytes of all images that no L2 holds from one pass to the next */
     FARTHER = 1 << 30,         /* bytes times rows (128 count) to be fetched far ahead, or copied */
     FARTHEST = 32 << 20,       /* bytes that come from memory, where order is worth a copy */

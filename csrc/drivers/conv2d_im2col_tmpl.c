@@ -61,7 +61,7 @@ static ptrdiff_t FN(stack_of)(const FN(columns_plan) *plan, const FN(fnn_table) 
     const fnn_conv2d_shape *s = plan->shape;
     const ptrdiff_t pixels = s->p * s->q, bytes = plan->planes_image * (ptrdiff_t)sizeof(real);
     const ptrdiff_t most = fnn_min(t->gemm_kc / fnn_max(pixels, 1), STACK_BYTES / bytes);
-    if (s->n < 2 || most < 2 || plan->in * plan->taps < STACK_COLUMNS * pixels) return 1;
+    if (s->n < 2 || most < 2 || plan->in * plan->taps < FNN_CONV2D_STACK_COLUMNS * pixels) return 1;
     return fnn_ceil_div(s->n, fnn_ceil_div(s->n, most));
 }
 
@@ -108,7 +108,8 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     if (pass == FNN_BACKWARD_WEIGHT)
         plan.bias_bytes = FN(bias_bytes)(1, s->k, kernels->lanes);
     if (pass == FNN_BACKWARD_DATA && !plan.plain) {
-        plan.blocks = fnn_ceil_div(plan.in, fnn_max(COLUMN_BYTES / (plan.taps * pixels * size), 1));
+        const ptrdiff_t channel = plan.taps * pixels * size;
+        plan.blocks = fnn_ceil_div(plan.in, fnn_max(FNN_CONV2D_COLUMN_BYTES / channel, 1));
         plan.block = fnn_ceil_div(plan.in, plan.blocks);
         plan.column_bytes = FN(bytes)(plan.block * plan.taps * pixels);
     }

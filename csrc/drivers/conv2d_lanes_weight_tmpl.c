@@ -39,8 +39,7 @@ static FN(lanes_weight_plan) FN(make_lanes_weight_plan)(const fnn_ctx *ctx,
                                   .blocks = fnn_ceil_div(s->groups, lanes)};
     const fnn_lanes_axis *rows = &plan.planes.rows;
     const ptrdiff_t terms = plan.in * plan.taps, pitch = plan.planes.pitch;
-    ptrdiff_t least;
-    plan.number = fnn_choose_dot(kernels->conv2d_registers, 1, terms, &plan.tile, &least);
+    plan.number = fnn_choose_dot(kernels->conv2d_registers, 1, terms, &plan.tile);
     plan.row_space = fnn_round_up(terms, plan.tile.rows);
     const ptrdiff_t row = (plan.in * pitch * s->stride_h + plan.out * s->q) * vector;
     plan.bands = fnn_max(fnn_min(fnn_ceil_div(s->p * row, STEP_BYTES), s->p / 4), 1);

@@ -10,7 +10,6 @@ enum {
     SIDE_VECTORS = 8,       /* of an image's result, .. */
     SIDE_ELEMENTS = 32768,  /* .. and of either map of all images, whose columns are one product */
     MANY_WEIGHTS = 1 << 16, /* whose turning shows */
-    COLUMN_BYTES = 1 << 18, /* of dx at a time */
     NEAR_BYTES = 48 * 1024  /* that L1 holds */
 };
 
@@ -152,7 +151,7 @@ double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass
 /* Images of small maps whose pixels are one product of the gradient of the weights, about. */
 static ptrdiff_t stack_of(const fnn_conv2d_shape *s, ptrdiff_t columns, ptrdiff_t kc) {
     const ptrdiff_t pixels = s->p * s->q, most = fnn_max(fnn_min(kc / pixels, s->n), 1);
-    return columns < 8 * pixels ? 1 : fnn_ceil_div(s->n, fnn_ceil_div(s->n, most));
+    return columns < FNN_CONV2D_STACK_COLUMNS * pixels ? 1 : fnn_ceil_div(s->n, fnn_ceil_div(s->n, most));
 }
 
 double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
@@ -166,7 +165,7 @@ double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
     const double x = plain ? 0 : maps.x;
     if (pass == FNN_BACKWARD_DATA) { /* dy passes once for as many channels as give a block */
         const ptrdiff_t channel = s->r * s->s * pixels * tile->element;
-        const ptrdiff_t block = plain ? s->c : fnn_max(COLUMN_BYTES / channel, 1);
+        const ptrdiff_t block = plain ? s->c : fnn_max(FNN_CONV2D_COLUMN_BYTES / channel, 1);
         const double blocks = (double)fnn_ceil_div(s->c / s->groups, block);
         return 3600 + images * weights * (0.39 * (double)fnn_ceil_div(pixels, tile->lanes) + 0.18) +
                blocks * (360 * images * (double)s->groups + 0.19 * maps.y + maps.away) +

@@ -16,10 +16,9 @@ typedef struct fnn_rows_axis {
     ptrdiff_t in_step, out_step, skip, origin;
     int classes, run;        /* run: the taps of a class reach one element further each */
     ptrdiff_t lo, hi, halo;  /* all positions; what is read beyond the last one's first */
-    int first[FNN_ROWS_TAPS], last[FNN_ROWS_TAPS], shift[FNN_ROWS_TAPS];
-    int start[FNN_ROWS_TAPS + 1];
-    int reach[FNN_ROWS_TAPS], tap[FNN_ROWS_TAPS];
-    int from[FNN_ROWS_TAPS], to[FNN_ROWS_TAPS];
+    ptrdiff_t first[FNN_ROWS_TAPS], last[FNN_ROWS_TAPS], shift[FNN_ROWS_TAPS];
+    int start[FNN_ROWS_TAPS + 1], tap[FNN_ROWS_TAPS];
+    ptrdiff_t reach[FNN_ROWS_TAPS], from[FNN_ROWS_TAPS], to[FNN_ROWS_TAPS];
 } fnn_rows_axis;
 
 typedef struct fnn_rows_plan {

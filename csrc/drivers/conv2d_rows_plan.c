@@ -46,7 +46,7 @@ static fnn_rows_axis forward_axis(ptrdiff_t in, ptrdiff_t out, ptrdiff_t taps, p
                        .halo = (taps - 1) * step};
     a.last[0] = out - 1;
     a.start[1] = (int)taps;
-    for (ptrdiff_t r = 0; r < taps; r++) a.reach[r] = r * step, a.tap[r] = r;
+    for (ptrdiff_t r = 0; r < taps; r++) a.reach[r] = r * step, a.tap[r] = (int)r;
     find_inside(&a);
     return a;
 }
@@ -68,7 +68,7 @@ static fnn_rows_axis backward_axis(ptrdiff_t in, ptrdiff_t out, ptrdiff_t taps, 
         /* the last tap reaches least */
         for (ptrdiff_t r = i + (taps - 1 - i) / from.phases * from.phases; r >= i;
              r -= from.phases, n++)
-            a.reach[n] = fnn_conv2d_reach(&from, r), a.tap[n] = r;
+            a.reach[n] = fnn_conv2d_reach(&from, r), a.tap[n] = (int)r;
         a.start[i + 1] = n;
     }
     find_inside(&a);
@@ -239,7 +239,7 @@ double fnn_conv2d_rows_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
     const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups;
     const ptrdiff_t in = pass == FNN_FORWARD ? c : k, out = pass == FNN_FORWARD ? k : c;
     if (pass == FNN_BACKWARD_WEIGHT || s->r > FNN_ROWS_TAPS || s->s > FNN_ROWS_TAPS ||
-        s->n * s->p * s->q == 0 || in < tile->lanes || 4 * out < 3 * tile->lanes)
+        fnn_conv2d_is_empty(s) || in < tile->lanes || 4 * out < 3 * tile->lanes)
         return 0;
     const double cycles = fnn_conv2d_rows_plan(s, pass == FNN_BACKWARD_DATA, tile, 1).cycles;
     if (!fnn_conv2d_is_small(s) || fnn_conv2d_is_product(s)) return cycles;

@@ -70,8 +70,8 @@ static const FN(method) FN(rows) = {.workspace = FN(fnn_conv2d_rows_workspace),
                                     .backward_data = FN(fnn_conv2d_rows_backward_data),
                                     .describe = FN(fnn_conv2d_rows_describe)};
 
-/* The method that fnn_conv2d_choose has found, or that `found` leads to; NULL if the forced
- * algorithm cannot do the shape. */
+/* The method that fnn_conv2d_choose has found before, or that of the choice, which is then told by
+ * `found`; NULL if the forced algorithm cannot do the shape. */
 static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                          fnn_conv2d_pass pass, choice *found) {
     if (ctx->chosen) return ctx->chosen;
@@ -111,8 +111,10 @@ size_t FN(fnn_conv2d_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shap
 
 void FN(fnn_conv2d_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                              fnn_conv2d_pass pass, fnn_conv2d_plan *plan) {
-    choice found = {ctx->algorithm, "chosen before"};
-    const FN(method) *method = FN(find_method)(ctx, shape, pass, &found);
+    fnn_ctx fresh = *ctx; /* which has to choose, for the reason */
+    fresh.chosen = NULL;
+    choice found;
+    const FN(method) *method = FN(find_method)(&fresh, shape, pass, &found);
     *plan = (fnn_conv2d_plan){.algorithm = found.algorithm, .reason = found.reason};
     if (!method) return;
     if (FN(conv2d_empty)(shape, pass) || FN(conv2d_empty)(shape, FNN_FORWARD)) {

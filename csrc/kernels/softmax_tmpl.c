@@ -82,7 +82,10 @@ FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec
     }
     FNN_UNROLL
     for (int k = 2; k < count; k++) e[k % 2] += e[k];
-    *sum += count > 1 ? e[0] + e[1] : e[0];
+    vec all = e[0];
+    FNN_UNROLL
+    for (int k = 1; k < fnn_min(count, 2); k++) all += e[k];
+    *sum += all;
 }
 
 /* y[j] = exp(x[j] - shift), and their sum in every lane; b or NULL as above. */
