@@ -186,14 +186,13 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
     }
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
-    if (fnn_conv2d_depthwise_suits(ctx, s, pass, is_f64)) {
-        const double windows = fnn_conv2d_windows_cycles(ctx, s, pass, is_f64);
-        if (windows > 0) {
-            const choice few = choose_few(ctx, s, pass, is_f64, windows);
-            if (few.algorithm != FNN_DIRECT) return few;
-        }
-        return (choice){FNN_DIRECT, "groups of few channels: windows in place, or groups side by side"};
+    const double windows = fnn_conv2d_windows_cycles(ctx, s, pass, is_f64);
+    if (windows > 0) {
+        const choice few = choose_few(ctx, s, pass, is_f64, windows);
+        if (few.algorithm != FNN_DIRECT) return few;
     }
+    if (windows >= 0)
+        return (choice){FNN_DIRECT, "groups of few channels: windows in place, or groups side by side"};
     if (!is_f64 && fnn_conv2d_winograd_can(s) && prefers_winograd(ctx, s, f, pass))
         return (choice){FNN_WINOGRAD, "3x3 window: fewer multiplications than the sum has"};
     if (!is_f64 && prefers_flat(ctx, s, f, pass))

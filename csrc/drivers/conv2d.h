@@ -238,10 +238,6 @@ double fnn_conv2d_batch_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pa
 double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                  ptrdiff_t lanes);
 
-/* Columns of dx that stay in L2 until they are added, and columns of the gradient of the weights for
- * each pixel that repay a copy of dy. */
-enum { FNN_CONV2D_COLUMN_BYTES = 256 * 1024, FNN_CONV2D_STACK_COLUMNS = 8 };
-
 /* Weights that leave L2 between two calls. */
 enum { FNN_CONV2D_FAR_WEIGHTS = 250000 };
 
@@ -252,6 +248,11 @@ int fnn_conv2d_is_small(const fnn_conv2d_shape *shape);
  * weights pass once; or one. */
 ptrdiff_t fnn_conv2d_columns_side(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                   ptrdiff_t lanes);
+
+/* Images, at most so many, whose pixels are one depth of the gradient of the weights by columns; and
+ * blocks of channels by which columns of dx stay in L2 until they are added. */
+ptrdiff_t fnn_conv2d_columns_stack(const fnn_conv2d_shape *shape, ptrdiff_t most);
+ptrdiff_t fnn_conv2d_columns_blocks(const fnn_conv2d_shape *shape, ptrdiff_t element);
 
 /* The same of `winograd`, for tiles transformed to so many positions, in all images. */
 double fnn_conv2d_winograd_cycles(const fnn_conv2d_shape *shape, ptrdiff_t tiles,
@@ -282,7 +283,7 @@ typedef struct fnn_conv2d_tiled {
 
 /* Cycles of any pass and any channels: columns, `direct` by padded planes, `batch`; and `direct` by
  * windows in place (conv2d_depthwise.c) of several groups that are not single channels, or by lanes
- * of groups, else 0. */
+ * of groups; 0 for other groups of few channels, and less where that is no way. */
 double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                 const fnn_conv2d_sizes *sizes);
 double fnn_conv2d_planes_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,

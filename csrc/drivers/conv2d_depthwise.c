@@ -223,6 +223,7 @@ double fnn_conv2d_windows_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
     if (way == WAY_LANES && s->c == s->groups)
         return 3000 + 0.8 * (double)(s->n * s->groups) *
                           lane_cycles(s, pass, (width){lanes, lanes * element});
+    if (way == WAY_NONE) return -1;
     if (s->groups == 1 || (s->c == s->groups && s->k == s->groups) || way != WAY_WINDOW) return 0;
     const int data = pass == FNN_BACKWARD_DATA, weight = pass == FNN_BACKWARD_WEIGHT;
     const int strided = s->stride_h == 2;

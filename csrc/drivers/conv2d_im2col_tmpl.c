@@ -54,21 +54,14 @@ FNN_INLINE ptrdiff_t FN(stack_pitch)(const FN(columns_plan) *plan) {
     return fnn_round_up(plan->images * pixels, line) + line;
 }
 
-/* Images whose pixels make a depth, if L2 holds their planes: all of them add to dw once. What
- * copying dy costs (one thread, where all share a product) is repaid where it meets many times as
- * many columns as it has. */
-static ptrdiff_t FN(stack_of)(const FN(columns_plan) *plan, const FN(fnn_table) *t) {
-    const fnn_conv2d_shape *s = plan->shape;
-    const ptrdiff_t pixels = s->p * s->q, bytes = plan->planes_image * (ptrdiff_t)sizeof(real);
-    const ptrdiff_t most = fnn_min(t->gemm_kc / fnn_max(pixels, 1), STACK_BYTES / bytes);
-    if (s->n < 2 || most < 2 || plan->in * plan->taps < FNN_CONV2D_STACK_COLUMNS * pixels) return 1;
-    return fnn_ceil_div(s->n, fnn_ceil_div(s->n, most));
-}
-
+/* Images of one product: those whose planes L2 holds, or whose columns. */
 static ptrdiff_t FN(images_of)(const FN(columns_plan) *plan, fnn_conv2d_pass pass,
                                const FN(fnn_table) *t) {
-    return pass == FNN_BACKWARD_WEIGHT ? FN(stack_of)(plan, t)
-                                       : fnn_conv2d_columns_side(plan->shape, pass, t->lanes);
+    const fnn_conv2d_shape *s = plan->shape;
+    if (pass != FNN_BACKWARD_WEIGHT) return fnn_conv2d_columns_side(s, pass, t->lanes);
+    const ptrdiff_t pixels = s->p * s->q, bytes = plan->planes_image * (ptrdiff_t)sizeof(real);
+    return fnn_conv2d_columns_stack(
+        s, fnn_min(t->gemm_kc / fnn_max(pixels, 1), STACK_BYTES / bytes));
 }
 
 static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_pass pass) {
@@ -108,8 +101,7 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
     if (pass == FNN_BACKWARD_WEIGHT)
         plan.bias_bytes = FN(bias_bytes)(1, s->k, kernels->lanes);
     if (pass == FNN_BACKWARD_DATA && !plan.plain) {
-        const ptrdiff_t channel = plan.taps * pixels * size;
-        plan.blocks = fnn_ceil_div(plan.in, fnn_max(FNN_CONV2D_COLUMN_BYTES / channel, 1));
+        plan.blocks = fnn_conv2d_columns_blocks(s, size);
         plan.block = fnn_ceil_div(plan.in, plan.blocks);
         plan.column_bytes = FN(bytes)(plan.block * plan.taps * pixels);
     }

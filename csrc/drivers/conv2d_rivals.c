@@ -10,7 +10,9 @@ enum {
     SIDE_VECTORS = 8,       /* of an image's result, .. */
     SIDE_ELEMENTS = 32768,  /* .. and of either map of all images, whose columns are one product */
     MANY_WEIGHTS = 1 << 16, /* whose turning shows */
-    NEAR_BYTES = 48 * 1024  /* that L1 holds */
+    NEAR_BYTES = 48 * 1024, /* that L1 holds */
+    COLUMN_BYTES = 1 << 18, /* columns of dx that stay in L2 until they are added */
+    STACK_COLUMNS = 8       /* columns for each pixel that repay a copy of dy */
 };
 
 typedef struct terms {
@@ -148,10 +150,17 @@ double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass
     return each * 0.7 * vectors + far + 22 * runs + 0.9 * elements;
 }
 
-/* Images of small maps whose pixels are one product of the gradient of the weights, about. */
-static ptrdiff_t stack_of(const fnn_conv2d_shape *s, ptrdiff_t columns, ptrdiff_t kc) {
-    const ptrdiff_t pixels = s->p * s->q, most = fnn_max(fnn_min(kc / pixels, s->n), 1);
-    return columns < FNN_CONV2D_STACK_COLUMNS * pixels ? 1 : fnn_ceil_div(s->n, fnn_ceil_div(s->n, most));
+/* All of them add to dw once. What copying dy costs (one thread, where all share a product) is
+ * repaid where it meets many times as many columns as it has. */
+ptrdiff_t fnn_conv2d_columns_stack(const fnn_conv2d_shape *s, ptrdiff_t most) {
+    const ptrdiff_t columns = s->c / s->groups * s->r * s->s;
+    if (s->n < 2 || most < 2 || columns < STACK_COLUMNS * s->p * s->q) return 1;
+    return fnn_ceil_div(s->n, fnn_ceil_div(s->n, most));
+}
+
+ptrdiff_t fnn_conv2d_columns_blocks(const fnn_conv2d_shape *s, ptrdiff_t element) {
+    const ptrdiff_t channel = s->r * s->s * s->p * s->q * element;
+    return fnn_ceil_div(s->c / s->groups, fnn_max(COLUMN_BYTES / channel, 1));
 }
 
 double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
@@ -164,9 +173,7 @@ double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
     const double runs = plain ? 0 : rows * (double)s->p, packed = runs * (double)s->q;
     const double x = plain ? 0 : maps.x;
     if (pass == FNN_BACKWARD_DATA) { /* dy passes once for as many channels as give a block */
-        const ptrdiff_t channel = s->r * s->s * pixels * tile->element;
-        const ptrdiff_t block = plain ? s->c : fnn_max(FNN_CONV2D_COLUMN_BYTES / channel, 1);
-        const double blocks = (double)fnn_ceil_div(s->c / s->groups, block);
+        const double blocks = plain ? 1 : (double)fnn_conv2d_columns_blocks(s, tile->element);
         return 3600 + images * weights * (0.39 * (double)fnn_ceil_div(pixels, tile->lanes) + 0.18) +
                blocks * (360 * images * (double)s->groups + 0.19 * maps.y + maps.away) +
                0.31 * packed + 5.9 * runs + (s->stride_h > 1 ? 0.39 : 0.09) * x + 0.38 * maps.far;
@@ -179,7 +186,7 @@ double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                3.1 * rows / (double)side * vectors + 0.09 * packed + 2.2 * runs + 0.34 * x +
                0.23 * maps.y + 0.34 * maps.far;
     }
-    const ptrdiff_t stack = plain ? 1 : stack_of(s, columns, tile->kc);
+    const ptrdiff_t stack = plain ? 1 : fnn_conv2d_columns_stack(s, tile->kc / pixels);
     const double products = (double)fnn_ceil_div(s->n, stack);
     const double vectors = (double)fnn_ceil_div(columns, tile->lanes);
     return 4000 +

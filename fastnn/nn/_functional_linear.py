@@ -153,6 +153,9 @@ def conv2d(
         For sizes, settings or dtypes that do not fit each other.
     TypeError
         If an argument is not a tensor, or a setting is not of integers.
+    MemoryError
+        If there is no memory for the result or a workspace, or padded planes would have more than
+        2^50 elements.
     """
     # pairs are what is checked quickly
     if type(stride) is int:

@@ -134,13 +134,14 @@ def test_lanes_of_groups_that_are_partly_empty_compete(isa):
         "avx2": (32, 4, 16, 32, 5, 1, 2, "forward"),
         "avx512": (8, 6, 18, 10, 3, 2, 1, "weight"),
     }
-    if isa in of_isa:
-        images, groups, outputs, size, kernel, stride, dilation, which = of_isa[isa]
-        padding = (dilation * (kernel // 2),) * 4
-        for times, algorithm in ((1, "batch"), (16, "direct")):
-            x, weight = (images, times * groups, size, size), (times * outputs, 1, kernel, kernel)
-            how = ((stride,) * 2, padding, (dilation,) * 2, times * groups, which, "float32")
-            assert _native.conv2d_plan(x, weight, *how)["algorithm"] == algorithm
+    if isa not in of_isa:
+        pytest.skip("the cases are of wide vectors")
+    images, groups, outputs, size, kernel, stride, dilation, which = of_isa[isa]
+    padding = (dilation * (kernel // 2),) * 4
+    for times, algorithm in ((1, "batch"), (16, "direct")):
+        x, weight = (images, times * groups, size, size), (times * outputs, 1, kernel, kernel)
+        how = ((stride,) * 2, padding, (dilation,) * 2, times * groups, which, "float32")
+        assert _native.conv2d_plan(x, weight, *how)["algorithm"] == algorithm
 
 
 def test_far_maps_are_packed_by_the_pass_that_reads_them(isa, dtype):
