@@ -175,7 +175,14 @@ typedef struct fnn_adam {
 
 /* ---- probes ------------------------------------------------------------------------------ */
 
-typedef enum fnn_stream { FNN_STREAM_READ, FNN_STREAM_WRITE, FNN_STREAM_COPY } fnn_stream;
+/* of the last two each vector that is read is written twice, or four times */
+typedef enum fnn_stream {
+    FNN_STREAM_READ,
+    FNN_STREAM_WRITE,
+    FNN_STREAM_COPY,
+    FNN_STREAM_DOUBLE,
+    FNN_STREAM_QUADRUPLE
+} fnn_stream;
 
 #include "base/real_f32.h"
 #include "drivers/api_tmpl.h"

@@ -28,7 +28,7 @@ cpdef apply_if(usual, Op op, a, b, c=*)
 
 cdef bint _to_record(TensorState t) except -1
 
-@cython.locals(a=TensorState)
+@cython.locals(a=TensorState, recorded=bint)
 cdef _apply_to_one(Op op, tuple tensors, tuple params)
 
 @cython.locals(a=TensorState, b=TensorState, need_a=bint, need_b=bint)

@@ -228,8 +228,11 @@ def _apply_to_one(op: Op, tensors: tuple[Any, ...], params: tuple[Any, ...]) -> 
     if a._view is not None:
         refresh(a)
     x = a._data
+    recorded = a._requires_grad and grad_enabled()
+    if not recorded and op.unrecorded is not None:
+        return _unrecorded(op, a, op.unrecorded(now, x, *params))
     out, saved = op.forward(now, x, *params) if params else op.forward(now, x)
-    if not a._requires_grad or not grad_enabled():
+    if not recorded:
         return _unrecorded(op, a, out)
     return _recorded(op, tensors, _TRUE, (a._edge or a,), saved, out, now)
 

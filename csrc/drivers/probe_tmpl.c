@@ -7,19 +7,29 @@ double FN(fnn_fma_work)(const fnn_ctx *ctx, ptrdiff_t rounds) {
     return 2.0 * FNN_PROBE_CHAINS * FNN_PROBE_STEPS * (double)rounds * kernels->lanes;
 }
 
+/* How often a stream writes what it reads; 0 if it does not do both. */
+static int FN(copies)(fnn_stream stream) {
+    return stream == FNN_STREAM_COPY        ? 1
+           : stream == FNN_STREAM_DOUBLE    ? 2
+           : stream == FNN_STREAM_QUADRUPLE ? 4
+                                            : 0;
+}
+
 double FN(fnn_stream_work)(const fnn_ctx *ctx, fnn_stream stream, ptrdiff_t count, real *buffer,
                            ptrdiff_t rounds) {
     const FN(fnn_table) *kernels = FN(table)(ctx);
     const ptrdiff_t step = FNN_PROBE_VECTORS * kernels->lanes;
-    const ptrdiff_t half = count / 2 / step * step, whole = count / step * step;
+    const int times = FN(copies)(stream);
+    const ptrdiff_t part = count / (1 + times) / step * step;
     volatile real keep = 0;
     for (ptrdiff_t round = 0; round < rounds; round++) {
-        switch (stream) {
-        case FNN_STREAM_READ: keep = kernels->stream_read(whole, buffer); break;
-        case FNN_STREAM_WRITE: kernels->stream_write(whole, 0, buffer); break;
-        case FNN_STREAM_COPY: kernels->stream_copy(half, buffer, buffer + half); break;
-        }
+        if (times > 0)
+            kernels->stream_copy(part, times, buffer, buffer + part);
+        else if (stream == FNN_STREAM_READ)
+            keep = kernels->stream_read(part, buffer);
+        else
+            kernels->stream_write(part, 0, buffer);
     }
     (void)keep;
-    return (double)rounds * (double)(stream == FNN_STREAM_COPY ? 2 * half : whole) * sizeof(real);
+    return (double)rounds * (double)((1 + times) * part) * sizeof(real);
 }

@@ -119,25 +119,26 @@ FNN_INLINE vec FN(quick_column)(FN(quick_windows) windows, ptrdiff_t rows, ptrdi
 /* A column of `rows` rows, `down` elements apart, of n outputs of 2x2 windows, a vector at most;
  * returns the sum of the taps. */
 FNN_INLINE vec FN(quick_down)(FN(quick_windows) windows, ptrdiff_t rows, ptrdiff_t down,
-                              ptrdiff_t outputs, ptrdiff_t n) {
+                              ptrdiff_t outputs, ptrdiff_t n, int indexed) {
     vec sum = FN(zero)();
     const ivec on = (ivec){0} + (FN(lane_int))down;
     for (; rows > 0; rows--, windows.x += down, windows.corner += on) {
         for (int line = 0; line < 4; line++)
             __builtin_prefetch(windows.x + FN(ROWS_AHEAD) + line * LANES);
-        sum += FN(quick_vector)(&windows, n, 1);
+        sum += FN(quick_vector)(&windows, n, indexed);
         windows.y += outputs;
-        windows.index += outputs;
+        if (indexed) windows.index += outputs;
     }
     return sum;
 }
 
 /* The largest of a row of three taps of `count` (a literal) vectors of windows side by side, and
- * where they are; third taps are moved out of first ones, the last, if all lanes are used (`full`,
- * a literal), out of the row. Adds the taps to the sum, each third one but that as somebody's
- * first. */
-FNN_INLINE vec FN(largest_of_rows)(int count, int full, const real *x, const ivec here[2],
-                                   vec most[2], ivec at[2], vec sum) {
+ * which they are of the row's elements, the first of which are `first`; third taps are moved out of
+ * first ones, the last, if all lanes are used (`full`, a literal), out of the row. The taps are
+ * multiplied into the sum, each third one but that as somebody's first: one operation for two of
+ * them tells a NaN. */
+FNN_INLINE vec FN(largest_of_rows)(int count, int full, int indexed, const real *x,
+                                   const ivec first[2], vec most[2], ivec at[2], vec sum) {
     vec v[2][3];
     FNN_UNROLL
     for (int k = 0; k < count; k++) FN(load_taps_of_row)(x + 2 * k * LANES, 2, 2, v[k]);
@@ -146,42 +147,47 @@ FNN_INLINE vec FN(largest_of_rows)(int count, int full, const real *x, const ive
         const int last = full && k + 1 == count;
         const vec next = last ? FN(splat)(x[2 * count * LANES]) : v[count - 1][0];
         v[k][2] = FN(slide)(v[k][0], next, 1);
-        most[k] = FN(largest_of_row)(v[k], here[k], 1, &at[k]);
-        sum += v[k][0] + v[k][1];
+        most[k] = FN(largest_of_row)(v[k], first[k], indexed, &at[k]);
+        sum = FN(fma)(v[k][0], v[k][1], sum);
     }
     return full ? sum + v[count - 1][2] : sum;
 }
 
-/* quick_column of stride 2 with positions, for n outputs in `count` (a literal) vectors, `full` or
- * not: fewer loads. */
-FNN_INLINE vec FN(quick_rows_of)(int count, int full, FN(quick_windows) windows, ptrdiff_t rows,
-                                 ptrdiff_t outputs, ptrdiff_t n) {
+/* quick_column of stride 2 for n outputs in `count` (a literal) vectors, `full` or not: fewer
+ * loads. */
+FNN_INLINE vec FN(quick_rows_of)(int count, int full, int indexed, FN(quick_windows) windows,
+                                 ptrdiff_t rows, ptrdiff_t outputs, ptrdiff_t n) {
     vec most[3][2];
-    ivec at[3][2], here[2] = {windows.corner, windows.corner + 2 * LANES};
+    ivec at[3][2], corner = windows.corner;
     const ivec down = (ivec){0} + (FN(lane_int))windows.w;
-    vec sum = FN(largest_of_rows)(count, full, windows.x, here, most[2], at[2], FN(zero)());
-    for (; rows > 0; rows--) {
+    const ivec first[2] = {FN(lane_numbers)(2), FN(lane_numbers)(2) + 2 * LANES};
+    /* not from 0: products of small taps would be denormal */
+    vec sum = FN(largest_of_rows)(count, full, indexed, windows.x, first, most[2], at[2],
+                                  FN(splat)(1));
+    corner -= first[0];
+    for (; rows > 0; rows--, corner += down + down) {
         FNN_UNROLL
         for (int k = 0; k < count; k++) most[0][k] = most[2][k], at[0][k] = at[2][k];
         FNN_UNROLL
-        for (int r = 1; r < 3; r++) {
-            windows.x += windows.w;
-            FNN_UNROLL
-            for (int k = 0; k < count; k++) here[k] += down;
-            sum = FN(largest_of_rows)(count, full, windows.x, here, most[r], at[r], sum);
-        }
-        FN(fetch_outputs)(&windows, 1);
+        for (int r = 1; r < 3; r++)
+            sum = FN(largest_of_rows)(count, full, indexed, windows.x += windows.w, first, most[r],
+                                      at[r], sum);
+        FN(fetch_outputs)(&windows, indexed);
         FNN_UNROLL
         for (int k = 0; k < count; k++) {
             const vec upper = FN(maximum)(most[1][k], most[0][k]);
-            ivec where = FN(iwhere)(FN(above)(most[1][k], most[0][k]), at[1][k], at[0][k]);
-            where = FN(iwhere)(FN(above)(most[2][k], upper), at[2][k], where);
-            FN(store_outputs)(windows.y + k * LANES, windows.index + k * LANES,
+            ivec where = at[0][k];
+            if (indexed) {
+                where = FN(iadd_where)(FN(above)(most[1][k], most[0][k]), at[1][k], down, where);
+                where = FN(iadd_where)(FN(above)(most[2][k], upper), at[2][k], down + down, where);
+                where += corner;
+            }
+            FN(store_outputs)(windows.y + k * LANES, indexed ? windows.index + k * LANES : NULL,
                               FN(maximum)(most[2][k], upper), where,
                               k < count - 1 ? LANES : n - k * LANES);
         }
         windows.y += outputs;
-        windows.index += outputs;
+        if (indexed) windows.index += outputs;
     }
     return sum;
 }
@@ -201,20 +207,20 @@ FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdif
     if (indexed) row.index = window->index + p0 * outputs + q;
     vec sum = FN(zero)();
 #if FNN_BUNDLES
-    if (square == 3 && step == 2 && indexed && s->stride_h == 2) {
+    if (square == 3 && step == 2 && s->stride_h == 2) {
         for (; n >= 2 * LANES; n -= 2 * LANES) {
-            sum += FN(quick_rows_of)(2, 1, row, p1 - p0, outputs, 2 * LANES);
+            sum += FN(quick_rows_of)(2, 1, indexed, row, p1 - p0, outputs, 2 * LANES);
             row.x += 4 * LANES;
             row.corner += 4 * LANES;
             row.y += 2 * LANES;
-            row.index += 2 * LANES;
+            if (indexed) row.index += 2 * LANES;
         }
-        if (n > LANES) sum += FN(quick_rows_of)(2, 0, row, p1 - p0, outputs, n);
-        if (0 < n && n < LANES) sum += FN(quick_rows_of)(1, 0, row, p1 - p0, outputs, n);
+        if (n > LANES) sum += FN(quick_rows_of)(2, 0, indexed, row, p1 - p0, outputs, n);
+        if (0 < n && n < LANES) sum += FN(quick_rows_of)(1, 0, indexed, row, p1 - p0, outputs, n);
         if (n != LANES) return FN(all_finite)(sum);
     }
-    if (square == 2 && indexed && n <= LANES)
-        return FN(all_finite)(FN(quick_down)(row, p1 - p0, down, outputs, n));
+    if (square == 2 && n <= LANES)
+        return FN(all_finite)(FN(quick_down)(row, p1 - p0, down, outputs, n, indexed));
 #endif
     if (square == 3) {
         /* rows of windows share rows of x only if they overlap downwards as they do sideways */

@@ -42,10 +42,20 @@ static FNN_NOINLINE void FN(stream_write)(ptrdiff_t count, real value, real *y) 
     }
 }
 
-static FNN_NOINLINE void FN(stream_copy)(ptrdiff_t count, const real *x, real *y) {
+/* `times` is a literal. */
+FNN_INLINE void FN(copy_times)(ptrdiff_t count, int times, const real *x, real *y) {
     for (ptrdiff_t j = 0; j < count; j += FNN_PROBE_VECTORS * LANES) {
         FNN_UNROLL
-        for (int i = 0; i < FNN_PROBE_VECTORS; i++) /* pinned: else it becomes memmove */
-            FN(store)(y + j + i * LANES, FN(pin)(FN(load)(x + j + i * LANES)));
+        for (int i = 0; i < FNN_PROBE_VECTORS * times; i++) /* pinned: else it becomes memmove */
+            FN(store)(y + j * times + i * LANES, FN(pin)(FN(load)(x + j + i / times * LANES)));
     }
+}
+
+static FNN_NOINLINE void FN(stream_copy)(ptrdiff_t count, int times, const real *x, real *y) {
+    if (times == 1)
+        FN(copy_times)(count, 1, x, y);
+    else if (times == 2)
+        FN(copy_times)(count, 2, x, y);
+    else
+        FN(copy_times)(count, 4, x, y);
 }

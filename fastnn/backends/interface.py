@@ -136,6 +136,18 @@ class Backend(Protocol):
         """
         ...
 
+    def max_pool2d_values(
+        self,
+        x: Array,
+        kernel_size: Pair,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        out_size: Pair,
+    ) -> Array:
+        """Return the first result of :meth:`max_pool2d` alone, which takes less time."""
+        ...
+
     def max_pool2d_backward(
         self, grad: Array, index: Array, in_size: Pair, gate: Array | None = None
     ) -> Array:

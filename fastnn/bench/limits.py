@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 
 from .cases import Case
 
-__all__ = ["Limit", "level", "limit"]
+__all__ = ["Limit", "level", "limit", "yardstick"]
+
+#: The streams of :func:`.machine.probe` that read and write: writes for each read.
+MIXED = (("copy", 1), ("double", 2), ("quadruple", 4))
 
 
 class Limit(NamedTuple):
@@ -22,13 +25,27 @@ def level(case: Case, bandwidth: list[dict[str, Any]]) -> dict[str, Any]:
     return next((b for b in bandwidth if b["cache"] and total <= b["cache"]), bandwidth[-1])
 
 
+def yardstick(case: Case, rates: dict[str, Any]) -> float:
+    """Bytes a second of a plain loop with as many writes for each read, but a copy's at most.
+
+    Of the loops of :func:`.machine.probe` the one that writes most without writing more for each
+    read than the case; a copy for all that write less.
+    """
+    stream = "copy"
+    for name, writes in MIXED:
+        if case.writes >= writes * case.reads:
+            stream = name
+    return float(rates[stream])
+
+
 def limit(case: Case, peak: float, bandwidth: list[dict[str, Any]]) -> Limit | None:
     """Whichever binds; None if the case counts neither operations nor bytes.
 
     Floating-point operations are the direct method's: an algorithm that needs fewer can go
     below. Bytes are operands and results once each, in the :func:`level` that holds them all;
     reads and writes may overlap, so the bound is the largest of reads at the read rate, writes
-    at the write rate and both at the best rate there is.
+    at the write rate and both at the best rate there is: that of the :func:`yardstick` if the case
+    writes as much as it reads.
 
     Parameters
     ----------
@@ -46,6 +63,8 @@ def limit(case: Case, peak: float, bandwidth: list[dict[str, Any]]) -> Limit | N
     if total:
         rates = level(case, bandwidth)
         best = max(rates["read"], rates["write"], rates["copy"])
+        if case.writes >= case.reads:
+            best = yardstick(case, rates)
         times = (case.reads / rates["read"], case.writes / rates["write"], total / best)
         bounds.append(Limit(max(times), rates["level"]))
     return max(bounds, default=None)

@@ -13,7 +13,8 @@ from ..backends import _native
 
 __all__ = ["cache_bytes", "describe", "peak", "probe"]
 
-STREAMS = ("read", "write", "copy")
+#: From the one that writes least.
+STREAMS = ("read", "copy", "double", "quadruple", "write")
 #: Assumed where the system does not tell.
 DEFAULT_CACHES = {"L1": 32 << 10, "L2": 1 << 20, "L3": 8 << 20}
 #: Largest buffer for the memory's bandwidth: twice an L3 of a quarter of a gigabyte.
@@ -101,8 +102,9 @@ def probe(seconds: float = 0.03) -> dict[str, Any]:
     dict
         ``peaks``: floating-point operations per second by instruction set and dtype.
         ``bandwidth``: for L1, L2, L3 and memory the ``cache``'s bytes (None for memory), the
-        ``buffer`` that was used, and bytes per second of ``read``, ``write`` and ``copy``, each
-        counted as reads plus writes.
+        ``buffer`` that was used, and bytes per second of ``read``, ``copy``, ``double`` and
+        ``quadruple`` (each vector is written two or four times) and ``write``, each counted as
+        reads plus writes.
     """
     caches = cache_bytes()
     third = min(caches["L3"] // 4, 8 * caches["L2"])
@@ -122,7 +124,10 @@ def describe(machine: dict[str, Any]) -> str:
         f"  {isa:<8}{rates['float32'] / 1e9:>9.1f}{rates['float64'] / 1e9:>9.1f}"
         for isa, rates in machine["peaks"].items()
     ]
-    lines.append("bandwidth, GB/s, one thread (read, write, copy counted twice):")
+    lines.append(
+        "bandwidth, GB/s read plus written, one thread (read, copy, one read for two and for four"
+        " writes, write):"
+    )
     for level in machine["bandwidth"]:
         rates = "".join(f"{level[stream] / 1e9:>9.1f}" for stream in STREAMS)
         cache = f" of {level['cache'] >> 10} KB" if level["cache"] else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .limits import level, limit
+from .limits import level, limit, yardstick
 from .results import OWN, SELF, Result, Run
 
 __all__ = ["FOOTNOTE", "Table", "duration"]
@@ -13,8 +13,9 @@ FOOTNOTE = (
     "Ratios: the peer's shortest time over fastnn's; above 1 fastnn is faster. * the peer's"
     " channels_last layout was its better one. GFLOP/s count the direct method's operations;"
     " GB/s are bytes read plus written, and their share is of what a copy moves in the level that"
-    " holds them. limit: peak, the kernel's own operations, or bytes over the bandwidth of that"
-    " level, whichever binds; and how many times longer the case takes."
+    " holds them, or a loop of two or four writes for each read where a case writes that much more."
+    " limit: peak, the kernel's own operations, or bytes over that level's bandwidth, whichever"
+    " binds; and how many times longer the case takes."
 )
 
 
@@ -42,14 +43,15 @@ class Table:
         self._bandwidth = bandwidth
 
     def _rate(self, result: Result) -> list[str]:
-        """Operations a second and their share of the peak, else bytes and of what a copy moves."""
+        """Operations a second and their share of the peak, else bytes and of the yardstick's."""
         case, seconds = result.case, result.measurements[OWN].best
         if case.flops:
             rate = case.flops / seconds
             return [f"{rate / 1e9:.1f}", f"{rate / result.peak:.0%}"]
         if case.reads + case.writes:
             rate = (case.reads + case.writes) / seconds
-            return [f"{rate / 1e9:.1f} GB/s", f"{rate / level(case, self._bandwidth)['copy']:.0%}"]
+            most = yardstick(case, level(case, self._bandwidth))
+            return [f"{rate / 1e9:.1f} GB/s", f"{rate / most:.0%}"]
         return ["", ""]
 
     def _cells(self, result: Result) -> list[str]:

@@ -15,5 +15,6 @@ cdef class Op:
     cdef public bint reshapes
     cdef public tuple saves
     cdef public bint saves_output
+    cdef public object unrecorded
     cdef public object uses
     cdef public bint view

@@ -58,6 +58,9 @@ class Op:
         ``gated(settings, saved, grad, needs, y)`` is ``backward``, but with the gradient of the
         first input already put through the gate that has saved ``y``, an array of as many
         elements as that input.
+    unrecorded : callable, optional
+        ``unrecorded(settings, array, *params) -> out``: what ``forward`` gives an op of one input,
+        without the work that only a backward needs; taken where nothing is recorded.
     reshapes : bool
         The output is the first input in another shape, so that a gate may be passed before it.
     """
@@ -76,6 +79,7 @@ class Op:
         "reshapes",
         "saves",
         "saves_output",
+        "unrecorded",
         "uses",
         "view",
     )
@@ -95,6 +99,7 @@ class Op:
         gate: Backward | None = None,
         gated: Backward | None = None,
         kernel: str | None = None,
+        unrecorded: Callable[..., Any] | None = None,
         node_name: str | None = None,
         reshapes: bool = False,
     ) -> None:
@@ -111,6 +116,7 @@ class Op:
         self.gate = gate
         self.gated = gated
         self.kernel = kernel
+        self.unrecorded = unrecorded
         self.reshapes = reshapes
         self.checks = _Checks(saves, uses)
 

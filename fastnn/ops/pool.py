@@ -35,6 +35,10 @@ def _max_pool2d(
     return y, (index, x.shape)
 
 
+def _max_pool2d_values(settings: Settings, x: Array, window: Window) -> Array:
+    return _like(settings.backend.max_pool2d_values(_batched(x), *window), x.ndim)
+
+
 def _max_pool2d_backward(
     settings: Settings,
     saved: tuple[Array, tuple[int, ...]],
@@ -91,7 +95,11 @@ def _avg_pool2d_backward(
 
 #: x, (kernel_size, stride, padding, dilation, out_size) -> y
 MAX_POOL2D = Op(
-    "MaxPool2DWithIndices", _max_pool2d, _max_pool2d_backward, gated=_max_pool2d_backward
+    "MaxPool2DWithIndices",
+    _max_pool2d,
+    _max_pool2d_backward,
+    gated=_max_pool2d_backward,
+    unrecorded=_max_pool2d_values,
 )
 #: The same -> y, index (int64, ``h * W + w`` inside its plane)
 MAX_POOL2D_WITH_INDICES = Op(

@@ -5,12 +5,18 @@ import pytest
 from fastnn.backends import _native
 from fastnn.bench import machine
 from fastnn.bench.cases import Case, conv_case
-from fastnn.bench.limits import limit
+from fastnn.bench.limits import limit, yardstick
+
+
+def rates(level, cache, read, copy, double, quadruple, write):
+    return {"level": level, "cache": cache, "read": read, "copy": copy, "double": double,
+            "quadruple": quadruple, "write": write}  # fmt: skip
+
 
 BANDWIDTH = [
-    {"level": "L1", "cache": 1000, "read": 100.0, "write": 50.0, "copy": 120.0},
-    {"level": "L2", "cache": 10_000, "read": 40.0, "write": 40.0, "copy": 40.0},
-    {"level": "memory", "cache": None, "read": 10.0, "write": 4.0, "copy": 8.0},
+    rates("L1", 1000, 100.0, 120.0, 80.0, 60.0, 50.0),
+    rates("L2", 10_000, 40.0, 40.0, 40.0, 40.0, 40.0),
+    rates("memory", None, 10.0, 8.0, 6.0, 5.0, 4.0),
 ]
 
 
@@ -58,6 +64,10 @@ def test_cache_sizes_are_those_of_the_system(tmp_path):
         (case(reads=200.0, writes=100.0), (2.5, "L1")),  # all of it at the copy's rate
         (case(reads=600.0, writes=10.0), (6.0, "L1")),  # the reads alone
         (case(reads=100.0, writes=600.0), (12.0, "L1")),  # the writes alone
+        (case(reads=300.0, writes=300.0), (6.0, "L1")),  # the writes alone
+        (case(reads=200.0, writes=400.0), (8.0, "L1")),  # two writes for each read: 600 at 80
+        (case(reads=110.0, writes=410.0), (8.2, "L1")),  # between two and four: the writes alone
+        (case(reads=100.0, writes=400.0), (500 / 60, "L1")),
         (case(reads=600.0, writes=401.0), (1001 / 40, "L2")),
         (case(reads=10_000.0, writes=8.0), (1000.8, "memory")),
         (case(flops=1000.0, reads=600.0, writes=10.0), (10.0, "peak")),
@@ -71,6 +81,15 @@ def test_the_later_of_peak_and_bandwidth_is_the_limit(given, want):
     assert bound is not None
     assert bound.by == want[1]
     assert bound.seconds == pytest.approx(want[0])
+
+
+@pytest.mark.parametrize(
+    ("reads", "writes", "want"),
+    [(1, 0, 120), (2, 1, 120), (1, 1, 120), (1, 1.9, 120), (1, 2, 80), (1, 3.9, 80), (1, 4, 60),
+     (0, 1, 60)],
+)  # fmt: skip
+def test_a_share_is_of_a_loop_that_writes_no_more(reads, writes, want):
+    assert yardstick(case(reads=reads, writes=writes), BANDWIDTH[0]) == want
 
 
 def test_nothing_counted_has_no_limit():

@@ -10,10 +10,11 @@ from fastnn.bench.bandwidth import bandwidth_cases
 from fastnn.bench.grid import cells
 from fastnn.bench.grid_plot import pair_tables, save_heat_map
 from fastnn.bench.grid_report import geometric_mean, summary, worst_ratio
+from fastnn.bench.machine import STREAMS
 from fastnn.bench.report import FOOTNOTE, Table, duration
 from fastnn.bench.results import Measurement, Result, Run
 
-BANDWIDTH = [{"level": "memory", "cache": None, "read": 1e10, "write": 1e10, "copy": 1e10}]
+BANDWIDTH = [{"level": "memory", "cache": None} | dict.fromkeys(STREAMS, 1e10)]
 MACHINE = {"bandwidth": BANDWIDTH, "peaks": {}}
 
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from fastnn.bench import figures, target_report, workloads
+from fastnn.bench.machine import STREAMS
 from fastnn.bench.peer import ONE_THREAD
 from fastnn.bench.results import Measurement, Result, Run
 from fastnn.bench.select import select
 from fastnn.bench.targets import BEST, DEFAULT, targets
 
-BANDWIDTH = [{"level": "memory", "cache": None, "read": 1e10, "write": 1e10, "copy": 1e10}]
+BANDWIDTH = [{"level": "memory", "cache": None} | dict.fromkeys(STREAMS, 1e10)]
 MACHINE = {"bandwidth": BANDWIDTH, "peaks": {}}
 
 

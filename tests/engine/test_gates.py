@@ -78,6 +78,20 @@ def test_a_pooling_takes_the_gradient_of_the_relu_before_it(calls):
     assert calls == [("max_pool2d_backward", True), ("conv2d_backward", False)]
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 8, 9), (3, 8, 9)])
+def test_positions_are_looked_for_only_where_a_gradient_may_be_asked_for(shape, monkeypatch):
+    (x,) = tensors(shape)
+    want = F.max_pool2d(x, 3, 2)
+    monkeypatch.setattr(settings().backend, "max_pool2d", None)
+    with torch.no_grad():
+        got = F.max_pool2d(x, 3, 2)
+    for y in (got, F.max_pool2d(x.detach(), 3, 2)):
+        assert same_bits(y.numpy(), want.detach().numpy())
+        assert not y.requires_grad
+    with pytest.raises(TypeError):
+        F.max_pool2d(x, 3, 2)
+
+
 @pytest.mark.parametrize("watch", ["hook", "retain_grad", "autograd.grad"])
 def test_who_looks_at_the_gradient_sees_it_whole(watch):
     leaves = tensors(*SHAPES)

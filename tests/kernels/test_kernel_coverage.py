@@ -21,6 +21,7 @@ from kernel_calls import SMALL, calls
 
 from fastnn.backends import CONV_ALGORITHMS, _native
 from fastnn.backends import native as native_module
+from fastnn.bench.machine import STREAMS
 
 native = native_module.backend
 
@@ -93,7 +94,7 @@ def compared(dtype) -> Iterator[Callable[[], object]]:
     x, weight, bias, _ = FLAT[0].arrays(dtype)
     yield lambda: native.conv2d(x, weight, bias, *FLAT[0].how)
     yield lambda: _native.fma_work(1, dtype == "float64")
-    for stream in ("read", "write", "copy"):
+    for stream in STREAMS:
         yield lambda s=stream: _native.stream_work(s, np.ones(1024, dtype), 1)
 
 

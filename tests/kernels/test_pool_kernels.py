@@ -29,6 +29,8 @@ def test_max_pool2d(case, special, isa, dtype):
     got, got_index = native.max_pool2d(x, *arguments)
     assert_exact(got, best, "maximum")
     assert_exact(got_index, index, "position")
+    poison(native, dtype, best.shape, x.shape)
+    assert_exact(native.max_pool2d_values(x, *arguments), best, "maximum alone")
     dx = native.max_pool2d_backward(grad, index, case.x[2:])
     want = reference.max_pool2d_backward(*in_float64(grad), index, case.x[2:])
     assert dx.dtype == dtype
@@ -117,6 +119,7 @@ def test_short_rows(case, isa, dtype):
         got, got_index = native.max_pool2d(x, *arguments)
         assert_exact(got, best, "maximum")
         assert_exact(got_index, index, "position")
+        assert_exact(native.max_pool2d_values(x, *arguments), best, "maximum alone")
     grad = rng.standard_normal(best.shape).astype(dtype)
     dx = native.max_pool2d_backward(grad, index, case.x[2:])
     want = reference.max_pool2d_backward(*in_float64(grad), index, case.x[2:])
@@ -157,3 +160,27 @@ def test_maxima_of_overlapping_windows_go_where_the_indices_say(where, size, isa
                 plane[i] += v
     dx = native.max_pool2d_backward(grad, index.astype(np.int32), size)
     assert_exact(dx.reshape(want.shape), want, "gradient")
+
+
+@pytest.mark.parametrize("scale", [1e-41, 1e25])
+@pytest.mark.parametrize("width", [25, 65, 70])
+def test_maxima_of_the_smallest_and_the_largest_numbers(width, scale, isa):
+    """Products of them, by which some rows are searched for NaNs, are none or infinite."""
+    case = PoolCase((2, 2, 9, width), (3, 3), (2, 2))
+    x, _ = case.arrays(np.float32)
+    x *= np.float32(scale)
+    arguments = (*how(case), case.dilation, case.out_size)
+    best, index = reference.max_pool2d(x, *arguments)
+    got, got_index = native.max_pool2d(x, *arguments)
+    assert_exact(got, best, "maximum")
+    assert_exact(got_index, index, "position")
+    assert_exact(native.max_pool2d_values(x, *arguments), best, "maximum alone")
+
+
+@pytest.mark.parametrize("width", [25, 65, 70])
+def test_averages_of_overlapping_windows_start_from_zero(width, isa, dtype):
+    case = PoolCase((2, 2, 9, width), (3, 3), (2, 2))
+    x = np.full(case.x, -0.0, dtype)
+    y = native.avg_pool2d(x, *how(case), case.out_size, True, None)
+    assert not y.any()
+    assert not np.signbit(y).any()

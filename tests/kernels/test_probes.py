@@ -32,15 +32,29 @@ def test_streams_touch_what_they_count(isa, dtype, count):
     assert np.array_equal(inside[half : 2 * half], before[1:-1][:half])
     assert np.array_equal(inside[2 * half :], before[1:-1][2 * half :])
 
+    for stream, times in (("double", 2), ("quadruple", 4)):
+        memory[:] = before
+        moved = _native.stream_work(stream, inside, 1)
+        part = int(moved) // ((1 + times) * size)
+        assert moved == (1 + times) * part * size <= inside.nbytes
+        assert count - (1 + times) * part < (1 + times) * 8 * 64 // size
+        source, copies = before[1:-1][:part], inside[part : (1 + times) * part]
+        assert np.array_equal(inside[:part], source)
+        assert np.array_equal(np.sort(copies), np.repeat(source, times)), "rising numbers"
+        assert np.array_equal(inside[(1 + times) * part :], before[1:-1][(1 + times) * part :])
+
+    memory[:] = before
     written = int(_native.stream_work("write", inside, 1)) // size
     assert count - written < 8 * 64 // size
     assert not inside[:written].any()
-    assert np.array_equal(inside[written:], before[1:-1][written:]) or 2 * half > written
+    assert np.array_equal(inside[written:], before[1:-1][written:])
     assert (memory[0], memory[-1]) == (1, count + 2)
 
 
 def test_bad_buffers_are_told():
-    with pytest.raises(ValueError, match="unknown stream 'triad'; choose from read, write, copy"):
+    with pytest.raises(
+        ValueError, match="unknown stream 'triad'; choose from read, write, copy, double, quadruple"
+    ):
         _native.stream_work("triad", np.zeros(8), 1)
     with pytest.raises(ValueError, match=r"dense, writable array, got strides \(16,\)"):
         _native.stream_work("read", np.zeros(8)[::2], 1)

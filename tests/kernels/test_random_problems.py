@@ -54,6 +54,7 @@ def check_pool(case, dtype):
     assert out_size == case.out_size
     best, index = reference.max_pool2d(x, *how, (1, 1), out_size)
     got, got_index = native.max_pool2d(x, *how, (1, 1), out_size)
+    assert_exact(native.max_pool2d_values(x, *how, (1, 1), out_size), best, "maximum alone")
     assert_exact(got, best, f"{case} maximum")
     assert_exact(got_index, index, f"{case} position")
     limit = eps(dtype) * (math.prod(case.kernel) + 1)

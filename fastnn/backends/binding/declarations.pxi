@@ -38,6 +38,8 @@ cdef extern from "fastnn.h" nogil:
         FNN_STREAM_READ
         FNN_STREAM_WRITE
         FNN_STREAM_COPY
+        FNN_STREAM_DOUBLE
+        FNN_STREAM_QUADRUPLE
     double fnn_fma_work_f32(const fnn_ctx *, ptrdiff_t rounds)
     double fnn_fma_work_f64(const fnn_ctx *, ptrdiff_t rounds)
     double fnn_stream_work_f32(const fnn_ctx *, fnn_stream, ptrdiff_t count, float *,

@@ -1,6 +1,12 @@
 # Measures of the machine, for benchmarks: the caller times what these do.
 
-cdef dict STREAMS = {"read": FNN_STREAM_READ, "write": FNN_STREAM_WRITE, "copy": FNN_STREAM_COPY}
+cdef dict STREAMS = {
+    "read": FNN_STREAM_READ,
+    "write": FNN_STREAM_WRITE,
+    "copy": FNN_STREAM_COPY,
+    "double": FNN_STREAM_DOUBLE,
+    "quadruple": FNN_STREAM_QUADRUPLE,
+}
 
 
 def fma_work(rounds, is_f64=False):
@@ -12,7 +18,8 @@ def fma_work(rounds, is_f64=False):
 def stream_work(stream, buffer, rounds):
     """Pass ``rounds`` times over a dense array; returns the bytes read plus those written.
 
-    ``stream`` is ``"read"``, ``"write"`` (zeros) or ``"copy"`` (first half to second half).
+    ``stream`` is ``"read"``, ``"write"`` (zeros), ``"copy"`` (first half to second half),
+    ``"double"`` or ``"quadruple"`` (first part to the rest, each vector two or four times).
 
     Raises
     ------
