@@ -220,11 +220,11 @@ FNN_INLINE int FN(spread_max_columns)(FN(spread_job) *job, int count, ptrdiff_t 
 }
 
 #if FNN_BUNDLES
-/* The largest column that positions of 3x3 windows have in them, lane by lane, with those before:
- * more than 2 if one is outside. Cheaper than to count the windows that are met. */
-FNN_INLINE ivec FN(widest)(ivec at, ivec down, ivec before) {
-    const ivec upper = FN(least_unsigned)(at, at - down);
-    return FN(most_unsigned)(FN(least_unsigned)(upper, upper - down), before);
+/* The largest column that positions of two vectors of 3x3 windows have in them, lane by lane, with
+ * those before: more than 2 if one is outside. Cheaper than to count the windows that are met. */
+FNN_INLINE FN(shorts) FN(widest)(ivec at, ivec other, FN(shorts) down, FN(shorts) before) {
+    const FN(shorts) upper = FN(reduced)(FN(shorts_of)(at, other), down);
+    return FN(most_of_shorts)(FN(reduced)(upper, down), before);
 }
 
 /* The same as spread_max_columns, of 3x3 windows, in `count` (a literal) vectors side by side. Rows
@@ -240,7 +240,9 @@ FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, int count, ptrdi
     FN(turn_store) columns[2];
     vspan inside[2], before[2];
     FN(spread_row) here[2];
-    ivec to[2], most = none;
+    ivec to[2];
+    const FN(shorts) below = FN(same_shorts)((int)w);
+    FN(shorts) most = FN(same_shorts)(0);
     vec row[2][4];
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
@@ -265,13 +267,13 @@ FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, int count, ptrdi
             const ivec at = (ivec)FN(load_span)(index + i, inside[k]);
             here[k].at = FN(difference)(at, to[k], inside[k]);
             here[k].left_at = (ivec)FN(load_span)(index + i - 1, before[k]) - to[k];
-            most = FN(widest)(here[k].at, down, most);
             FN(collect)(3, here + k, none, row[k], row[k] + 1);
             FN(collect)(3, here + k, down, row[k] + 2, row[k] + 3);
             to[k] += down + down;
         }
+        most = FN(widest)(here[0].at, here[count - 1].at, below, most);
         FN(store_two_rows)(count, dx, w, all, 1, row);
-        if (p == rows && FN(more_than)(most, 2)) return 0;
+        if (p == rows && FN(any_more_than)(most, 2)) return 0;
     }
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
@@ -279,7 +281,7 @@ FNN_INLINE int FN(spread_max_threes)(const FN(spread_job) *job, int count, ptrdi
         FN(collect)(3, here + k, down + down, row[k], row[k] + 1);
     }
     FN(store_two_rows)(count, dx, w, columns, 2 * rows + 1 < s->h, row);
-    return !FN(more_than)(most, 2);
+    return !FN(any_more_than)(most, 2);
 }
 
 /* A plane of them, two vectors where there are two, from the right. */
@@ -308,12 +310,15 @@ static FNN_NOINLINE int FN(spread_twos)(FN(spread_job) *job) {
     return job->met == job->shape->p * job->shape->q;
 }
 
+/* The widest plane whose rows of positions 16 bits tell apart. */
+enum { FN(WIDEST) = 16382 };
+
 /* Whether it pays to gather maxima of the sizes that 2x2 or 3x3 windows have: rows that fill little
  * of their vectors, and nine comparisons without conditions in registers, are quicker one by one. */
 FNN_INLINE int FN(gathers)(const fnn_pool_shape *s, int square) {
     if (!FN(steps_by_two)(s->p, s->h, square) || !FN(steps_by_two)(s->q, s->w, square)) return 0;
     if (square == 2) return 2 * s->q > LANES;
-    return FNN_BUNDLES && s->q > 11 * fnn_ceil_div(s->q + 1, LANES);
+    return FNN_BUNDLES && s->w <= FN(WIDEST) && s->q > 11 * fnn_ceil_div(s->q + 1, LANES);
 }
 
 /* Guesses from the sizes that the windows are 2x2 or 3x3; the indices tell: 0. */

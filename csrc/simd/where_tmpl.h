@@ -46,15 +46,25 @@ FNN_INLINE vec FN(pick)(vec a, vec b, ivec at) {
 FNN_INLINE ivec FN(least_unsigned)(ivec a, ivec b) {
     return (ivec)_mm512_min_epu32((__m512i)a, (__m512i)b);
 }
-FNN_INLINE ivec FN(most_unsigned)(ivec a, ivec b) {
-    return (ivec)_mm512_max_epu32((__m512i)a, (__m512i)b);
-}
 /* a - b in the lanes of s, 0 in the others */
 FNN_INLINE ivec FN(difference)(ivec a, ivec b, vspan s) {
     return (ivec)_mm512_maskz_sub_epi32(s, (__m512i)a, (__m512i)b);
 }
-FNN_INLINE FN(cond) FN(more_than)(ivec v, int most) {
-    return _mm512_cmpgt_epu32_mask((__m512i)v, _mm512_set1_epi32(most));
+/* Two vectors as one of 16 bits a lane; what these do not hold becomes the nearest that they do. */
+typedef __m512i FN(shorts);
+FNN_INLINE FN(shorts) FN(shorts_of)(ivec a, ivec b) {
+    return _mm512_packs_epi32((__m512i)a, (__m512i)b);
+}
+FNN_INLINE FN(shorts) FN(same_shorts)(int v) { return _mm512_set1_epi16((short)v); }
+/* the lesser of v and v - less, both without signs */
+FNN_INLINE FN(shorts) FN(reduced)(FN(shorts) v, FN(shorts) less) {
+    return _mm512_min_epu16(v, _mm512_sub_epi16(v, less));
+}
+FNN_INLINE FN(shorts) FN(most_of_shorts)(FN(shorts) a, FN(shorts) b) {
+    return _mm512_max_epu16(a, b);
+}
+FNN_INLINE int FN(any_more_than)(FN(shorts) v, int most) {
+    return _mm512_cmpgt_epu16_mask(v, _mm512_set1_epi16((short)most)) != 0;
 }
 /* Lanes 1, 0, 3, 2, ... */
 FNN_INLINE vec FN(neighbours)(vec v) { return _mm512_permute_ps(v, 0xb1); }

@@ -141,7 +141,7 @@ def test_averages_of_short_rows(case, isa, dtype):
     assert_exact(dx, want.astype(dtype), "gradient")
 
 
-@pytest.mark.parametrize("size", [(7, 25), (12, 56), (9, 65), (8, 30)])
+@pytest.mark.parametrize("size", [(7, 25), (12, 56), (9, 65), (8, 30), (3, 16382), (4, 16383)])
 @pytest.mark.parametrize("where", ["anywhere", "in the windows", "nowhere"])
 def test_maxima_of_overlapping_windows_go_where_the_indices_say(where, size, isa, dtype):
     """The sizes look like 3x3 windows of stride 2; the indices need not."""
