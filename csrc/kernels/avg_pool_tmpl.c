@@ -71,27 +71,50 @@ FNN_INLINE void FN(avg_squares)(const fnn_pool_shape *s, const real *x, ptrdiff_
 }
 
 #if FNN_BUNDLES
-/* A row of x under `count` (a literal) vectors of 3x3 windows of stride 2 side by side: two vectors
- * each, and the element after them everywhere. */
-FNN_INLINE void FN(load_threes)(int count, const real *x, vec v[5]) {
+/* Rows of 3x3 windows of stride 2 from x on. Of planes with a border of one element the first row
+ * and column may lie `above` and `beside` the plane, the last row `below`; from the first column on
+ * `width` elements are inside. */
+typedef struct FN(avg_rows) {
+    const real *x;
+    real *y;
+    ptrdiff_t w, rows, outputs, width;
+    int above, beside, below;
+} FN(avg_rows);
+
+/* A row of x under `count` (a literal) vectors of windows side by side: two vectors each, and the
+ * element after them everywhere; of those of padded rows (`pad`, a literal) what `seen` tells. */
+FNN_INLINE void FN(load_threes)(int count, int pad, const real *x, const vmask seen[5],
+                                vec v[5]) {
     FNN_UNROLL
-    for (int i = 0; i < 2 * count; i++) v[i] = FN(load)(x + i * LANES);
-    v[2 * count] = FN(splat)(x[2 * count * LANES]);
+    for (int i = 0; i < 2 * count; i++)
+        v[i] = pad ? FN(load_m)(x + i * LANES, seen[i]) : FN(load)(x + i * LANES);
+    v[2 * count] = !pad || seen[2 * count] ? FN(splat)(x[2 * count * LANES]) : FN(zero)();
 }
 
-/* `rows` rows of n outputs of 3x3 windows from x on, of stride 2, as many vectors as that. Columns
- * are summed first, three elements each: half as many movements between lanes as taps of three rows
- * would take. Each row of x that two rows of windows share is loaded once. */
-FNN_INLINE void FN(avg_threes)(int count, const real *x, ptrdiff_t w, ptrdiff_t rows, ptrdiff_t n,
-                               ptrdiff_t outputs, const FN(division) *by, real *y) {
+/* n outputs of each row, as many vectors as that. Columns are summed first, three elements each:
+ * half as many movements between lanes as taps of three rows would take. Each row of x that two rows
+ * of windows share is loaded once. */
+FNN_INLINE void FN(avg_threes)(int count, int pad, FN(avg_rows) at, ptrdiff_t n,
+                               const FN(division) *by) {
     const vmask tail = FN(mask)(n - (count - 1) * LANES);
     vec upper[5], middle[5], lower[5], left[3];
-    FN(load_threes)(count, x, lower);
-    for (; rows > 0; rows--, y += outputs) {
+    vmask seen[5];
+    for (int i = 0; pad && i <= 2 * count; i++)
+        seen[i] = FN(mask)(fnn_max(0, fnn_min(at.width - i * LANES, LANES)));
+    if (pad && at.beside) seen[0] &= ~FN(mask)(1);
+    if (pad && at.above)
+        for (int i = 0; i <= 2 * count; i++) lower[i] = FN(zero)();
+    else
+        FN(load_threes)(count, pad, at.x, seen, lower);
+    for (; at.rows > 0; at.rows--, at.y += at.outputs) {
         FNN_UNROLL
         for (int i = 0; i <= 2 * count; i++) upper[i] = lower[i];
-        FN(load_threes)(count, x += w, middle);
-        FN(load_threes)(count, x += w, lower);
+        FN(load_threes)(count, pad, at.x += at.w, seen, middle);
+        at.x += at.w;
+        if (pad && at.below && at.rows == 1)
+            for (int i = 0; i <= 2 * count; i++) lower[i] = FN(zero)();
+        else
+            FN(load_threes)(count, pad, at.x, seen, lower);
         FNN_UNROLL
         for (int i = 0; i <= 2 * count; i++) upper[i] = (upper[i] + middle[i]) + lower[i];
         FNN_UNROLL
@@ -101,9 +124,23 @@ FNN_INLINE void FN(avg_threes)(int count, const real *x, ptrdiff_t w, ptrdiff_t 
         for (int k = 0; k < count; k++) {
             const vec pair = left[k] + FN(odd_lanes)(upper[2 * k], upper[2 * k + 1]);
             const vec sum = pair + FN(slide)(left[k], left[k + 1], 1);
-            FN(store_m)(y + k * LANES, FN(divided)(sum, by, 0), k < count - 1 ? (vmask)-1 : tail);
+            FN(store_m)(at.y + k * LANES, FN(divided)(sum, by, 0),
+                        k < count - 1 ? (vmask)-1 : tail);
         }
     }
+}
+
+/* The same for any n. */
+FNN_INLINE void FN(avg_rows_of_threes)(int pad, FN(avg_rows) at, ptrdiff_t n,
+                                       const FN(division) *by) {
+    for (; n > LANES; n -= 2 * LANES) {
+        FN(avg_threes)(2, pad, at, fnn_min(n, 2 * LANES), by);
+        at.x += 4 * LANES;
+        at.y += 2 * LANES;
+        at.width -= 4 * LANES;
+        at.beside = 0;
+    }
+    if (n > 0) FN(avg_threes)(1, pad, at, n, by);
 }
 #endif
 
@@ -123,10 +160,8 @@ static FNN_NOINLINE void FN(avg_quick)(const fnn_pool_shape *s, ptrdiff_t planes
         }
 #if FNN_BUNDLES
         if (s->stride_h == 2) {
-            ptrdiff_t q = 0;
-            for (; q + LANES < n; q += 2 * LANES)
-                FN(avg_threes)(2, x + 2 * q, w, rows, fnn_min(n - q, 2 * LANES), s->q, &by, y + q);
-            if (q < n) FN(avg_threes)(1, x + 2 * q, w, rows, n - q, s->q, &by, y + q);
+            const FN(avg_rows) at = {.x = x, .y = y, .w = w, .rows = rows, .outputs = s->q};
+            FN(avg_rows_of_threes)(0, at, n, &by);
             continue;
         }
 #endif
@@ -135,6 +170,17 @@ static FNN_NOINLINE void FN(avg_quick)(const fnn_pool_shape *s, ptrdiff_t planes
 }
 
 #if FNN_BUNDLES
+/* Rows [p0, p1) of all planes for 3x3 windows that reach over the borders. */
+static FNN_NOINLINE void FN(avg_bordered)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdiff_t p0,
+                                          ptrdiff_t p1, const real *x, real *y) {
+    const FN(division) by = FN(division_by)(FN(divisor)(s, 3, 0));
+    FN(avg_rows) at = {.x = x + (2 * p0 - 1) * s->w - 1, .y = y + p0 * s->q, .w = s->w,
+                       .rows = p1 - p0, .outputs = s->q, .width = s->w + 1, .above = p0 == 0,
+                       .beside = 1, .below = 2 * p1 > s->h};
+    for (; planes > 0; planes--, at.x += s->h * s->w, at.y += s->p * s->q)
+        FN(avg_rows_of_threes)(1, at, s->q, &by);
+}
+
 /* The first planes, by bundles: how many of them are done; 0 if they are not among those of
  * pool_bundle_tmpl.h. */
 static FNN_NOINLINE ptrdiff_t FN(avg_short)(const fnn_pool_shape *s, ptrdiff_t planes,
@@ -252,6 +298,8 @@ static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t pla
     const int even = FN(divides_evenly)(shape);
     const int two_or_three = shape->r == shape->s && (shape->r == 2 || shape->r == 3);
     const int square = even && two_or_three && shape->stride_w == 2 ? (int)shape->r : 0;
+    const int borders =
+        FNN_BUNDLES && even && FN(counts_borders)(shape) && FN(spreads_by_vectors)(shape);
 #if FNN_BUNDLES
     if (even && from == 0 && to == shape->p) {
         const ptrdiff_t whole = FN(avg_short)(shape, planes, x, readable, y);
@@ -263,11 +311,17 @@ static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t pla
     }
 #endif
 #if FNN_POOL_LANES
-    if (planes >= LANES && FN(means_in_lanes)(shape, square)) {
+    if (planes >= LANES && FN(means_in_lanes)(shape, square, borders)) {
         for (ptrdiff_t done = 0; done < planes; done += LANES) {
             const ptrdiff_t i = fnn_min(done, planes - LANES);
             FN(avg_lanes)(shape, from, to, x + i * shape->h * shape->w, y + i * shape->p * shape->q);
         }
+        return;
+    }
+#endif
+#if FNN_BUNDLES
+    if (borders) {
+        FN(avg_bordered)(shape, planes, from, to, x, y);
         return;
     }
 #endif

@@ -9,193 +9,9 @@
 /* Rows of outputs that are done again together. */
 enum { FN(QUICK_ROWS) = 16 };
 
-/* Windows of one row, from x on: what quick_vector needs, in registers. */
-typedef struct FN(quick_windows) {
-    const real *x;
-    ptrdiff_t w; /* width of the plane */
-    ivec corner; /* positions of the first LANES windows in the plane */
-    real *y;
-    int32_t *index;
-} FN(quick_windows);
-
-/* The largest of 2x2 taps of LANES windows at `corner`, the first of equals, and its position. */
-FNN_INLINE vec FN(largest_of_four)(const vec v[4], ivec corner, ptrdiff_t w, int indexed,
-                                   ivec *at) {
-    const vec upper = FN(maximum)(v[1], v[0]), lower = FN(maximum)(v[3], v[2]);
-    const vec most = FN(maximum)(lower, upper);
-    if (!indexed) return most;
-    const ivec one = (ivec){0} + 1;
-    const FN(cond) below = FN(above)(lower, upper);
-    *at = FN(iadd_where)(below, corner, one * (FN(lane_int))w, corner);
-    *at = FN(iadd_where)(FN(unlike)(FN(where)(below, v[2], v[0]), most), *at, one, *at);
-    return most;
-}
-
-/* The same of a row of three taps. */
-FNN_INLINE vec FN(largest_of_row)(const vec v[3], ivec corner, int indexed, ivec *at) {
-    const vec two = FN(maximum)(v[1], v[0]), most = FN(maximum)(v[2], two);
-    if (!indexed) return most;
-    const ivec one = (ivec){0} + 1;
-    *at = FN(iadd_where)(FN(above)(v[1], v[0]), corner, one, corner);
-    *at = FN(iadd_where)(FN(above)(v[2], two), corner, one + one, *at);
-    return most;
-}
-
-/* How far ahead lines of outputs are asked for (in L2 1.1x), and of short rows, which are no stream
- * to a processor (in L2 another 1.1x). */
-enum { FN(OUTPUTS_AHEAD) = 512 / sizeof(real), FN(ROWS_AHEAD) = 1024 / sizeof(real) };
-
-FNN_INLINE void FN(fetch_outputs)(const FN(quick_windows) *windows, int indexed) {
-    if (FNN_VBYTES < 64) return;
-    __builtin_prefetch(windows->y + FN(OUTPUTS_AHEAD), 1);
-    if (indexed) __builtin_prefetch(windows->index + FN(OUTPUTS_AHEAD), 1);
-}
-
-/* n outputs of 2x2 windows; returns the sum of the taps. */
-FNN_INLINE vec FN(quick_vector)(const FN(quick_windows) *windows, ptrdiff_t n, int indexed) {
-    vec v[9];
-    FN(fetch_outputs)(windows, indexed);
-    ivec at = {0};
-    FN(load_taps)(windows->x, windows->w, 2, 2, v);
-    const vec most = FN(largest_of_four)(v, windows->corner, windows->w, indexed, &at);
-    FN(store_outputs)(windows->y, indexed ? windows->index : NULL, most, at, n);
-    return (v[0] + v[1]) + (v[2] + v[3]);
-}
-
-/* A row of n outputs; returns the sum of the taps. */
-FNN_INLINE vec FN(quick_row)(FN(quick_windows) windows, ptrdiff_t n, int indexed) {
-    vec sum = FN(zero)();
-    for (; n >= LANES; n -= LANES) {
-        sum += FN(quick_vector)(&windows, LANES, indexed);
-        windows.x += 2 * LANES;
-        windows.corner += 2 * LANES;
-        windows.y += LANES;
-        if (indexed) windows.index += LANES;
-    }
-    if (n > 0) sum += FN(quick_vector)(&windows, n, indexed);
-    return sum;
-}
-
-/* A column of `rows` times n outputs of 3x3 windows; returns the sum of the taps. The last `step`
- * rows of a window are the first of the one below, or one of them is. */
-FNN_INLINE vec FN(quick_column)(FN(quick_windows) windows, ptrdiff_t rows, ptrdiff_t outputs,
-                                ptrdiff_t n, int step, int indexed) {
-    vec sum = FN(zero)(), most[3] = {sum, sum, sum}, v[3];
-    ivec at[3] = {{0}}, here = windows.corner;
-    const ivec down = (ivec){0} + (FN(lane_int))windows.w;
-    FNN_UNROLL
-    for (int r = step; r < 3; r++, windows.x += windows.w, here += down) {
-        FN(load_taps_of_row)(windows.x, step, 3, v);
-        most[r] = FN(largest_of_row)(v, here, indexed, &at[r]);
-        sum += (v[0] + v[1]) + v[2];
-    }
-    for (; rows > 0; rows--) {
-        FNN_UNROLL
-        for (int r = 0; r < 3 - step; r++) {
-            most[r] = most[r + step];
-            at[r] = at[r + step];
-        }
-        FNN_UNROLL
-        for (int r = 3 - step; r < 3; r++, windows.x += windows.w, here += down) {
-            FN(load_taps_of_row)(windows.x, step, 3, v);
-            most[r] = FN(largest_of_row)(v, here, indexed, &at[r]);
-            sum += (v[0] + v[1]) + v[2];
-        }
-        vec all = FN(maximum)(most[1], most[0]);
-        ivec where = at[0];
-        if (indexed) {
-            where = FN(iwhere)(FN(above)(most[1], most[0]), at[1], where);
-            where = FN(iwhere)(FN(above)(most[2], all), at[2], where);
-        }
-        all = FN(maximum)(most[2], all);
-        FN(store_outputs)(windows.y, indexed ? windows.index : NULL, all, where, n);
-        windows.y += outputs;
-        if (indexed) windows.index += outputs;
-    }
-    return sum;
-}
-
-#if FNN_BUNDLES
-/* A column of `rows` rows, `down` elements apart, of n outputs of 2x2 windows, a vector at most;
- * returns the sum of the taps. */
-FNN_INLINE vec FN(quick_down)(FN(quick_windows) windows, ptrdiff_t rows, ptrdiff_t down,
-                              ptrdiff_t outputs, ptrdiff_t n, int indexed) {
-    vec sum = FN(zero)();
-    const ivec on = (ivec){0} + (FN(lane_int))down;
-    for (; rows > 0; rows--, windows.x += down, windows.corner += on) {
-        for (int line = 0; line < 4; line++)
-            __builtin_prefetch(windows.x + FN(ROWS_AHEAD) + line * LANES);
-        sum += FN(quick_vector)(&windows, n, indexed);
-        windows.y += outputs;
-        if (indexed) windows.index += outputs;
-    }
-    return sum;
-}
-
-/* The largest of a row of three taps of `count` (a literal) vectors of windows side by side, and
- * which they are of the row's elements, the first of which are `first`; third taps are moved out of
- * first ones, the last, if all lanes are used (`full`, a literal), out of the row. The taps are
- * multiplied into the sum, each third one but that as somebody's first: one operation for two of
- * them tells a NaN. */
-FNN_INLINE vec FN(largest_of_rows)(int count, int full, int indexed, const real *x,
-                                   const ivec first[2], vec most[2], ivec at[2], vec sum) {
-    vec v[2][3];
-    FNN_UNROLL
-    for (int k = 0; k < count; k++) FN(load_taps_of_row)(x + 2 * k * LANES, 2, 2, v[k]);
-    FNN_UNROLL
-    for (int k = 0; k < count; k++) {
-        const int last = full && k + 1 == count;
-        const vec next = last ? FN(splat)(x[2 * count * LANES]) : v[count - 1][0];
-        v[k][2] = FN(slide)(v[k][0], next, 1);
-        most[k] = FN(largest_of_row)(v[k], first[k], indexed, &at[k]);
-        sum = FN(fma)(v[k][0], v[k][1], sum);
-    }
-    return full ? sum + v[count - 1][2] : sum;
-}
-
-/* quick_column of stride 2 for n outputs in `count` (a literal) vectors, `full` or not: fewer
- * loads. */
-FNN_INLINE vec FN(quick_rows_of)(int count, int full, int indexed, FN(quick_windows) windows,
-                                 ptrdiff_t rows, ptrdiff_t outputs, ptrdiff_t n) {
-    vec most[3][2];
-    ivec at[3][2], corner = windows.corner;
-    const ivec down = (ivec){0} + (FN(lane_int))windows.w;
-    const ivec first[2] = {FN(lane_numbers)(2), FN(lane_numbers)(2) + 2 * LANES};
-    /* not from 0: products of small taps would be denormal */
-    vec sum = FN(largest_of_rows)(count, full, indexed, windows.x, first, most[2], at[2],
-                                  FN(splat)(1));
-    corner -= first[0];
-    for (; rows > 0; rows--, corner += down + down) {
-        FNN_UNROLL
-        for (int k = 0; k < count; k++) most[0][k] = most[2][k], at[0][k] = at[2][k];
-        FNN_UNROLL
-        for (int r = 1; r < 3; r++)
-            sum = FN(largest_of_rows)(count, full, indexed, windows.x += windows.w, first, most[r],
-                                      at[r], sum);
-        FN(fetch_outputs)(&windows, indexed);
-        FNN_UNROLL
-        for (int k = 0; k < count; k++) {
-            const vec upper = FN(maximum)(most[1][k], most[0][k]);
-            ivec where = at[0][k];
-            if (indexed) {
-                where = FN(iadd_where)(FN(above)(most[1][k], most[0][k]), at[1][k], down, where);
-                where = FN(iadd_where)(FN(above)(most[2][k], upper), at[2][k], down + down, where);
-                where += corner;
-            }
-            FN(store_outputs)(windows.y + k * LANES, indexed ? windows.index + k * LANES : NULL,
-                              FN(maximum)(most[2][k], upper), where,
-                              k < count - 1 ? LANES : n - k * LANES);
-        }
-        windows.y += outputs;
-        if (indexed) windows.index += outputs;
-    }
-    return sum;
-}
-#endif
-
-/* n outputs from column q on of the rows [p0, p1), all windows inside the plane (and what lies
- * behind them inside the array), and their positions if they are `indexed`; 0 if they are not to
- * be trusted. */
+/* n outputs from column q on of the rows [p0, p1), all windows inside the plane or among those of
+ * passes_borders (and what lies behind them inside the array), and their positions if they are
+ * `indexed`; 0 if they are not to be trusted. */
 FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdiff_t p1, ptrdiff_t q,
                               ptrdiff_t n, int step, int square, int indexed) {
     const fnn_pool_shape *s = window->shape;
@@ -203,21 +19,15 @@ FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdif
     const ptrdiff_t corner = p0 * down - s->pad_h * s->w + q * step - s->pad_w;
     FN(quick_windows) row = {window->x + corner, s->w,
                              FN(lane_numbers)(step) + (FN(lane_int))corner,
-                             window->y + p0 * outputs + q, NULL};
+                             window->y + p0 * outputs + q, NULL, p0 < s->pad_h,
+                             q < s->pad_w, 2 * p1 > s->h, fnn_min(n, s->w / 2)};
     if (indexed) row.index = window->index + p0 * outputs + q;
     vec sum = FN(zero)();
 #if FNN_BUNDLES
-    if (square == 3 && step == 2 && s->stride_h == 2) {
-        for (; n >= 2 * LANES; n -= 2 * LANES) {
-            sum += FN(quick_rows_of)(2, 1, indexed, row, p1 - p0, outputs, 2 * LANES);
-            row.x += 4 * LANES;
-            row.corner += 4 * LANES;
-            row.y += 2 * LANES;
-            if (indexed) row.index += 2 * LANES;
-        }
-        if (n > LANES) sum += FN(quick_rows_of)(2, 0, indexed, row, p1 - p0, outputs, n);
-        if (0 < n && n < LANES) sum += FN(quick_rows_of)(1, 0, indexed, row, p1 - p0, outputs, n);
-        if (n != LANES) return FN(all_finite)(sum);
+    if (square == 3 && step == 2 && s->stride_h == 2 && n % (2 * LANES) != LANES) {
+        sum = q < s->pad_w ? FN(quick_threes)(1, indexed, row, p1 - p0, outputs, n)
+                           : FN(quick_threes)(0, indexed, row, p1 - p0, outputs, n);
+        return FN(all_finite)(sum);
     }
     if (square == 2 && n <= LANES)
         return FN(all_finite)(FN(quick_down)(row, p1 - p0, down, outputs, n, indexed));
@@ -272,6 +82,14 @@ FNN_INLINE int FN(quick_kind)(const fnn_pool_shape *s) {
     return s->stride_w == 2 ? FN(QUICK_3X3) : s->stride_w == 1 ? FN(QUICK_DENSE_3X3) : 0;
 }
 
+/* Whether 3x3 windows of stride 2 that reach over the borders of the plane by one element go the
+ * quick way, too. */
+FNN_INLINE int FN(passes_borders)(const fnn_pool_shape *s) {
+    return FNN_BUNDLES && FN(quick_kind)(s) == FN(QUICK_3X3) && s->pad_h == 1 && s->pad_w == 1 &&
+           s->stride_h == 2 && s->q % (2 * LANES) != LANES &&
+           FN(steps_by_two)(s->p, s->h + 2, 3) && FN(steps_by_two)(s->q, s->w + 2, 3);
+}
+
 FNN_INLINE int FN(quick)(int kind, const FN(max_window) *window, ptrdiff_t p0, ptrdiff_t p1,
                          ptrdiff_t q, ptrdiff_t n) {
     if (kind == FN(QUICK_2X2)) return FN(quick_2x2)(window, p0, p1, q, n);
@@ -302,16 +120,20 @@ FNN_INLINE void FN(max_rows)(FN(max_window) plane, ptrdiff_t planes, ptrdiff_t f
     ptrdiff_t inner0, inner1, full0, inside;
     FN(inner_columns)(s, &inner0, &inner1);
     FN(inner_rows)(s, &full0, &inside);
+    ptrdiff_t quick0 = inner0, quick1 = inner1;
+    const int borders = FN(passes_borders)(s);
+    if (borders) quick0 = full0 = 0, quick1 = s->q, inside = s->p;
     full0 = fnn_max(full0, from);
     inside = fnn_min(inside, to);
     /* lanes filled one by one pay only if most are used */
     if (s->stride_w > 2 && inner1 - inner0 < LANES / 2) inner1 = inner0;
     const int sides = inner0 > 0 || inner1 < s->q;
-    const int down = sides && inside - full0 >= FN(ROWS_DOWN) && s->s < FN(WIDE_WINDOW);
+    const int down =
+        sides && !borders && inside - full0 >= FN(ROWS_DOWN) && s->s < FN(WIDE_WINDOW);
     for (; planes > 0; planes--) {
         const ptrdiff_t full1 =
             kind && inner0 < inner1
-                ? FN(safe_rows)(s, plane.readable, inside, inner0, inner1 - inner0, step, (int)s->r)
+                ? FN(safe_rows)(s, plane.readable, inside, quick0, quick1 - quick0, step, (int)s->r)
                 : 0;
         for (ptrdiff_t q = inner0 > 0 ? 0 : inner1; down && q < s->q;
              q = q + 1 == inner0 ? inner1 : q + 1)
@@ -320,8 +142,8 @@ FNN_INLINE void FN(max_rows)(FN(max_window) plane, ptrdiff_t planes, ptrdiff_t f
             const int quick = full0 <= p && p < full1;
             rows = quick ? fnn_min(FN(QUICK_ROWS), full1 - p) : 1;
             const int done =
-                quick && FN(quick)(kind, &plane, p, p + rows, inner0, inner1 - inner0);
-            const int left = sides && !(down && full0 <= p && p < inside);
+                quick && FN(quick)(kind, &plane, p, p + rows, quick0, quick1 - quick0);
+            const int left = sides && !(down && full0 <= p && p < inside) && !(borders && done);
             if (done && !left) continue;
             for (ptrdiff_t i = p; i < p + rows; i++)
                 FN(max_row)(&plane, i, inner0, inner1, !done, left);
@@ -422,7 +244,7 @@ static FNN_NOINLINE void FN(max_pool)(const fnn_pool_shape *s, ptrdiff_t planes,
     if (from == 0 && to == s->p && FN(max_short)(s, planes, x, readable, y, index)) return;
 #endif
 #if FNN_POOL_LANES
-    if (planes >= LANES && FN(goes_in_lanes)(s, FN(quick_kind)(s))) {
+    if (planes >= LANES && FN(goes_in_lanes)(s, FN(quick_kind)(s), FN(passes_borders)(s))) {
         for (ptrdiff_t done = 0; done < planes; done += LANES) {
             const ptrdiff_t i = fnn_min(done, planes - LANES), out = i * s->p * s->q;
             FN(max_lanes)(s, from, to, x + i * s->h * s->w, y + out, index ? index + out : NULL);

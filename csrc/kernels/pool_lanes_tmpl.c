@@ -164,15 +164,15 @@ static FNN_NOINLINE void FN(avg_lanes_backward)(const fnn_pool_shape *s, const r
 }
 
 /* Whether planes go side by side: always but where windows have a way along the rows that is
- * `quick`, and rows are long enough for it. */
-FNN_INLINE int FN(goes_in_lanes)(const fnn_pool_shape *s, int quick) {
+ * `quick`, with `borders` too, and rows are long enough for it. */
+FNN_INLINE int FN(goes_in_lanes)(const fnn_pool_shape *s, int quick, int borders) {
     if (s->h == 0 || s->w == 0 || s->p == 0 || s->q == 0 || FN(rows_in_lanes)(s) == 0) return 0;
-    return !quick || s->w < (s->pad_w ? 20 : 8);
+    return !quick || s->w < (borders ? 14 : s->pad_w ? 20 : 8);
 }
 
 /* Means of windows side by side go along the rows of wide planes as fast or faster. */
-FNN_INLINE int FN(means_in_lanes)(const fnn_pool_shape *s, int quick) {
-    return FN(goes_in_lanes)(s, quick) && (s->stride_w > 1 || s->w < 64);
+FNN_INLINE int FN(means_in_lanes)(const fnn_pool_shape *s, int quick, int borders) {
+    return FN(goes_in_lanes)(s, quick, borders) && (s->stride_w > 1 || s->w < 64);
 }
 
 FNN_INLINE int FN(spreads_in_lanes)(const fnn_pool_shape *s) {

@@ -141,25 +141,44 @@ def test_averages_of_short_rows(case, isa, dtype):
     assert_exact(dx, want.astype(dtype), "gradient")
 
 
-@pytest.mark.parametrize("size", [(7, 25), (12, 56), (9, 65), (8, 30), (3, 16382), (4, 16383)])
-@pytest.mark.parametrize("where", ["anywhere", "in the windows", "nowhere"])
-def test_maxima_of_overlapping_windows_go_where_the_indices_say(where, size, isa, dtype):
-    """The sizes look like 3x3 windows of stride 2; the indices need not."""
+def scattered(grad, index, size):
+    """What every position of every plane is given, in the order of the windows."""
+    want = np.zeros((grad.shape[0], size[0] * size[1]), grad.dtype)
+    rows = len(want)
+    for plane, at, g in zip(want, index.reshape(rows, -1), grad.reshape(rows, -1), strict=True):
+        np.add.at(plane, at[at >= 0], g[at >= 0])
+    return want.reshape(rows, 1, *size)
+
+
+OVERLAPPING = [(7, 25), (12, 56), (9, 65), (8, 30), (3, 16382), (4, 16383)]
+
+
+@pytest.mark.parametrize(
+    ("size", "pad"), [(size, pad) for size in OVERLAPPING for pad in (0, 1)] + [((1, 27), 1)]
+)
+@pytest.mark.parametrize("where", ["anywhere", "in the windows", "nowhere", "beyond a border"])
+def test_maxima_of_overlapping_windows_go_where_the_indices_say(where, size, pad, isa, dtype):
+    """The sizes look like 3x3 windows of stride 2, padded or not; the indices need not."""
     rng = np.random.default_rng(0)
     height, width = size
-    out = ((height - 3) // 2 + 1, (width - 3) // 2 + 1)
+    out = ((height + 2 * pad - 3) // 2 + 1, (width + 2 * pad - 3) // 2 + 1)
     grad = rng.standard_normal((3, 1, *out)).astype(dtype)
-    corner = 2 * width * np.arange(out[0])[:, None] + 2 * np.arange(out[1])
-    index = corner + rng.integers(0, 3, grad.shape) + width * rng.integers(0, 3, grad.shape)
-    if where != "in the windows":  # the second plane only, and only its end
-        index[1, 0, -1, -1] = 0 if where == "anywhere" else -1
-    want = np.zeros((3, height * width), dtype)
-    for plane, at, g in zip(want, index.reshape(3, -1), grad.reshape(3, -1), strict=True):
-        for i, v in zip(at, g, strict=True):
-            if i >= 0:
-                plane[i] += v
+    row = 2 * np.arange(out[0])[:, None] - pad + rng.integers(0, 3, grad.shape)
+    column = 2 * np.arange(out[1]) - pad + rng.integers(0, 3, grad.shape)
+    index = row.clip(0, height - 1) * width + column.clip(0, width - 1)
+    if where == "anywhere":  # the second plane only, and only its end
+        index[1, 0, -1, -1] = 0
+    elif where == "nowhere":
+        index[1, 0, -1, -1] = -1
+    elif where == "beyond a border":  # the ends of other rows
+        index[1, 0, :, 0] = np.maximum(2 * np.arange(out[0]) * width - 1, 0)
+        index[2, 0, :-1, -1] = (2 * np.arange(out[0] - 1) + 2) * width
     dx = native.max_pool2d_backward(grad, index.astype(np.int32), size)
-    assert_exact(dx.reshape(want.shape), want, "gradient")
+    assert_exact(dx, scattered(grad, index, size), "gradient")
+    bad = index.astype(np.int32)
+    bad[2, 0, -1, -2] = height * width + (width - 2) % 2
+    with pytest.raises(IndexError):
+        native.max_pool2d_backward(grad, bad, size)
 
 
 @pytest.mark.parametrize("scale", [1e-41, 1e25])
