@@ -16,6 +16,9 @@ cdef class Node:
     cdef public tuple versions
 
 
+cpdef bint grad_enabled() except -1
+
+
 @cython.locals(
     pending=dict, leaves=dict, borrowed=set, heap=list, fresh=bint, passed=bint, alone=bint, held=Node, node=Node, i=Py_ssize_t,
     needs=tuple, counter=list,

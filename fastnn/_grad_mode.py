@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from ._engine import grad_enabled, inference_enabled, set_grad_mode, set_inference_mode
+from ._engine import grad_enabled, modes, set_modes
 
 __all__ = [
     "enable_grad",
@@ -30,7 +30,11 @@ def is_grad_enabled() -> bool:
 
 def is_inference_mode_enabled() -> bool:
     """Whether :class:`inference_mode` is in force."""
-    return inference_enabled()
+    return modes()[1]
+
+
+def _set_grad(mode: bool) -> None:
+    set_modes((mode, modes()[1]))
 
 
 class _Mode:
@@ -43,17 +47,14 @@ class _Mode:
         self._before: list[tuple[bool, bool]] = []
 
     def __enter__(self) -> None:
-        self._before.append((grad_enabled(), inference_enabled()))
+        before = modes()
+        self._before.append(before)
         grad, inference = self._modes
-        set_grad_mode(grad)
-        if inference is not None:
-            set_inference_mode(inference)
+        set_modes((grad, before[1] if inference is None else inference))
 
     def __exit__(self, *exc: object) -> None:
-        grad, inference = self._before.pop()
-        set_grad_mode(grad)
-        if self._modes[1] is not None:
-            set_inference_mode(inference)
+        before = self._before.pop()
+        set_modes((before[0], modes()[1]) if self._modes[1] is None else before)
 
     def __call__(self, function: _F) -> _F:
         """Run ``function``, or each step of a generator, in this mode."""
@@ -129,7 +130,7 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
     def __init__(self, mode: bool) -> None:
         super().__init__(bool(mode))
         self._outside = grad_enabled()
-        set_grad_mode(bool(mode))
+        _set_grad(bool(mode))
 
     def __enter__(self) -> None:
         super().__enter__()
@@ -137,7 +138,7 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
 
     def __call__(self, function: _F) -> _F:
         """Decorate ``function``; outside it, the mode is as it was."""
-        set_grad_mode(self._outside)
+        _set_grad(self._outside)
         return super().__call__(function)
 
 

@@ -2,7 +2,7 @@
 
 cimport cython
 
-from ._engine cimport Node
+from ._engine cimport Node, grad_enabled
 from .ops._op cimport Op
 
 
@@ -28,13 +28,16 @@ cpdef apply_if(usual, Op op, a, b, c=*)
 
 cdef bint _to_record(TensorState t) except -1
 
-@cython.locals(a=TensorState, recorded=bint)
+@cython.locals(a=TensorState, unneeded=bint)
 cdef _apply_to_one(Op op, tuple tensors, tuple params)
 
 @cython.locals(a=TensorState, b=TensorState, need_a=bint, need_b=bint)
 cdef _apply_to_two(Op op, tuple tensors, tuple params)
 
-@cython.locals(a=TensorState, b=TensorState, c=TensorState, need_a=bint, need_b=bint, need_c=bint)
+@cython.locals(
+    a=TensorState, b=TensorState, c=TensorState, need_a=bint, need_b=bint, need_c=bint,
+    unneeded=bint,
+)
 cdef _apply_to_three(Op op, tuple tensors, tuple params)
 
 cdef _apply_to_many(Op op, tuple tensors, tuple params)

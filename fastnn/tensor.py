@@ -228,11 +228,11 @@ def _apply_to_one(op: Op, tensors: tuple[Any, ...], params: tuple[Any, ...]) -> 
     if a._view is not None:
         refresh(a)
     x = a._data
-    recorded = a._requires_grad and grad_enabled()
-    if not recorded and op.unrecorded is not None:
-        return _unrecorded(op, a, op.unrecorded(now, x, *params))
+    unneeded = not a._requires_grad or not grad_enabled()
+    if unneeded and op.unrecorded is not None:
+        return wrap(getattr(now.backend, op.unrecorded)(x, *params))
     out, saved = op.forward(now, x, *params) if params else op.forward(now, x)
-    if not recorded:
+    if unneeded:
         return _unrecorded(op, a, out)
     return _recorded(op, tensors, _TRUE, (a._edge or a,), saved, out, now)
 
@@ -278,10 +278,13 @@ def _apply_to_three(op: Op, tensors: tuple[Any, ...], params: tuple[Any, ...]) -
         need_c = c._requires_grad
     x = a._data
     y = b._data
-    out, saved = op.forward(now, x, y, z, *params) if params else op.forward(now, x, y, z)
     need_a = a._requires_grad
     need_b = b._requires_grad
-    if not (need_a or need_b or need_c) or not grad_enabled():
+    unneeded = not (need_a or need_b or need_c) or not grad_enabled()
+    if unneeded and op.unrecorded is not None:
+        return wrap(getattr(now.backend, op.unrecorded)(x, y, z, *params))
+    out, saved = op.forward(now, x, y, z, *params) if params else op.forward(now, x, y, z)
+    if unneeded:
         return _unrecorded(op, a, out)
     targets = (
         (a._edge or a) if need_a else None,

@@ -115,7 +115,9 @@ def _poolings(backend: Any, dtype: Any, case: PoolCase) -> Iterator[Call]:
     x, grad = case.arrays(dtype)
     how, size = (case.kernel, case.stride, case.padding), case.x[2:]
     index = backend.max_pool2d(x, *how, (1, 1), case.out_size)[1]
-    yield "max_pool2d", lambda a: backend.max_pool2d(a, *how, (1, 1), case.out_size), (x,)
+    for name in ("max_pool2d", "max_pool2d_values"):
+        pool = getattr(backend, name)
+        yield name, lambda a, pool=pool: pool(a, *how, (1, 1), case.out_size), (x,)
     yield (
         "max_pool2d_backward",
         lambda *a: backend.max_pool2d_backward(*a, size),

@@ -145,7 +145,7 @@ class Backend(Protocol):
         dilation: Pair,
         out_size: Pair,
     ) -> Array:
-        """Return the first result of :meth:`max_pool2d` alone, which takes less time."""
+        """The first result of :meth:`max_pool2d` alone."""
         ...
 
     def max_pool2d_backward(

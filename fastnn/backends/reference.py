@@ -155,7 +155,7 @@ class Reference:
         dilation: Pair,
         out_size: Pair,
     ) -> Array:
-        """Compare as :meth:`max_pool2d` does, and forget the positions."""
+        """Forget the positions."""
         return self.max_pool2d(x, kernel_size, stride, padding, dilation, out_size)[0]
 
     def max_pool2d_backward(

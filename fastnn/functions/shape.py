@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from .._shapes import expand_shape, numel, view_shape, wrap_dims
+from .._shapes import expand_shape, numel, view_shape, wrap_dim, wrap_dims
 from ..backends import Array
 from ..ops import shape as ops
 from ..ops._op import Op
@@ -122,15 +123,17 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         If there is no such dimension.
     """
     shape = require_tensor(input, "flatten")._data.shape
-    start, end = one_axis(start_dim, len(shape)), one_axis(end_dim, len(shape))
+    new = _flat(shape, start_dim.__index__(), end_dim.__index__())
+    return input if new == shape else _reshaped(input, new)
+
+
+@lru_cache(512)
+def _flat(shape: tuple[int, ...], start_dim: int, end_dim: int) -> tuple[int, ...]:
+    """Give the shape with those dimensions made one."""
+    start, end = wrap_dim(start_dim, len(shape)), wrap_dim(end_dim, len(shape))
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
-    if not shape:
-        return reshape(input, 1)
-    if start == end:
-        return input
-    new = (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
-    return _reshaped(input, new) if input._data.size else reshape(input, new)
+    return (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
 
 
 def ravel(input: Tensor) -> Tensor:

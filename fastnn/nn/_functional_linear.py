@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from .. import _shapes_window as window
 from .._shapes import linear as linear_shape
-from ..backends import Array, Padding, Pair, is_conv2d, is_linear
+from ..backends import Array, Padding, Pair, is_conv2d, is_linear, settings
 from ..functions._operands import require_tensor, scalar_name
 from ..ops.activation import RELU, RELU_DONE
 from ..ops.conv import CONV2D, CONV2D_UNBATCHED
@@ -201,7 +201,9 @@ def convolve(
             raise NotImplementedError(f"\"conv2d\" not implemented for '{scalar_name(w.dtype)}'")
         if x.ndim == 3:
             op = CONV2D_UNBATCHED
-    result = apply(op, (input, weight, bias), stride, padding, dilation, groups, relu)
+    _, algorithm, precision = settings()
+    wish = (algorithm, precision, relu)
+    result = apply(op, (input, weight, bias), stride, padding, dilation, groups, *wish)
     return apply(RELU_DONE, (result,)) if relu and result._requires_grad else result
 
 

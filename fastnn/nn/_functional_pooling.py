@@ -9,7 +9,7 @@ from typing import Any
 from .. import _shapes_window as window
 from ..backends import Pair
 from ..functions._operands import require_tensor, scalar_name
-from ..ops.pool import AVG_POOL2D, MAX_POOL2D, MAX_POOL2D_WITH_INDICES
+from ..ops.pool import AVG_POOL2D, MAX_POOL2D, MAX_POOL2D_UNBATCHED, MAX_POOL2D_WITH_INDICES
 from ..tensor import Tensor, apply
 
 __all__ = ["avg_pool2d", "max_pool2d"]
@@ -60,7 +60,8 @@ def max_pool2d(
         For integers.
     """
     x = require_tensor(input, "max_pool2d")._data
-    stride = _step(kernel_size, stride)
+    if stride is None:
+        stride = kernel_size
     if type(kernel_size) is type(stride) is type(padding) is type(dilation) is int:
         how = _squares(x.shape, kernel_size, stride, padding, dilation, bool(ceil_mode))
     else:
@@ -69,8 +70,9 @@ def max_pool2d(
         how = (*sizes, spread, _output(x.shape, *sizes, spread, bool(ceil_mode)))
     if x.dtype.kind != "f":
         raise NotImplementedError(f"\"max_pool2d\" not implemented for '{scalar_name(x.dtype)}'")
-    op = MAX_POOL2D_WITH_INDICES if return_indices else MAX_POOL2D
-    return apply(op, (input,), how)
+    if return_indices:
+        return apply(MAX_POOL2D_WITH_INDICES, (input,), *how)
+    return apply(MAX_POOL2D if x.ndim == 4 else MAX_POOL2D_UNBATCHED, (input,), *how)
 
 
 def avg_pool2d(

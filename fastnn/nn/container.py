@@ -17,6 +17,8 @@ __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 # The layers that a ReLU behind them is computed with, and what they do unless somebody replaced it.
 _JOINED = (Conv2d, Linear)
 _FORWARDS: dict[type, Any] = {layer: layer.forward for layer in (*_JOINED, ReLU)}
+# What calling a module does, likewise.
+_CALL = Module.__call__
 
 
 def _position(module: Module, index: SupportsIndex) -> str:
@@ -93,17 +95,20 @@ class Sequential(Module):
         waiting: Any = None  # a layer that the next module may join
         module: Any
         for module in self._modules.values():
+            layer = type(module)
             if waiting is not None:
-                joined = type(module) is ReLU and _plain(module)
-                input = waiting._forward_relu(input) if joined else waiting(input)
+                joined = layer is ReLU and _plain(module)
+                input = waiting._forward_relu(input) if joined else waiting.forward(input)
                 waiting = None
                 if joined:
                     continue
-            if type(module) in _JOINED and _plain(module):
+            if layer in _JOINED and _plain(module):
                 waiting = module
+            elif layer.__call__ is _CALL and not module._hooked:
+                input = module.forward(input)  # as the call would, two frames earlier
             else:
                 input = module(input)
-        return input if waiting is None else waiting(input)
+        return input if waiting is None else waiting.forward(input)
 
     @overload
     def __getitem__(self, index: slice) -> Sequential: ...

@@ -54,13 +54,13 @@ class Op:
     kernel : str, optional
         The backend's function that is all there is to compute once :func:`fastnn.tensor.apply_if`
         has asked about the inputs: taken where nothing is recorded, with no frame of Python.
+    unrecorded : str, optional
+        The backend's function that is the output of ``forward`` for whatever arrays and
+        ``params`` reach it: taken where nothing is recorded, likewise.
     gated : callable, optional
         ``gated(settings, saved, grad, needs, y)`` is ``backward``, but with the gradient of the
         first input already put through the gate that has saved ``y``, an array of as many
         elements as that input.
-    unrecorded : callable, optional
-        ``unrecorded(settings, array, *params) -> out``: what ``forward`` gives an op of one input,
-        without the work that only a backward needs; taken where nothing is recorded.
     reshapes : bool
         The output is the first input in another shape, so that a gate may be passed before it.
     """
@@ -99,7 +99,7 @@ class Op:
         gate: Backward | None = None,
         gated: Backward | None = None,
         kernel: str | None = None,
-        unrecorded: Callable[..., Any] | None = None,
+        unrecorded: str | None = None,
         node_name: str | None = None,
         reshapes: bool = False,
     ) -> None:

@@ -21,13 +21,10 @@ def _conv2d(
     padding: Padding,
     dilation: Pair,
     groups: int,
-    relu: bool = False,
+    *wish: Any,
 ) -> tuple[Array, tuple[Any, ...]]:
-    backend, algorithm, precision = settings
-    y = backend.conv2d(
-        x, weight, bias, stride, padding, dilation, groups, algorithm, precision, relu
-    )
-    return y, (x, weight, stride, padding, dilation, groups)
+    how = (stride, padding, dilation, groups)
+    return settings.backend.conv2d(x, weight, bias, *how, *wish), (x, weight, *how)
 
 
 def _conv2d_backward(
@@ -59,13 +56,15 @@ def _conv2d_unbatched_backward(
 
 _USES: dict[int, tuple[int, ...]] = {0: (1,), 1: (0,)}
 
-#: (N, C, H, W), (K, C/G, R, S), (K,), stride, padding, dilation, groups, relu -> (N, K, P, Q)
+#: (N, C, H, W), (K, C/G, R, S), (K,), stride, padding, dilation, groups, algorithm, precision, relu
+#: -> (N, K, P, Q)
 CONV2D = Op(
     "Convolution",
     _conv2d,
     _conv2d_backward,
     saves=(0, 1),
     uses=_USES,
+    unrecorded="conv2d",
     gated=_conv2d_backward,
 )
 #: (C, H, W), (K, C/G, R, S), (K,) -> (K, P, Q)

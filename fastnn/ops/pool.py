@@ -9,11 +9,9 @@ import numpy as np
 from ..backends import Array, Pair, Settings
 from ._op import Op
 
-__all__ = ["AVG_POOL2D", "MAX_POOL2D", "MAX_POOL2D_WITH_INDICES"]
+__all__ = ["AVG_POOL2D", "MAX_POOL2D", "MAX_POOL2D_UNBATCHED", "MAX_POOL2D_WITH_INDICES"]
 
 Needs = tuple[bool, ...]
-#: kernel_size, stride, padding, dilation, out_size
-Window = tuple[Pair, Pair, Pair, Pair, Pair]
 
 
 def _batched(x: Array) -> Array:
@@ -25,18 +23,10 @@ def _like(y: Array, ndim: int) -> Array:
 
 
 def _max_pool2d(
-    settings: Settings, x: Array, window: Window
+    settings: Settings, x: Array, *window: Pair
 ) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
-    if x.ndim == 4:
-        y, index = settings.backend.max_pool2d(x, *window)
-    else:
-        y, index = settings.backend.max_pool2d(x[None], *window)
-        y = y[0]
-    return y, (index, x.shape)
-
-
-def _max_pool2d_values(settings: Settings, x: Array, window: Window) -> Array:
-    return _like(settings.backend.max_pool2d_values(_batched(x), *window), x.ndim)
+    y, index = settings.backend.max_pool2d(_batched(x), *window)
+    return _like(y, x.ndim), (index, x.shape)
 
 
 def _max_pool2d_backward(
@@ -52,9 +42,9 @@ def _max_pool2d_backward(
 
 
 def _max_pool2d_with_indices(
-    settings: Settings, x: Array, window: Window
+    settings: Settings, x: Array, *window: Pair
 ) -> tuple[tuple[Array, Array], tuple[Array, tuple[int, ...]]]:
-    y, saved = _max_pool2d(settings, x, window)
+    y, saved = _max_pool2d(settings, x, *window)
     return (y, _like(saved[0], x.ndim).astype(np.int64)), saved
 
 
@@ -93,15 +83,19 @@ def _avg_pool2d_backward(
     return (_like(dx, len(shape)),)
 
 
-#: x, (kernel_size, stride, padding, dilation, out_size) -> y
+#: (N, C, H, W), kernel_size, stride, padding, dilation, out_size -> (N, C, P, Q)
 MAX_POOL2D = Op(
     "MaxPool2DWithIndices",
     _max_pool2d,
     _max_pool2d_backward,
+    unrecorded="max_pool2d_values",
     gated=_max_pool2d_backward,
-    unrecorded=_max_pool2d_values,
 )
-#: The same -> y, index (int64, ``h * W + w`` inside its plane)
+#: (C, H, W) -> (C, P, Q)
+MAX_POOL2D_UNBATCHED = Op(
+    "MaxPool2DWithIndices", _max_pool2d, _max_pool2d_backward, gated=_max_pool2d_backward
+)
+#: Either -> y, index (int64, ``h * W + w`` inside its plane)
 MAX_POOL2D_WITH_INDICES = Op(
     "MaxPool2DWithIndices", _max_pool2d_with_indices, _max_pool2d_with_indices_backward
 )

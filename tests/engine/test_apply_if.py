@@ -1,4 +1,6 @@
-"""``apply_if``: the way by an op's kernel alone computes what the rule does; what it refuses."""
+"""``apply_if``, and ``apply`` without a graph: the way by a function of the backend alone computes
+what the rule does; what ``apply_if`` refuses.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 
 import fastnn
 from fastnn.backends import is_batch_product, is_linear, is_pair, is_product, settings
-from fastnn.ops import arithmetic, linalg, linear
+from fastnn.ops import arithmetic, conv, linalg, linear, pool
 from fastnn.ops._op import Op
 from fastnn.tensor import apply, apply_if
 
@@ -63,6 +65,32 @@ def recorded(usual: Callable[..., bool], op: Op, tensors: tuple[Any, ...]) -> An
     assert unrecorded.grad_fn is None
     assert not unrecorded.requires_grad
     return result
+
+
+HOW = ((1, 1), (1, 1, 0, 1), (1, 1), 1, "auto", "fast")
+WINDOW = ((2, 2), (2, 2), (0, 0), (1, 1), (2, 3))
+UNRECORDED: list[tuple[Op, list[tuple[int, ...] | None], tuple[Any, ...]]] = [
+    (conv.CONV2D, [(2, 3, 5, 6), (4, 3, 3, 3), (4,)], (*HOW, False)),
+    (conv.CONV2D, [(2, 3, 5, 6), (4, 3, 3, 3), None], (*HOW, True)),
+    (pool.MAX_POOL2D, [(2, 3, 5, 6)], WINDOW),
+]
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize(("op", "shapes", "params"), UNRECORDED)
+def test_the_function_without_a_graph_is_the_rule(
+    op: Op, shapes: list[tuple[int, ...] | None], params: tuple[Any, ...], backend: str
+) -> None:
+    leaves = [None if shape is None else tensor(*shape).requires_grad_() for shape in shapes]
+    with fastnn.backends.use_backend(backend):
+        expected = apply(op, tuple(leaves), *params)
+        with fastnn.no_grad():
+            got = apply(op, tuple(leaves), *params)
+        assert op.unrecorded is not None
+    assert expected.grad_fn is not None
+    assert got.grad_fn is None
+    assert not got.requires_grad
+    np.testing.assert_array_equal(got._data, expected._data)
 
 
 def test_what_is_not_usual() -> None:

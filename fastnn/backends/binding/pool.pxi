@@ -31,12 +31,22 @@ cdef cnp.ndarray new_images(cnp.ndarray like, ptrdiff_t h, ptrdiff_t w, int type
     return new_array(4, dims, typenum, itemsize)
 
 
-cdef tuple maxima(x, kernel_size, stride, padding, dilation, out_size, bint indexed):
-    """The largest of each window, and their positions if they are asked for."""
+def max_pool2d(x, kernel_size, stride, padding, dilation, out_size):
+    """See :meth:`fastnn.backends.interface.Backend.max_pool2d`."""
+    return maxima(x, kernel_size, stride, padding, dilation, out_size, True)
+
+
+def max_pool2d_values(x, kernel_size, stride, padding, dilation, out_size):
+    """See :meth:`fastnn.backends.interface.Backend.max_pool2d_values`."""
+    return maxima(x, kernel_size, stride, padding, dilation, out_size, False)
+
+
+cdef maxima(x, kernel_size, stride, padding, dilation, out_size, bint indexed):
+    """With their positions, where these are asked for."""
     cdef int typenum = float_type(x)
     cdef cnp.ndarray a = dense(x, typenum)
-    cdef cnp.ndarray y, index = None
-    cdef int32_t *positions = NULL
+    cdef cnp.ndarray y, index
+    cdef int32_t *at = NULL
     cdef fnn_pool_shape shape
     cdef fnn_ctx ctx = context()
     cdef PyThreadState *state
@@ -48,26 +58,16 @@ cdef tuple maxima(x, kernel_size, stride, padding, dilation, out_size, bint inde
     y = new_images(a, shape.p, shape.q, typenum, <size_t>cnp.PyArray_ITEMSIZE(a))
     if indexed:
         index = new_images(a, shape.p, shape.q, cnp.NPY_INT32, 4)
-        positions = <int32_t *>cnp.PyArray_DATA(index)
+        at = <int32_t *>cnp.PyArray_DATA(index)
     state = release_gil(<double>cnp.PyArray_SIZE(y) * shape.r * shape.s)
     if typenum == cnp.NPY_FLOAT32:
         fnn_max_pool_f32(&ctx, &shape, <const float *>cnp.PyArray_DATA(a),
-                         <float *>cnp.PyArray_DATA(y), positions)
+                         <float *>cnp.PyArray_DATA(y), at)
     else:
         fnn_max_pool_f64(&ctx, &shape, <const double *>cnp.PyArray_DATA(a),
-                         <double *>cnp.PyArray_DATA(y), positions)
+                         <double *>cnp.PyArray_DATA(y), at)
     restore_gil(state)
-    return y, index
-
-
-def max_pool2d(x, kernel_size, stride, padding, dilation, out_size):
-    """See :meth:`fastnn.backends.interface.Backend.max_pool2d`."""
-    return maxima(x, kernel_size, stride, padding, dilation, out_size, True)
-
-
-def max_pool2d_values(x, kernel_size, stride, padding, dilation, out_size):
-    """See :meth:`fastnn.backends.interface.Backend.max_pool2d_values`."""
-    return maxima(x, kernel_size, stride, padding, dilation, out_size, False)[0]
+    return (y, index) if indexed else y
 
 
 def max_pool2d_backward(grad, index, in_size, gate=None):
