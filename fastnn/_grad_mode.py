@@ -42,9 +42,8 @@ class _Mode:
 
     __slots__ = ("_before", "_modes")
 
-    def __init__(self, grad: bool, inference: bool | None = None) -> None:
-        self._modes = (grad, inference)
-        self._before: list[tuple[bool, bool]] = []
+    _modes: tuple[bool, bool | None]
+    _before: list[tuple[bool, bool]]
 
     def __enter__(self) -> None:
         before = modes()
@@ -62,7 +61,7 @@ class _Mode:
 
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with _Mode(*modes):
+            with _mode(_Mode, *modes):
                 return function(*args, **kwargs)
 
         @functools.wraps(function)
@@ -71,7 +70,7 @@ class _Mode:
             sent = None
             while True:
                 try:
-                    with _Mode(*modes):
+                    with _mode(_Mode, *modes):
                         value = steps.send(sent)
                 except StopIteration as stop:
                     return stop.value
@@ -82,6 +81,14 @@ class _Mode:
         return generate if is_generator else run  # type: ignore[return-value]
 
 
+def _mode(cls: type[_Mode], grad: bool, inference: bool | None = None) -> _Mode:
+    # all that __init__ would do: calling a class that has both it and __new__ takes a frame more
+    self = object.__new__(cls)
+    self._modes = (grad, inference)
+    self._before = []
+    return self
+
+
 class no_grad(_Mode):  # noqa: N801 - PyTorch's name
     """Record nothing, inside a ``with`` block or a decorated function."""
 
@@ -89,14 +96,8 @@ class no_grad(_Mode):  # noqa: N801 - PyTorch's name
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         """Decorate ``function``, if used without parentheses."""
-        self = object.__new__(cls)
-        if function is None:
-            return self
-        self.__init__()  # type: ignore[misc]
-        return self(function)
-
-    def __init__(self) -> None:
-        super().__init__(False)
+        self = _mode(cls, False)
+        return self if function is None else self(function)
 
 
 class enable_grad(_Mode):  # noqa: N801 - PyTorch's name
@@ -106,14 +107,8 @@ class enable_grad(_Mode):  # noqa: N801 - PyTorch's name
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         """Decorate ``function``, if used without parentheses."""
-        self = object.__new__(cls)
-        if function is None:
-            return self
-        self.__init__()  # type: ignore[misc]
-        return self(function)
-
-    def __init__(self) -> None:
-        super().__init__(True)
+        self = _mode(cls, True)
+        return self if function is None else self(function)
 
 
 class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
@@ -127,10 +122,14 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
 
     __slots__ = ("_outside",)
 
-    def __init__(self, mode: bool) -> None:
-        super().__init__(bool(mode))
+    _outside: bool
+
+    def __new__(cls, mode: bool) -> Any:
+        """Record or not from now on."""
+        self: Any = _mode(cls, bool(mode))
         self._outside = grad_enabled()
         _set_grad(bool(mode))
+        return self
 
     def __enter__(self) -> None:
         super().__enter__()
@@ -155,13 +154,6 @@ class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
 
     def __new__(cls, mode: Any = True) -> Any:
         """Decorate a function, if used without parentheses."""
-        self = object.__new__(cls)
         if mode is True or mode is False:
-            return self
-        self.__init__()  # type: ignore[misc]
-        return self(mode)
-
-    def __init__(self, mode: bool = True) -> None:
-        # as _Mode does; a frame less, of a call that surrounds small nets
-        self._modes = (not mode, mode)
-        self._before = []
+            return _mode(cls, not mode, mode)
+        return _mode(cls, False, True)(mode)

@@ -26,6 +26,9 @@ cpdef bump(TensorState t)
 @cython.locals(s=TensorState, t=TensorState)
 cpdef apply_if(usual, Op op, a, b, c=*)
 
+@cython.locals(a=TensorState)
+cpdef apply_made(Op op, source, out, saved)
+
 cdef bint _to_record(TensorState t) except -1
 
 @cython.locals(a=TensorState, unneeded=bint)

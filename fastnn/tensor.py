@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 else:
     Methods = object
 
-__all__ = ["Tensor", "apply", "apply_all", "apply_if", "bump", "record", "refresh", "wrap"]
+__all__ = [
+    "Tensor",
+    "apply",
+    "apply_all",
+    "apply_if",
+    "apply_made",
+    "bump",
+    "record",
+    "refresh",
+    "wrap",
+]
 
 
 class TensorState:
@@ -215,6 +225,16 @@ def _to_record(t: Any) -> bool:
     if t._view is not None:
         refresh(t)
     return t._requires_grad and grad_enabled()
+
+
+def apply_made(op: Op, source: Any, out: Array, saved: Any) -> Tensor:
+    """:func:`apply` to one tensor where the output, and what the rule saves, are there already."""
+    a = source
+    if a._view is not None:
+        refresh(a)
+    if not a._requires_grad or not grad_enabled():
+        return _unrecorded(op, a, out)
+    return _recorded(op, (source,), _TRUE, (a._edge or a,), saved, out, settings())
 
 
 def apply_all(op: Op, tensors: tuple[Any, ...], *params: Any) -> tuple[Tensor, ...]:

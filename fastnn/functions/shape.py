@@ -13,7 +13,7 @@ from .._shapes import expand_shape, numel, view_shape, wrap_dim, wrap_dims
 from ..backends import Array
 from ..ops import shape as ops
 from ..ops._op import Op
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, apply_made
 from ._dims import one_axis, sizes_of
 from ._operands import require_tensor
 
@@ -49,9 +49,9 @@ __all__ = [
 # -- shape -----------------------------------------------------------------------------------
 
 
-def _is_view(data: Array, shape: tuple[int, ...]) -> bool:
-    """Whether ``data`` reshapes to ``shape`` without a copy."""
-    return data.flags.c_contiguous or np.may_share_memory(data.reshape(shape), data)
+def _is_view(data: Array, reshaped: Array) -> bool:
+    """Whether ``data`` was reshaped without a copy."""
+    return data.flags.c_contiguous or np.may_share_memory(reshaped, data)
 
 
 def reshape(input: Tensor, *sizes: Any, shape: Sequence[int] | None = None) -> Tensor:
@@ -76,7 +76,10 @@ def reshape(input: Tensor, *sizes: Any, shape: Sequence[int] | None = None) -> T
 def _reshaped(input: Tensor, new: tuple[int, ...]) -> Tensor:
     """Give ``input`` in a shape that fits it."""
     data = input._data
-    return apply(ops.VIEW if _is_view(data, new) else ops.RESHAPED_COPY, (input,), new)
+    out = data.reshape(new)
+    return apply_made(
+        ops.VIEW if _is_view(data, out) else ops.RESHAPED_COPY, input, out, data.shape
+    )
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
@@ -93,13 +96,13 @@ def view(input: Tensor, *shape: Any) -> Tensor:
         If the number of elements does not fit, or the strides do not allow a view.
     """
     data = input._data
-    new = view_shape(sizes_of(shape), data.size)
-    if not _is_view(data, new):
+    out = data.reshape(view_shape(sizes_of(shape), data.size))
+    if not _is_view(data, out):
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one "
             "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
         )
-    return apply(ops.VIEW, (input,), new)
+    return apply_made(ops.VIEW, input, out, data.shape)
 
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
