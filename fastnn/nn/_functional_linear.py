@@ -202,8 +202,9 @@ def convolve(
         if x.ndim == 3:
             op = CONV2D_UNBATCHED
     _, algorithm, precision = settings()
-    wish = (algorithm, precision, relu)
-    result = apply(op, (input, weight, bias), stride, padding, dilation, groups, *wish)
+    result = apply(
+        op, (input, weight, bias), stride, padding, dilation, groups, algorithm, precision, relu
+    )
     return apply(RELU_DONE, (result,)) if relu and result._requires_grad else result
 
 

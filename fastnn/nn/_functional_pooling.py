@@ -60,8 +60,7 @@ def max_pool2d(
         For integers.
     """
     x = require_tensor(input, "max_pool2d")._data
-    if stride is None:
-        stride = kernel_size
+    stride = _step(kernel_size, stride)
     if type(kernel_size) is type(stride) is type(padding) is type(dilation) is int:
         how = _squares(x.shape, kernel_size, stride, padding, dilation, bool(ceil_mode))
     else:
@@ -133,6 +132,8 @@ def _step(
     kernel_size: int | Sequence[int], stride: int | Sequence[int] | None
 ) -> int | Sequence[int]:
     """Give the stride: the kernel's size if left out, or an empty list, as PyTorch has it."""
+    if type(stride) is int:
+        return stride  # an abstract class takes as long to ask as pooling a small image
     omitted = stride is None or (isinstance(stride, Sequence) and not stride)
     return kernel_size if omitted else stride  # type: ignore[return-value]
 

@@ -15,7 +15,7 @@ __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
 
 # The layers that a ReLU behind them is computed with, and what they do unless somebody replaced it.
-_JOINED = (Conv2d, Linear)
+_JOINED = frozenset((Conv2d, Linear))
 _FORWARDS: dict[type, Any] = {layer: layer.forward for layer in (*_JOINED, ReLU)}
 # What calling a module does, likewise.
 _CALL = Module.__call__

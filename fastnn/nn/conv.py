@@ -140,12 +140,12 @@ class Conv2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, K, P, Q), or both without N."""
-        return self._convolve(input)
+        return self._convolve(input, False)
 
     def _forward_relu(self, input: Tensor) -> Tensor:
-        return self._convolve(input, relu=True)
+        return self._convolve(input, True)
 
-    def _convolve(self, input: Tensor, relu: bool = False) -> Tensor:
+    def _convolve(self, input: Tensor, relu: bool) -> Tensor:
         padding = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._margins, mode=self.padding_mode)

@@ -1,6 +1,7 @@
 # Instruction set and threads (process-wide), and the context that every call takes with it.
 
 cdef const fnn_kernels *current_kernels = NULL
+cdef unsigned long kernel_tables = 0  # that there have been: a stand-in's is written over
 cdef int current_isa = 0
 cdef int current_threads = 1
 cdef ptrdiff_t core_l2 = fnn_cpu_l2()
@@ -40,7 +41,7 @@ def set_isa(name):
     ValueError
         If there is none of that name, or the processor lacks it.
     """
-    global current_isa, current_kernels
+    global current_isa, current_kernels, kernel_tables
     for i in range(fnn_isa_count()):
         if fnn_isa_name(i).decode() == name:
             if not fnn_isa_usable(i):
@@ -50,6 +51,7 @@ def set_isa(name):
                 )
             current_isa = i
             current_kernels = fnn_isa_kernels(i)
+            kernel_tables += 1
             return
     raise ValueError(
         f"unknown instruction set {name!r}; this build has {', '.join(isa_compiled())}"
@@ -93,11 +95,12 @@ def stand_in_for(dtype, kernel):
 
     For tests of the tests: see :func:`stand_in_calls`.
     """
-    global current_kernels
+    global current_kernels, kernel_tables
     wanted = f"{kernel}_{'f32' if dtype == 'float32' else 'f64'}"
     for i in range(fnn_kernel_count()):
         if fnn_kernel_name(i).decode() == wanted:
             current_kernels = fnn_kernels_without(current_isa, i)
+            kernel_tables += 1
             return
     raise ValueError(f"no kernel {wanted!r}")
 

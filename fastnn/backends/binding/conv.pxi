@@ -1,10 +1,5 @@
 # Convolution.
 
-cdef dict ALGORITHMS = {"auto": FNN_AUTO, "direct": FNN_DIRECT, "im2col": FNN_IM2COL,
-                        "batch": FNN_BATCH, "winograd": FNN_WINOGRAD}
-cdef dict PRECISIONS = {"fast": FNN_FAST, "strict": FNN_STRICT}
-
-
 cdef double MOST_PADDED = 2.0**50  # elements
 
 
@@ -53,34 +48,6 @@ cdef int fill_conv(fnn_conv2d_shape *shape, cnp.ndarray x, cnp.ndarray weight, t
     return 0
 
 
-cdef fnn_ctx conv_wish(object algorithm, object precision) except *:
-    """The context with what the caller wishes for, or the error that names what there is."""
-    cdef fnn_ctx ctx = context()
-    if algorithm not in ALGORITHMS:
-        raise ValueError(f"unknown convolution algorithm {algorithm!r}; choose from "
-                         f"{', '.join(ALGORITHMS)}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"unknown convolution precision {precision!r}; choose from "
-                         f"{', '.join(PRECISIONS)}")
-    ctx.algorithm = ALGORITHMS[algorithm]
-    ctx.precision = PRECISIONS[precision]
-    return ctx
-
-
-cdef fnn_ctx conv_context(object algorithm, object precision, const fnn_conv2d_shape *shape,
-                          fnn_conv2d_pass which, int typenum) except *:
-    """The context for one pass, or the error that names algorithm and shape."""
-    cdef fnn_ctx ctx = conv_wish(algorithm, precision)
-    if fnn_conv2d_choose(&ctx, shape, which, typenum == cnp.NPY_FLOAT64) == FNN_AUTO:
-        raise RuntimeError(
-            f"convolution algorithm {algorithm!r} cannot do input "
-            f"({shape.n}, {shape.c}, {shape.h}, {shape.w}), weight ({shape.k}, "
-            f"{shape.c // shape.groups}, {shape.r}, {shape.s}), stride "
-            f"({shape.stride_h}, {shape.stride_w}), dilation "
-            f"({shape.dilation_h}, {shape.dilation_w}), groups {shape.groups}")
-    return ctx
-
-
 cdef inline double conv_work(const fnn_conv2d_shape *shape):
     return (<double>shape.n * shape.k * shape.p * shape.q * (shape.c // shape.groups)
             * shape.r * shape.s / 8)
@@ -99,9 +66,10 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups, algorithm="auto",
     cdef fnn_status status
     cdef PyThreadState *state
     cdef void *workspace
+    cdef size_t bytes
     fill_conv(&shape, a, w, stride, padding, dilation, groups)
     shape.relu = bool(relu)
-    cdef fnn_ctx ctx = conv_context(algorithm, precision, &shape, FNN_FORWARD, typenum)
+    cdef fnn_ctx ctx = conv_context(algorithm, precision, &shape, FNN_FORWARD, typenum, &bytes)
     if bias is not None:
         offset = dense(bias, typenum)
         if cnp.PyArray_SIZE(offset) != shape.k:
@@ -109,14 +77,13 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups, algorithm="auto",
         b = cnp.PyArray_DATA(offset)
     dims[0], dims[1], dims[2], dims[3] = shape.n, shape.k, shape.p, shape.q
     y = new_array(4, dims, typenum, <size_t>cnp.PyArray_ITEMSIZE(a))
+    workspace = workspace_of(bytes)
     if typenum == cnp.NPY_FLOAT32:
-        workspace = workspace_of(fnn_conv2d_workspace_f32(&ctx, &shape, FNN_FORWARD))
         state = release_gil(conv_work(&shape))
         status = fnn_conv2d_forward_f32(
             &ctx, &shape, <const float *>cnp.PyArray_DATA(a), <const float *>cnp.PyArray_DATA(w),
             <const float *>b, <float *>cnp.PyArray_DATA(y), workspace)
     else:
-        workspace = workspace_of(fnn_conv2d_workspace_f64(&ctx, &shape, FNN_FORWARD))
         state = release_gil(conv_work(&shape))
         status = fnn_conv2d_forward_f64(
             &ctx, &shape, <const double *>cnp.PyArray_DATA(a), <const double *>cnp.PyArray_DATA(w),
@@ -128,19 +95,18 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups, algorithm="auto",
 
 
 cdef cnp.ndarray conv_backward_data(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
-                                    cnp.ndarray g, cnp.ndarray a, cnp.ndarray w, int typenum):
+                                    cnp.ndarray g, cnp.ndarray a, cnp.ndarray w, int typenum,
+                                    size_t bytes):
     cdef cnp.ndarray dx = new_like(a)
+    cdef void *workspace = workspace_of(bytes)
     cdef fnn_status status
     cdef PyThreadState *state
-    cdef void *workspace
     if typenum == cnp.NPY_FLOAT32:
-        workspace = workspace_of(fnn_conv2d_workspace_f32(ctx, shape, FNN_BACKWARD_DATA))
         state = release_gil(conv_work(shape))
         status = fnn_conv2d_backward_data_f32(
             ctx, shape, <const float *>cnp.PyArray_DATA(g), <const float *>cnp.PyArray_DATA(w),
             <float *>cnp.PyArray_DATA(dx), workspace)
     else:
-        workspace = workspace_of(fnn_conv2d_workspace_f64(ctx, shape, FNN_BACKWARD_DATA))
         state = release_gil(conv_work(shape))
         status = fnn_conv2d_backward_data_f64(
             ctx, shape, <const double *>cnp.PyArray_DATA(g), <const double *>cnp.PyArray_DATA(w),
@@ -153,19 +119,17 @@ cdef cnp.ndarray conv_backward_data(const fnn_ctx *ctx, const fnn_conv2d_shape *
 
 cdef cnp.ndarray conv_backward_weight(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                       cnp.ndarray g, cnp.ndarray a, cnp.ndarray w, void *db,
-                                      int typenum):
+                                      int typenum, size_t bytes):
     cdef cnp.ndarray dw = new_like(w)
+    cdef void *workspace = workspace_of(bytes)
     cdef fnn_status status
     cdef PyThreadState *state
-    cdef void *workspace
     if typenum == cnp.NPY_FLOAT32:
-        workspace = workspace_of(fnn_conv2d_workspace_f32(ctx, shape, FNN_BACKWARD_WEIGHT))
         state = release_gil(conv_work(shape))
         status = fnn_conv2d_backward_weight_f32(
             ctx, shape, <const float *>cnp.PyArray_DATA(g), <const float *>cnp.PyArray_DATA(a),
             <float *>cnp.PyArray_DATA(dw), <float *>db, workspace)
     else:
-        workspace = workspace_of(fnn_conv2d_workspace_f64(ctx, shape, FNN_BACKWARD_WEIGHT))
         state = release_gil(conv_work(shape))
         status = fnn_conv2d_backward_weight_f64(
             ctx, shape, <const double *>cnp.PyArray_DATA(g), <const double *>cnp.PyArray_DATA(a),
@@ -205,19 +169,20 @@ def conv2d_backward(grad, x, weight, stride, padding, dilation, groups, needs, a
     cdef fnn_ctx ctx
     cdef cnp.ndarray sums
     cdef void *summed = NULL
+    cdef size_t bytes
     dx = dw = db = None
     if needs[0]:
-        ctx = conv_context(algorithm, precision, &shape, FNN_BACKWARD_DATA, typenum)
+        ctx = conv_context(algorithm, precision, &shape, FNN_BACKWARD_DATA, typenum, &bytes)
         if gate is not None:
             opening = gate_like(gate, a, typenum)
             shape.gate = cnp.PyArray_DATA(opening)
-        dx = conv_backward_data(&ctx, &shape, g, a, w, typenum)
+        dx = conv_backward_data(&ctx, &shape, g, a, w, typenum, bytes)
     if needs[2]:
         db = sums = new_1d(shape.k, typenum, <size_t>cnp.PyArray_ITEMSIZE(g))
         summed = cnp.PyArray_DATA(sums)
     if needs[1]:
-        ctx = conv_context(algorithm, precision, &shape, FNN_BACKWARD_WEIGHT, typenum)
-        dw = conv_backward_weight(&ctx, &shape, g, a, w, summed, typenum)
+        ctx = conv_context(algorithm, precision, &shape, FNN_BACKWARD_WEIGHT, typenum, &bytes)
+        dw = conv_backward_weight(&ctx, &shape, g, a, w, summed, typenum, bytes)
     elif needs[2]:
         conv_backward_bias(&shape, g, sums, typenum)
     return dx, dw, db
