@@ -16,7 +16,7 @@ __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
 # The layers that a ReLU behind them is computed with, and what they do unless somebody replaced it.
 _JOINED = frozenset((Conv2d, Linear))
-_FORWARDS: dict[type, Any] = {layer: layer.forward for layer in (*_JOINED, ReLU)}
+_FORWARDS: dict[type, Any] = {layer: layer.forward for layer in (Conv2d, Linear, ReLU)}
 # What calling a module does, likewise.
 _CALL = Module.__call__
 
