@@ -97,6 +97,30 @@ def test_sequential_forward(both: Any) -> None:
     both.same(call, np.linspace(-1, 1, 9).reshape(3, 3))
 
 
+def test_sequential_calls_its_children(nn: Any) -> None:
+    seen: list[str] = []
+
+    class Called(nn.Tanh):  # type: ignore[misc, name-defined]
+        def __call__(self, input: Any) -> Any:
+            seen.append("call")
+            return super().__call__(input)
+
+    class Hooking(nn.Identity):  # type: ignore[misc, name-defined]
+        def forward(self, input: Any) -> Any:
+            behind.register_forward_hook(lambda *_: seen.append("hook"))
+            return input
+
+    behind, replaced = nn.Sigmoid(), nn.Tanh()
+    replaced.forward = lambda input: seen.append("forward") or input
+    net = nn.Sequential(Called(), Hooking(), behind, replaced)
+    x = next(nn.Linear(2, 3).parameters())
+    assert net(x).shape == (3, 2)
+    assert seen == ["call", "hook", "forward"]
+    net.add_module("none", None)
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+        net(x)
+
+
 def test_module_dict(nn: Any) -> None:
     modules = nn.ModuleDict({"a": nn.ReLU()})
     modules["b"] = nn.Tanh()
