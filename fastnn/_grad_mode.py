@@ -48,10 +48,10 @@ class _Mode:
     def __enter__(self) -> None:
         before = modes()
         self._before.append(before)
-        grad, inference = self._modes
-        set_modes((grad, before[1] if inference is None else inference))
+        wanted: Any = self._modes
+        set_modes((wanted[0], before[1]) if wanted[1] is None else wanted)
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         before = self._before.pop()
         set_modes((before[0], modes()[1]) if self._modes[1] is None else before)
 
