@@ -293,13 +293,17 @@ FNN_INLINE void FN(avg_planes)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdif
     }
 }
 
+/* Whether 3x3 windows of stride 2 that reach over the borders go along the rows, too. */
+FNN_INLINE int FN(means_pass_borders)(const fnn_pool_shape *s) {
+    return FNN_BUNDLES && FN(counts_borders)(s) && FN(spreads_by_vectors)(s) &&
+           FN(divides_evenly)(s);
+}
+
 static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t planes, ptrdiff_t from,
                                       ptrdiff_t to, const real *x, ptrdiff_t readable, real *y) {
     const int even = FN(divides_evenly)(shape);
     const int two_or_three = shape->r == shape->s && (shape->r == 2 || shape->r == 3);
     const int square = even && two_or_three && shape->stride_w == 2 ? (int)shape->r : 0;
-    const int borders =
-        FNN_BUNDLES && even && FN(counts_borders)(shape) && FN(spreads_by_vectors)(shape);
 #if FNN_BUNDLES
     if (even && from == 0 && to == shape->p) {
         const ptrdiff_t whole = FN(avg_short)(shape, planes, x, readable, y);
@@ -311,7 +315,7 @@ static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t pla
     }
 #endif
 #if FNN_POOL_LANES
-    if (planes >= LANES && FN(means_in_lanes)(shape, square, borders)) {
+    if (planes >= LANES && FN(means_in_lanes)(shape, square, FN(means_pass_borders)(shape))) {
         for (ptrdiff_t done = 0; done < planes; done += LANES) {
             const ptrdiff_t i = fnn_min(done, planes - LANES);
             FN(avg_lanes)(shape, from, to, x + i * shape->h * shape->w, y + i * shape->p * shape->q);
@@ -320,7 +324,7 @@ static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t pla
     }
 #endif
 #if FNN_BUNDLES
-    if (borders) {
+    if (FN(means_pass_borders)(shape)) {
         FN(avg_bordered)(shape, planes, from, to, x, y);
         return;
     }
