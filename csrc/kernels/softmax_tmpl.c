@@ -45,6 +45,16 @@ FNN_INLINE void FN(ask_for_line)(int k, const real *p) {
     if (FN(begins_line)(k)) __builtin_prefetch(p + k * LANES);
 }
 
+/* y[j] *= f */
+FNN_INLINE void FN(row_scale)(ptrdiff_t n, vec f, real *y) {
+    ptrdiff_t j = 0;
+    for (; j + LANES <= n; j += LANES) FN(store)(y + j, FN(load)(y + j) * f);
+    if (j < n) {
+        const vmask tail = FN(mask)(n - j);
+        FN(store_m)(y + j, FN(load_m)(y + j, tail) * f, tail);
+    }
+}
+
 /* What goes along with the exponentials of a row, whose chains leave room: the row before is
  * scaled, the largest of the row after is looked for, lines of the result are fetched for writing. */
 typedef struct FN(beside) {
@@ -55,18 +65,19 @@ typedef struct FN(beside) {
     const real *to; /* where the exponentials go, 1 KB on; NULL: nothing is fetched */
 } FN(beside);
 
-/* The same for one vector of them, the first or second (k, a literal) of two. */
-FNN_INLINE void FN(go_beside)(FN(beside) *b, ptrdiff_t j, int k) {
+/* The same for one vector of them, the first or second (k, a literal) of two; `scale` (a literal):
+ * whether the row before, too. */
+FNN_INLINE void FN(go_beside)(FN(beside) *b, ptrdiff_t j, int k, int scale) {
     b->most = FN(maximum)(b->most, FN(load)(b->after + j));
     if (FN(begins_line)(k) && b->to) __builtin_prefetch(b->to + j, 1);
-    FN(store)(b->before + j, FN(load)(b->before + j) * b->factor);
+    if (scale) FN(store)(b->before + j, FN(load)(b->before + j) * b->factor);
 }
 
 /* y[j + k * LANES ...] = exp(x[...] - shift) for the vectors k < count (a literal), added to
  * *sum; b, unless NULL (a literal), takes the same ones, else what lies `ahead` elements further
  * on is asked for. */
 FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec shift, real *y,
-                                      vec *sum, FN(beside) *b, ptrdiff_t ahead,
+                                      vec *sum, FN(beside) *b, int scale, ptrdiff_t ahead,
                                       const FN(exp_terms) *c) {
     vec e[FN(ROW_GROUP)];
     FNN_UNROLL
@@ -75,7 +86,7 @@ FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
         if (b)
-            FN(go_beside)(b, j + k * LANES, k % 2);
+            FN(go_beside)(b, j + k * LANES, k % 2, scale);
         else
             FN(ask_for_line)(k, x + j + ahead);
         FN(store)(y + j + k * LANES, e[k]);
@@ -88,9 +99,34 @@ FNN_INLINE void FN(some_exponentials)(int count, ptrdiff_t j, const real *x, vec
     *sum += all;
 }
 
+/* y[j] = exp(x[j] - shift) for j < n, whole groups, and in every lane their sum and those of
+ * `loose`. The row before is scaled `late` elements (a literal) later: its factor may be late. */
+FNN_INLINE vec FN(group_exponentials)(ptrdiff_t n, const real *x, vec shift, real *y, vec loose,
+                                      FN(beside) *b, int late, ptrdiff_t ahead,
+                                      const FN(exp_terms) *c) {
+    const ptrdiff_t group = FN(ROW_GROUP) * LANES;
+    FN(exact_sum) total = {loose, FN(zero)()};
+    ptrdiff_t j = 0;
+    for (; j < late; j += group)
+        FN(some_exponentials)(FN(ROW_GROUP), j, x, shift, y, &total.sum, b, 0, ahead, c);
+    if (late) b->before -= late;
+    while (j < n) {
+        const ptrdiff_t end = fnn_min(n, j + 2 * FN(SUM_STEPS) * LANES);
+        vec sum = FN(zero)();
+        for (; j < end; j += group)
+            FN(some_exponentials)(FN(ROW_GROUP), j, x, shift, y, &sum, b, 1, ahead, c);
+        if (j < n)
+            FN(add_exactly)(&total, sum);
+        else
+            total.error += sum; /* the next row waits for the last one */
+    }
+    if (late) FN(row_scale)(late, b->factor, b->before + n);
+    return FN(sum_everywhere)(total.sum + total.error);
+}
+
 /* y[j] = exp(x[j] - shift), and their sum in every lane; b or NULL as above. */
 FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, real *y,
-                                       FN(beside) *b, FN(exp_terms) c) {
+                                       FN(beside) *b, const FN(exp_terms) *c) {
     const ptrdiff_t group = FN(ROW_GROUP) * LANES;
     /* the next row, unless it would put this one out of a first cache */
     const ptrdiff_t ahead = n <= 24576 / (ptrdiff_t)sizeof(real) ? n : 0;
@@ -99,12 +135,12 @@ FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, re
     /* the end of the row first: its chains then lie below those of the rest */
     ptrdiff_t j = whole;
     for (; j + LANES <= n; j += LANES)
-        FN(some_exponentials)(1, j, x, shift, y, &loose, b, ahead, &c);
+        FN(some_exponentials)(1, j, x, shift, y, &loose, b, 1, ahead, c);
     if (j < n) {
         const vmask tail = FN(mask)(n - j);
         const ivec live = FN(lanes_below)(n - j);
         vec a = FN(load_m)(x + j, tail) - shift;
-        FN(exp_differences)(&a, 1, &c);
+        FN(exp_differences)(&a, 1, c);
         if (b) {
             const vec v = FN(load_m)(b->after + j, tail);
             b->most = FN(maximum)(b->most, FN(select)(live, v, b->most));
@@ -113,15 +149,59 @@ FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, re
         FN(store_m)(y + j, a, tail);
         loose += FN(select)(live, a, FN(zero)());
     }
-    FN(exact_sum) total = {loose, FN(zero)()};
-    for (j = 0; j < whole;) {
-        const ptrdiff_t end = fnn_min(whole, j + 2 * FN(SUM_STEPS) * LANES);
-        vec sum = FN(zero)();
-        for (; j < end; j += group)
-            FN(some_exponentials)(FN(ROW_GROUP), j, x, shift, y, &sum, b, ahead, &c);
-        FN(add_exactly)(&total, sum);
+    return FN(group_exponentials)(whole, x, shift, y, loose, b, 0, ahead, c);
+}
+
+/* Elements of p before a line. */
+FNN_INLINE ptrdiff_t FN(to_line)(const real *p) {
+    return (ptrdiff_t)(-(uintptr_t)p % FNN_LINE / sizeof(real));
+}
+
+/* The exponentials of n <= LANES elements, and lanes of their sum. */
+FNN_INLINE vec FN(edge_exponentials)(ptrdiff_t n, const real *x, vec shift, real *y,
+                                     const FN(exp_terms) *c) {
+    const vmask part = FN(mask)(n);
+    vec a = FN(load_m)(x, part) - shift;
+    FN(exp_differences)(&a, 1, c);
+    FN(store_m)(y, a, part);
+    return FN(select)(FN(lanes_below)(n), a, FN(zero)());
+}
+
+FNN_INLINE void FN(scale_edge)(ptrdiff_t n, vec factor, real *y) {
+    const vmask part = FN(mask)(n);
+    FN(store_m)(y, FN(load_m)(y, part) * factor, part);
+}
+
+/* exponentials_beside of rows of five groups and more, whole vectors of each of the three on
+ * lines: across them a store takes two cycles. */
+FNN_INLINE vec FN(exponentials_on_lines)(ptrdiff_t n, const real *x, vec shift, real *y,
+                                         FN(beside) *b, const FN(exp_terms) *c) {
+    const ptrdiff_t group = FN(ROW_GROUP) * LANES;
+    const ptrdiff_t head = FN(to_line)(y), before = FN(to_line)(b->before);
+    const ptrdiff_t after = FN(to_line)(b->after);
+    const ptrdiff_t all = (n - fnn_max(head, fnn_max(before, after))) / LANES * LANES;
+    const ptrdiff_t whole = all / group * group;
+    vec loose = FN(zero)();
+    /* edges of maxima may overlap the rest */
+    b->most = FN(maximum)(FN(load)(b->after), FN(load)(b->after + n - LANES));
+    b->most = FN(maximum)(b->most, FN(load)(b->after + n - 2 * LANES));
+    x += head;
+    y += head;
+    b->before += before;
+    b->after += after;
+    ptrdiff_t j = whole;
+    for (; j < all; j += LANES) FN(some_exponentials)(1, j, x, shift, y, &loose, b, 1, 0, c);
+    if (head > 0) loose += FN(edge_exponentials)(head, x - head, shift, y - head, c);
+    if (before > 0) FN(scale_edge)(before, b->factor, b->before - before);
+    FNN_UNROLL
+    for (int k = 0; k < 2; k++, j += LANES) {
+        const ptrdiff_t left = n - head - j, left_before = n - before - j;
+        if (left > 0)
+            loose += FN(edge_exponentials)(fnn_min(left, LANES), x + j, shift, y + j, c);
+        if (left_before > 0)
+            FN(scale_edge)(fnn_min(left_before, LANES), b->factor, b->before + j);
     }
-    return FN(sum_everywhere)(FN(rounded)(total));
+    return FN(group_exponentials)(whole, x, shift, y, loose, b, 4 * FN(ROW_GROUP) * LANES, 0, c);
 }
 
 #if FNN_VBYTES == 64 && FNN_REAL_IS_F32
@@ -219,16 +299,6 @@ FNN_INLINE void FN(short_rows)(int count, ptrdiff_t n, const real *x, vec *high,
     FN(fold_rows)(sum, count, 0);
 }
 
-/* y[j] *= f */
-FNN_INLINE void FN(row_scale)(ptrdiff_t n, vec f, real *y) {
-    ptrdiff_t j = 0;
-    for (; j + LANES <= n; j += LANES) FN(store)(y + j, FN(load)(y + j) * f);
-    if (j < n) {
-        const vmask tail = FN(mask)(n - j);
-        FN(store_m)(y + j, FN(load_m)(y + j, tail) * f, tail);
-    }
-}
-
 /* Softmax of `count` (a literal) rows of n <= LANES elements. */
 FNN_INLINE void FN(softmax_short)(int count, ptrdiff_t n, const real *x, real *y) {
     const vmask tail = FN(mask)(n);
@@ -248,19 +318,20 @@ FNN_INLINE void FN(softmax_short)(int count, ptrdiff_t n, const real *x, real *y
 enum { FN(WAITING_ROW) = 512 };
 
 /* Long rows of which four fit a first cache: exponentials of one, beside them the factor of the
- * one before and the maximum of the next, or of the one after that. */
-FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y) {
+ * one before and the maximum of the next, or of the one after that. `lines` (a literal): on lines,
+ * and the result's are fetched; shorter rows, and half as many lanes, would only pay for it. */
+FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, real *y, int lines) {
     const FN(exp_terms) c = FN(exp_constants)(1);
-    const ptrdiff_t lead = n < FN(WAITING_ROW) ? 2 : 1;
+    const ptrdiff_t lead = lines || n >= FN(WAITING_ROW) ? 1 : 2;
     vec high = FN(row_largest)(n, x), next = lead > 1 ? FN(row_largest)(n, x + n) : high;
     /* for want of a row before the first, whatever is there is multiplied by one */
     FN(beside) b = {.before = y, .factor = FN(splat)(1)};
     for (; rows > 0; rows--, x += n, y += n) {
         b.after = rows > lead ? x + lead * n : x;
         b.most = FN(splat)((real)-INFINITY);
-        /* shorter rows, and half as many lanes, would only pay for it */
-        b.to = FNN_VBYTES < FNN_LINE || lead > 1 ? NULL : y + 1024 / sizeof(real);
-        const vec sum = FN(exponentials_beside)(n, x, high, y, &b, c);
+        b.to = lines ? y + 1024 / sizeof(real) : NULL;
+        const vec sum = lines ? FN(exponentials_on_lines)(n, x, high, y, &b, &c)
+                              : FN(exponentials_beside)(n, x, high, y, &b, &c);
         const vec found = FN(largest)(b.most);
         high = lead > 1 ? next : found;
         next = found;
@@ -282,13 +353,16 @@ static FNN_NOINLINE void FN(softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const rea
     }
 #if FNN_BESIDE
     if (rows > 1 && n <= 12288 / (ptrdiff_t)sizeof(real)) {
-        FN(softmax_beside)(rows, n, x, y);
+        if (FNN_VBYTES == FNN_LINE && n >= FN(WAITING_ROW))
+            FN(softmax_beside)(rows, n, x, y, 1);
+        else
+            FN(softmax_beside)(rows, n, x, y, 0);
         return;
     }
 #endif
     const FN(exp_terms) c = FN(exp_constants)(1);
     for (; i < rows; i++, x += n, y += n) {
-        const vec sum = FN(exponentials_beside)(n, x, FN(row_largest)(n, x), y, NULL, c);
+        const vec sum = FN(exponentials_beside)(n, x, FN(row_largest)(n, x), y, NULL, &c);
         FN(row_scale)(n, FN(inverse)(sum), y);
     }
 }

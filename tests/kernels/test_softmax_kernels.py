@@ -64,6 +64,20 @@ def test_special_values(special, isa, dtype):
         assert_close(got, want, 30 * eps(dtype), name)
 
 
+@pytest.mark.parametrize("offset", [0, 3, 8])
+@pytest.mark.parametrize("length", [513, 520, 1001, 1023])
+def test_long_rows_begin_off_lines(length, offset, isa, dtype):
+    """At other lanes in each row; what is largest lies in their edges."""
+    rng = np.random.default_rng(8)
+    x = np.empty(7 * length + offset, dtype)[offset:].reshape(7, length)
+    x[:] = rng.standard_normal(x.shape)
+    x[0, 0] = x[1, -1] = x[2, -20] = 9
+    x[4, length // 2] = np.inf
+    poison(native, dtype, x.shape)
+    got, want = native.softmax(x, 1), reference.softmax(*in_float64(x), 1)
+    assert_close(got, want, eps(dtype) * (2 * TRANSCENDENTAL + length) * want, "softmax")
+
+
 @pytest.mark.parametrize("case", CROSS_ENTROPY, ids=str)
 def test_cross_entropy(case, isa, dtype):
     logits, target, weight, grad = case.arrays(dtype)
@@ -178,6 +192,20 @@ def test_labels_out_of_range(label, isa, dtype):
     target = np.array([1, label, -100, 3])
     with pytest.raises(IndexError, match=rf"^Target {label} is out of bounds\.$"):
         native.cross_entropy(np.zeros((4, 12), dtype), target, None, -100, 0.0, "mean")
+
+
+@pytest.mark.parametrize("row", [0, 6, 15, 16, 20])
+@pytest.mark.parametrize("label", [-1, 12, 2**40])
+def test_one_label_of_many_out_of_range(label, row, isa, dtype):
+    target = np.arange(21) % 12
+    logits = np.zeros((21, 12), dtype)
+    _, lse, divisor = native.cross_entropy(logits, target, None, -100, 0.0, "mean")
+    target[row] = label
+    how = (logits, target, None, -100, 0.0, "mean")
+    with pytest.raises(IndexError, match=rf"^Target {label} is out of bounds\.$"):
+        native.cross_entropy(*how)
+    with pytest.raises(IndexError):
+        native.cross_entropy_backward(np.ones((), dtype), *how, lse, divisor)
 
 
 def test_large_unweighted_loss_runs_without_the_interpreter_lock():
