@@ -19,8 +19,8 @@ typedef struct FN(loss_job) {
 } FN(loss_job);
 
 static void FN(prepare_loss)(FN(loss_job) *job, const fnn_ctx *ctx,
-                             const fnn_cross_entropy_shape *shape, const real *logits,
-                             const int64_t *target, const real *weight) {
+                             const fnn_cross_entropy_shape *shape, ptrdiff_t count,
+                             const real *logits, const int64_t *target, const real *weight) {
     job->table = FN(table)(ctx);
     job->shape = shape;
     job->logits = logits;
@@ -34,7 +34,8 @@ static void FN(prepare_loss)(FN(loss_job) *job, const fnn_ctx *ctx,
     }
     job->terms = (FN(loss_terms)){(real)(1 - smoothing),
                                   shape->classes ? (real)(smoothing / (double)shape->classes) : 0,
-                                  (real)weight_sum, shape->ignore_index};
+                                  (real)weight_sum, shape->ignore_index,
+                                  count < shape->rows};
     const ptrdiff_t rows = fnn_max(fnn_ceil_div(TASK_SIZE, shape->classes + ROW_COST),
                                    fnn_ceil_div(shape->rows, FN(LOSS_TASKS)));
     job->rows_per_task = rows < FN(LOSS_BLOCK) ? rows : fnn_round_up(rows, FN(LOSS_BLOCK));
@@ -79,14 +80,14 @@ fnn_status FN(fnn_cross_entropy)(const fnn_ctx *ctx, fnn_cross_entropy_shape *sh
                                  const real *logits, const int64_t *target, const real *weight,
                                  real *loss, real *lse, double *divisor) {
     ptrdiff_t count;
-    const ptrdiff_t bad = bad_label(shape, target, &count);
+    const ptrdiff_t bad = bad_label(ctx, shape, target, &count);
     if (bad >= 0) {
         shape->bad_index = target[bad];
         return FNN_BAD_INDEX;
     }
     *divisor = weight ? FN(weight_of_labels)(shape, target, weight) : (double)count;
     FN(loss_job) job;
-    FN(prepare_loss)(&job, ctx, shape, logits, target, weight);
+    FN(prepare_loss)(&job, ctx, shape, count, logits, target, weight);
     job.loss = shape->reduction == FNN_NONE ? loss : NULL;
     job.lse = lse;
     const ptrdiff_t tasks = fnn_ceil_div(shape->rows, job.rows_per_task);
@@ -117,10 +118,10 @@ fnn_status FN(fnn_cross_entropy_backward)(const fnn_ctx *ctx, const fnn_cross_en
                                           const real *lse, double divisor, real *dlogits) {
     /* the labels may have changed since the forward */
     ptrdiff_t count;
-    if (bad_label(shape, target, &count) >= 0) return FNN_BAD_INDEX;
+    if (bad_label(ctx, shape, target, &count) >= 0) return FNN_BAD_INDEX;
     if (shape->rows == 0 || shape->classes == 0) return FNN_OK;
     FN(loss_job) job;
-    FN(prepare_loss)(&job, ctx, shape, logits, target, weight);
+    FN(prepare_loss)(&job, ctx, shape, count, logits, target, weight);
     const real each = shape->reduction == FNN_MEAN ? (real)((double)grad[0] / divisor) : grad[0];
     job.grad = shape->reduction == FNN_NONE ? grad : &each;
     job.grad_stride = shape->reduction == FNN_NONE;

@@ -13,28 +13,15 @@ static int threads_for(const fnn_ctx *ctx, ptrdiff_t rows, ptrdiff_t length) {
     return rows * (length + ROW_COST) < PARALLEL_SIZE ? 1 : ctx->threads;
 }
 
-/* Two labels, which every 64-bit processor has vectors for. */
-typedef uint64_t labels __attribute__((vector_size(16)));
-
 /* The position of the first label outside [0, classes) that does not say "ignore", or -1; the
  * number of labels that do not goes to `count`. */
-static ptrdiff_t bad_label(const fnn_cross_entropy_shape *shape, const int64_t *target,
-                           ptrdiff_t *count) {
+static ptrdiff_t bad_label(const fnn_ctx *ctx, const fnn_cross_entropy_shape *shape,
+                           const int64_t *target, ptrdiff_t *count) {
     const uint64_t classes = (uint64_t)shape->classes, ignore = (uint64_t)shape->ignore_index;
-    const uint64_t last = classes - 1;
-    /* negative if some label is, or what it leaves up to the last one */
-    labels outside = {ignore < classes ? UINT64_MAX : 0};
-    ptrdiff_t i = 0;
     *count = shape->rows;
-    for (; i + 2 <= shape->rows; i += 2) {
-        labels two;
-        __builtin_memcpy(&two, target + i, sizeof two);
-        outside |= two | (last - two);
-    }
-    uint64_t any = outside[0] | outside[1];
-    if (i < shape->rows) any |= (uint64_t)target[i] | (last - (uint64_t)target[i]);
-    if (!(any >> 63)) return -1;
-    for (i = 0; i < shape->rows; i++) {
+    if (ignore >= classes && !ctx->kernels->f64.labels_outside(shape->rows, shape->classes, target))
+        return -1;
+    for (ptrdiff_t i = 0; i < shape->rows; i++) {
         const uint64_t label = (uint64_t)target[i];
         if (label == ignore)
             --*count;

@@ -5,10 +5,12 @@
  *     loss[i] = -keep w[t] q[t] - spread sum_c w[c] q[c],   0 where t[i] == ignore_index
  * Indices have been checked. Outputs overlap no input. */
 
-/* keep = 1 - label_smoothing, spread = label_smoothing / classes, weight_sum = sum_c w[c] */
+/* keep = 1 - label_smoothing, spread = label_smoothing / classes, weight_sum = sum_c w[c];
+ * ignores: whether any label is ignore_index */
 typedef struct FN(loss_terms) {
     real keep, spread, weight_sum;
     int64_t ignore_index;
+    int ignores;
 } FN(loss_terms);
 
 /* loss[i] as above and lse[i] = log sum_c exp(x[i][c]); lse also of ignored rows. Their last bits
@@ -24,3 +26,6 @@ typedef void FN(cross_entropy_backward_fn)(ptrdiff_t rows, ptrdiff_t classes, co
                                            ptrdiff_t grad_stride, const real *x,
                                            const int64_t *target, const real *weight,
                                            const FN(loss_terms) *terms, const real *lse, real *dx);
+
+/* Whether any label is not in [0, classes); of int64_t, so that only the table of double has it. */
+typedef int FN(labels_outside_fn)(ptrdiff_t rows, ptrdiff_t classes, const int64_t *target);

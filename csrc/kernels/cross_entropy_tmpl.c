@@ -27,15 +27,17 @@ FNN_INLINE int FN(all_within)(real bound, ptrdiff_t n, const real *p) {
     return FN(all_finite)(far);
 }
 
-/* own[i] = x[i][t], any logit of ignored rows (0 if there is none), which counts[i] = 0 tells from
- * others' -1. */
+/* own[i] = x[i][t], any logit of ignored rows (0 if there is none). */
 FNN_INLINE void FN(gather_labels)(ptrdiff_t rows, ptrdiff_t n, const real *x,
-                                  const int64_t *target, int64_t ignore_index, real *own,
-                                  FN(lane_int) *counts) {
-    for (ptrdiff_t i = 0; i < rows; i++, x += n) {
+                                  const int64_t *target, const FN(loss_terms) *terms, real *own) {
+    ptrdiff_t i = 0;
+#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+    for (; !terms->ignores && i + 8 <= rows; i += 8)
+        FN(eight_store)(own + i, FN(eight_gather)(x + i * n, n, target + i));
+#endif
+    for (; i < rows; i++) {
         const ptrdiff_t t = fnn_opaque((ptrdiff_t)target[i]);
-        counts[i] = t == ignore_index ? 0 : -1;
-        own[i] = n > 0 ? x[t == ignore_index ? 0 : t] : 0;
+        own[i] = n > 0 ? x[i * n + (t == terms->ignore_index ? 0 : t)] : 0;
     }
 }
 
@@ -59,7 +61,6 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
                                            const FN(loss_terms) *terms, real *loss, real *lse) {
     real most[FN(LOG_ROWS)], sum[FN(LOG_ROWS)], logs[FN(LOG_ROWS)];
     real own[FN(LOG_ROWS)], heavy[FN(LOG_ROWS)];
-    FN(lane_int) counts[FN(LOG_ROWS)];
     const vec keep = FN(splat)(terms->keep);
     const ptrdiff_t block = FN(row_block)(fnn_max(n, 1));
     FN(alike)(1, heavy);
@@ -69,7 +70,7 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
     for (ptrdiff_t m; rows > 0; rows -= m) {
         /* what is looked at once need not stay in a first cache */
         m = fnn_min(rows, near ? FN(LOG_ROWS) : block);
-        FN(gather_labels)(m, n, x, target, terms->ignore_index, own, counts);
+        FN(gather_labels)(m, n, x, target, terms, own);
         if (weight) FN(label_weights)(m, target, weight, terms->ignore_index, heavy);
         if (near) {
             FN(row_sums)(m, n, x, own, sum, block * n);
@@ -82,17 +83,16 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
         for (ptrdiff_t i = 0; i < m; i += LANES) {
             const vmask part = FN(mask)(fnn_min(m - i, LANES));
             const vec high = FN(load)(shift + i), low = FN(load)(logs + i);
-            ivec counted;
-            __builtin_memcpy(&counted, counts + i, sizeof counted);
             /* not lse - x: the difference to the shift is small and loses nothing */
             const vec all = keep * FN(load)(heavy + i) * (low - (FN(load)(own + i) - high));
             FN(store_m)(lse + i, high + low, part);
-            FN(store_m)(loss + i, FN(select)(counted, all, FN(zero)()), part);
+            FN(store_m)(loss + i, all, part);
         }
         for (ptrdiff_t i = 0; terms->spread != 0 && i < m; i++)
-            if (counts[i])
-                loss[i] += terms->spread *
-                           FN(row_smoothing)(n, x + i * n, weight, shift[i], logs[i]);
+            loss[i] += terms->spread *
+                       FN(row_smoothing)(n, x + i * n, weight, shift[i], logs[i]);
+        for (ptrdiff_t i = 0; terms->ignores && i < m; i++)
+            if (fnn_opaque((ptrdiff_t)target[i]) == terms->ignore_index) loss[i] = 0;
         x += m * n;
         target += m;
         loss += m;
@@ -112,12 +112,16 @@ static FNN_NOINLINE void FN(correct_shares)(ptrdiff_t rows, ptrdiff_t n, const r
     }
 }
 
-/* Of up to LOG_ROWS rows, given the weights of their labels: what softmax is multiplied by, what
- * smoothing adds everywhere, and what is less at the label. A single number would take as long as a
- * vector. */
+/* Of up to LOG_ROWS rows: what softmax is multiplied by, what smoothing adds everywhere, and what
+ * is less at the label. */
+typedef struct FN(row_factors) {
+    real share[FN(LOG_ROWS)], level[FN(LOG_ROWS)], hit[FN(LOG_ROWS)];
+} FN(row_factors);
+
+/* These, given the weights of the labels. A single number would take as long as a vector. */
 FNN_INLINE void FN(gradient_factors)(ptrdiff_t rows, const real *grad, ptrdiff_t grad_stride,
                                      const real *heavy, const FN(loss_terms) *terms, real even,
-                                     real *share, real *level, real *hit) {
+                                     FN(row_factors) *to) {
     const vec keep = FN(splat)(terms->keep), all = FN(splat)(even);
     const vec spread = FN(splat)(terms->spread * terms->weight_sum);
     FNN_LOOP
@@ -125,10 +129,10 @@ FNN_INLINE void FN(gradient_factors)(ptrdiff_t rows, const real *grad, ptrdiff_t
         const vmask part = FN(mask)(fnn_min(rows - i, LANES));
         const vec g = fnn_opaque(grad_stride) ? FN(load_m)(grad + i, part) : FN(splat)(*grad);
         const vec h = keep * FN(load)(heavy + i);
-        FN(store)(share + i, (h + spread) * g);
+        FN(store)(to->share + i, (h + spread) * g);
         /* an infinite g times nothing would be NaN */
-        FN(store)(level + i, FN(select)(all == FN(zero)(), all, g * all));
-        FN(store)(hit + i, h * g);
+        FN(store)(to->level + i, FN(select)(all == FN(zero)(), all, g * all));
+        FN(store)(to->hit + i, h * g);
     }
 }
 
@@ -143,28 +147,43 @@ FNN_INLINE void FN(some_gradients)(int count, const real *x, vec shift, vec fact
     for (int k = 0; k < count; k++) FN(store)(dx + k * LANES, FN(fma)(e[k], factor, even));
 }
 
-/* One row of gradients: factor exp(x - shift) + even, and hit less at t. */
-FNN_INLINE void FN(row_gradient)(ptrdiff_t n, const real *x, real shift, real factor, real even,
-                                 real hit, int64_t t, real *dx, const FN(exp_terms) *c) {
-    const vec s = FN(splat)(shift), f = FN(splat)(factor), all = FN(splat)(even);
-    ptrdiff_t j = 0;
-    for (; j + FN(ROW_GROUP) * LANES <= n; j += FN(ROW_GROUP) * LANES)
-        FN(some_gradients)(FN(ROW_GROUP), x + j, s, f, all, dx + j, c);
-    for (; j + LANES <= n; j += LANES) FN(some_gradients)(1, x + j, s, f, all, dx + j, c);
-    if (j < n) {
-        const vmask m = FN(mask)(n - j);
-        vec d = FN(load_m)(x + j, m) - s;
-        FN(exp_differences)(&d, 1, c);
-        d = FN(fma)(d, f, all);
-        /* a load of dx[t] would wait for the masked store */
-        if (t >= j) {
-            d -= FN(select)(FN(lane_numbers)(1) == (FN(lane_int))(t - j), FN(splat)(hit),
-                            FN(zero)());
-            hit = 0;
+/* Rows of gradients that all count, their factors from number `first` on. */
+FNN_INLINE void FN(row_gradients)(ptrdiff_t first, ptrdiff_t end, ptrdiff_t n, const real *x,
+                                  const int64_t *target, const real *lse,
+                                  const FN(row_factors) *by, real *dx, const FN(exp_terms) *c) {
+    const ptrdiff_t group = FN(ROW_GROUP) * LANES;
+    for (ptrdiff_t i = first; i < end; i++, x += n, dx += n) {
+        const vec s = FN(splat)(lse[i]), f = FN(splat)(by->share[i]);
+        const vec all = FN(splat)(by->level[i]);
+        const ptrdiff_t t = (ptrdiff_t)target[i];
+        ptrdiff_t j = 0;
+        for (; j + group <= n; j += group)
+            FN(some_gradients)(FN(ROW_GROUP), x + j, s, f, all, dx + j, c);
+        for (; j + LANES <= n; j += LANES) FN(some_gradients)(1, x + j, s, f, all, dx + j, c);
+        if (j < n) {
+            const vmask m = FN(mask)(n - j);
+            vec d = FN(load_m)(x + j, m) - s;
+            FN(exp_differences)(&d, 1, c);
+            d = FN(fma)(d, f, all);
+            /* a load of dx[t] would wait for the masked store */
+            if (t >= j) {
+                const ivec own = FN(lane_numbers)(1) == (FN(lane_int))(t - j);
+                d -= FN(select)(own, FN(splat)(by->hit[i]), FN(zero)());
+            }
+            FN(store_m)(dx + j, d, m);
+            if (t >= j) continue;
         }
-        FN(store_m)(dx + j, d, m);
+        dx[t] -= by->hit[i];
     }
-    if (hit != 0) dx[t] -= hit;
+}
+
+/* How many rows there are before one that is ignored. */
+FNN_INLINE ptrdiff_t FN(counted_rows)(ptrdiff_t rows, const int64_t *target,
+                                      const FN(loss_terms) *terms) {
+    ptrdiff_t i = 0;
+    if (!terms->ignores) return rows;
+    while (i < rows && target[i] != terms->ignore_index) i++;
+    return i;
 }
 
 /* dx[j] -= spread w[j]: label smoothing of weighted classes, which takes a second look at a row for
@@ -183,7 +202,8 @@ static FNN_NOINLINE void FN(cross_entropy_backward)(ptrdiff_t rows, ptrdiff_t n,
                                                     const int64_t *target, const real *weight,
                                                     const FN(loss_terms) *terms, const real *lse,
                                                     real *dx) {
-    real heavy[FN(LOG_ROWS)], share[FN(LOG_ROWS)], level[FN(LOG_ROWS)], hit[FN(LOG_ROWS)];
+    real heavy[FN(LOG_ROWS)];
+    FN(row_factors) by;
     const real even = weight ? 0 : -terms->spread;
     const int smoothed = weight && terms->spread != 0;
     const FN(exp_terms) c = FN(exp_constants)(1);
@@ -191,14 +211,16 @@ static FNN_NOINLINE void FN(cross_entropy_backward)(ptrdiff_t rows, ptrdiff_t n,
     for (; rows > 0; rows -= FN(LOG_ROWS)) {
         const ptrdiff_t m = fnn_min(rows, FN(LOG_ROWS));
         if (weight) FN(label_weights)(m, target, weight, terms->ignore_index, heavy);
-        FN(gradient_factors)(m, grad, grad_stride, heavy, terms, even, share, level, hit);
-        if (!FN(all_within)(32, m, lse)) FN(correct_shares)(m, n, x, lse, share);
-        for (ptrdiff_t i = 0; i < m; i++, x += n, dx += n) {
-            if (target[i] == terms->ignore_index) {
+        FN(gradient_factors)(m, grad, grad_stride, heavy, terms, even, &by);
+        if (!FN(all_within)(32, m, lse)) FN(correct_shares)(m, n, x, lse, by.share);
+        for (ptrdiff_t i = 0, run; i < m; i += run, x += run * n, dx += run * n) {
+            run = FN(counted_rows)(smoothed ? 1 : m - i, target + i, terms);
+            if (run == 0) {
                 __builtin_memset(dx, 0, (size_t)n * sizeof(real));
+                run = 1;
                 continue;
             }
-            FN(row_gradient)(n, x, lse[i], share[i], level[i], hit[i], target[i], dx, &c);
+            FN(row_gradients)(i, i + run, n, x, target, lse, &by, dx, &c);
             if (smoothed)
                 FN(smooth_gradient)(n, weight, terms->spread * grad[i * grad_stride], dx);
         }
@@ -207,3 +229,25 @@ static FNN_NOINLINE void FN(cross_entropy_backward)(ptrdiff_t rows, ptrdiff_t n,
         grad += m * grad_stride;
     }
 }
+
+#if FNN_REAL_IS_F32
+#define labels_outside_f32 NULL
+#else
+static int FN(labels_outside)(ptrdiff_t rows, ptrdiff_t classes, const int64_t *target) {
+    const int64_t last = (int64_t)classes - 1;
+    ivec outside = {0}; /* negative if some label is, or what it leaves up to the last one */
+    int64_t any = 0;
+    ptrdiff_t i = 0;
+    for (; i + LANES <= rows; i += LANES) {
+        ivec v;
+        __builtin_memcpy(&v, target + i, sizeof v);
+        outside |= v | (last - v);
+    }
+    for (; i < rows; i++) {
+        const int64_t t = fnn_opaque((ptrdiff_t)target[i]);
+        any |= t | (last - t);
+    }
+    for (int k = 0; k < LANES; k++) any |= outside[k];
+    return any < 0;
+}
+#endif

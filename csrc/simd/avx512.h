@@ -77,6 +77,12 @@ FNN_INLINE eight_f32 eight_load_span_f32(const float *p, __mmask8 s) {
 FNN_INLINE void eight_store_m_f32(float *p, eight_f32 v, __mmask8 m) {
     _mm256_mask_storeu_ps(p, m, v);
 }
+/* p[i stride + at[i]] for i < 8 */
+FNN_INLINE eight_f32 eight_gather_f32(const float *p, ptrdiff_t stride, const int64_t *at) {
+    const __m512i row = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m512i first = _mm512_mullo_epi64(row, _mm512_set1_epi64(stride));
+    return _mm512_i64gather_ps(_mm512_add_epi64(first, _mm512_loadu_si512(at)), p, 4);
+}
 FNN_INLINE eight_f32 eight_splat_f32(float x) { return _mm256_set1_ps(x); }
 FNN_INLINE eight_f32 eight_zero_f32(void) { return _mm256_setzero_ps(); }
 FNN_INLINE eight_f32 eight_fma_f32(eight_f32 a, eight_f32 b, eight_f32 c) {
