@@ -84,7 +84,7 @@ DEPENDS = relative(
 # Python sources that are compiled as they stand, with what the .pxd beside each knows of its
 # types. Not for free-threaded Pythons, where attributes of compiled classes are no safe meeting
 # place of threads: there they stay Python.
-COMPILED = ["_engine", "ops._op", "tensor"]
+COMPILED = ["_engine", "tensor"]
 if sysconfig.get_config_var("Py_GIL_DISABLED"):
     COMPILED = []
 

@@ -1,8 +1,8 @@
 """The graph of a computation and the walk back through it.
 
 The engine knows neither operations nor backends nor tensors.  A :class:`Node` holds an
-``op`` of which only ``backward``, ``gate``, ``gated``, ``fresh``, ``frees``, ``reshapes`` and
-``node_name`` are read; a leaf is any hashable object; how two gradients are added is handed in.
+:class:`Op`, the record of one primitive's rules; a leaf is any hashable object; how two gradients
+are added is handed in.
 
 Order: every node takes the next number of one global count when it is made, and its inputs
 were made before it.  Taking the pending node with the highest number first is therefore a
@@ -19,16 +19,18 @@ build again; without its compiled form it runs as it stands, only slower.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from heapq import heappop, heappush, heappushpop
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 __all__ = [
     "FREED",
     "AccumulateGrad",
     "Node",
+    "Op",
+    "Saved",
     "grad_enabled",
     "modes",
     "reaching",
@@ -37,18 +39,6 @@ __all__ = [
     "set_modes",
     "without_recording",
 ]
-
-
-class _Rule(Protocol):
-    node_name: str
-    fresh: bool
-    frees: bool
-    reshapes: bool
-    gate: Callable[..., tuple[Any, ...]] | None
-    gated: Callable[..., tuple[Any, ...]] | None
-
-    @property
-    def backward(self) -> Callable[..., tuple[Any, ...]]: ...
 
 
 class _Freed:
@@ -71,6 +61,136 @@ set_modes = _modes.set
 def grad_enabled() -> bool:
     """Whether operations are recorded."""
     return modes()[0]
+
+
+#: Whatever a forward rule hands to its backward rule.
+Saved = Any
+
+#: ``forward(settings, *arrays, *params) -> (out, saved)``
+Forward = Callable[..., tuple[Any, Saved]]
+#: ``backward(settings, saved, grad, needs)`` -> one gradient (or None) per tensor input
+Backward = Callable[..., tuple[Any, ...]]
+
+
+class Op:
+    """One differentiable primitive: a forward rule on arrays and its backward rule.
+
+    Parameters
+    ----------
+    name : str
+        ``"Relu"`` makes graph nodes print as ``<ReluBackward0>``.
+    forward, backward : callable
+        See :data:`Forward` and :data:`Backward`.  A forward with several outputs returns a
+        tuple of arrays; its backward gets a tuple of gradients, None where one is unused.
+    saves : tuple of int
+        Inputs whose arrays are in ``saved``: changing one in place makes the backward wrong,
+        which the engine reports.
+    saves_output : bool
+        The (first) output's array is in ``saved``.
+    fresh : bool
+        The backward's arrays are new, so that a leaf may keep one as its ``.grad``.
+    view : bool
+        The output shares memory with the first input.
+    frees : bool
+        ``saved`` holds arrays, which a backward pass drops.  False for rules that keep only
+        shapes: these may run again without ``retain_graph``.
+    uses : mapping of int to tuple of int, optional
+        For an input in ``saves``: the inputs whose gradients read it.  Left out, any may.
+    gate : callable, optional
+        ``backward`` is the gradient where the saved array is positive, else 0; this is the same
+        but may write over the gradient it is given.
+    kernel : str, optional
+        The backend's function that is all there is to compute once :func:`fastnn.tensor.apply_if`
+        has asked about the inputs: taken where nothing is recorded, with no frame of Python.
+    unrecorded : str, optional
+        The backend's function that is the output of ``forward`` for whatever arrays and
+        ``params`` reach it: taken where nothing is recorded, likewise.
+    gated : callable, optional
+        ``gated(settings, saved, grad, needs, y)`` is ``backward``, but with the gradient of the
+        first input already put through the gate that has saved ``y``, an array of as many
+        elements as that input.
+    reshapes : bool
+        The output is the first input in another shape, so that a gate may be passed before it.
+    """
+
+    __slots__ = (
+        "backward",
+        "checks",
+        "forward",
+        "frees",
+        "fresh",
+        "gate",
+        "gated",
+        "kernel",
+        "name",
+        "node_name",
+        "reshapes",
+        "saves",
+        "saves_output",
+        "unrecorded",
+        "uses",
+        "view",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        forward: Forward,
+        backward: Backward,
+        *,
+        saves: tuple[int, ...] = (),
+        saves_output: bool = False,
+        fresh: bool = True,
+        view: bool = False,
+        frees: bool = True,
+        uses: Mapping[int, tuple[int, ...]] | None = None,
+        gate: Backward | None = None,
+        gated: Backward | None = None,
+        kernel: str | None = None,
+        unrecorded: str | None = None,
+        node_name: str | None = None,
+        reshapes: bool = False,
+    ) -> None:
+        self.name = name
+        self.node_name = node_name or name + "Backward0"
+        self.forward = forward
+        self.backward = backward
+        self.saves = saves
+        self.saves_output = saves_output
+        self.fresh = fresh
+        self.view = view
+        self.frees = frees
+        self.uses = uses
+        self.gate = gate
+        self.gated = gated
+        self.kernel = kernel
+        self.unrecorded = unrecorded
+        self.reshapes = reshapes
+        self.checks = _Checks(saves, uses)
+
+    def __repr__(self) -> str:
+        return f"Op({self.name})"
+
+
+class _Checks(dict[tuple[bool, ...], tuple[int, ...]]):
+    """Maps ``needs`` to the saved inputs that the backward will read, filled as asked."""
+
+    __slots__ = ("_saves", "_uses")
+
+    def __init__(self, saves: tuple[int, ...], uses: Mapping[int, tuple[int, ...]] | None) -> None:
+        super().__init__()
+        self._saves = saves
+        self._uses = uses
+
+    def __missing__(self, needs: tuple[bool, ...]) -> tuple[int, ...]:
+        uses = self._uses
+        found = tuple(
+            i
+            for i in self._saves
+            if uses is None or i not in uses or any(needs[j] for j in uses[i])
+        )
+        self[needs] = found
+        return found
 
 
 class Node:
@@ -110,7 +230,7 @@ class Node:
         "versions",
     )
 
-    op: _Rule
+    op: Op
     targets: tuple[Any, ...]
     needs: tuple[bool, ...]
     saved: Any

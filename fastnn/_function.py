@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ._engine import grad_enabled
+from ._engine import Op, grad_enabled
 from ._grad_mode import no_grad
 from .backends import Array, Settings, settings
-from .ops._op import Op, unbroadcast
+from .ops._arrays import unbroadcast
 from .tensor import Tensor, record, wrap
 
 __all__ = ["Function", "FunctionCtx"]

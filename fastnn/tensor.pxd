@@ -2,8 +2,7 @@
 
 cimport cython
 
-from ._engine cimport Node, grad_enabled
-from .ops._op cimport Op
+from ._engine cimport Node, Op, grad_enabled
 
 
 cdef class TensorState:

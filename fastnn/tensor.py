@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from . import dtypes
-from ._engine import Node, grad_enabled, sequence
+from ._engine import Node, Op, grad_enabled, sequence
 from .backends import Array, Settings, settings
-from .ops._op import Op
 from .ops.view import AS_STRIDED, Geometry
 
 if TYPE_CHECKING:

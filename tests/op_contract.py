@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import fastnn.ops
-from fastnn.ops._op import Op
+from fastnn._engine import Op
 
 #: Ops that ran, forward or (where in-place changes only record them) backward, on inputs of
 #: which none has dimensions.

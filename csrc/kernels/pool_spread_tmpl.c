@@ -21,9 +21,9 @@ typedef struct FN(spread_job) {
 } FN(spread_job);
 
 /* Whether 3x3 windows of stride 2 reach over the borders of the plane by one element, and all of
- * averages count what is there. */
+ * averages count what is there; not where few lanes would make little of the code. */
 FNN_INLINE int FN(counts_borders)(const fnn_pool_shape *s) {
-    return s->r == 3 && s->pad_h == 1 && s->pad_w == 1 &&
+    return FNN_VBYTES >= 32 && FNN_REAL_IS_F32 && s->r == 3 && s->pad_h == 1 && s->pad_w == 1 &&
            (s->count_include_pad || s->divisor_override);
 }
 
@@ -252,9 +252,9 @@ static FNN_NOINLINE void FN(spread_means)(const fnn_pool_shape *s, ptrdiff_t pla
     for (; planes > 0; planes--, job.dy += s->p * s->q, job.dx += s->h * s->w) {
         if (s->r == 2)
             FN(spread_mean_plane)(&job, 2, 0);
-        else if (s->pad_w == 0)
-            FN(spread_mean_plane)(&job, 3, 0);
-        else
+        else if (FN(counts_borders)(s))
             FN(spread_mean_plane)(&job, 3, 1);
+        else
+            FN(spread_mean_plane)(&job, 3, 0);
     }
 }

@@ -42,12 +42,13 @@ static FNN_NOINLINE void FN(stream_write)(ptrdiff_t count, real value, real *y) 
     }
 }
 
-/* `times` is a literal. */
+/* FNN_PROBE_VECTORS stores a step; `times` is a literal. */
 FNN_INLINE void FN(copy_times)(ptrdiff_t count, int times, const real *x, real *y) {
-    for (ptrdiff_t j = 0; j < count; j += FNN_PROBE_VECTORS * LANES) {
+    const ptrdiff_t step = FNN_PROBE_VECTORS * LANES;
+    for (ptrdiff_t j = 0; j < count * times; j += step, x += step / times) {
         FNN_UNROLL
-        for (int i = 0; i < FNN_PROBE_VECTORS * times; i++) /* pinned: else it becomes memmove */
-            FN(store)(y + j * times + i * LANES, FN(pin)(FN(load)(x + j + i / times * LANES)));
+        for (int i = 0; i < FNN_PROBE_VECTORS; i++) /* pinned: else it becomes memmove */
+            FN(store)(y + j + i * LANES, FN(pin)(FN(load)(x + i / times * LANES)));
     }
 }
 

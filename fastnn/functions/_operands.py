@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from .._engine import Op
 from .._memory import converted
 from ..backends import Array
 from ..dtypes import NUMBER, NumpyDType
-from ..ops._op import Op, quiet
+from ..ops._arrays import quiet
 from ..ops.convert import CAST
 from ..tensor import Tensor, apply, wrap
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._engine import Op
 from ..backends import Array
 from ..ops import reduction as ops
-from ..ops._op import Op
 from ..tensor import Tensor, apply, apply_all, wrap
 from ._dims import ALL_AXES, alias, axes_of, one_axis
 from ._operands import require_tensor

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._engine import reaching, run, without_recording
 from ..backends import Array, is_alike, settings
-from ..ops._op import quiet
+from ..ops._arrays import quiet
 from ..tensor import Tensor, bump, wrap
 
 __all__ = [

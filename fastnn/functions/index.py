@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .._engine import Op
 from .._shapes import broadcast
 from ..backends import Array
 from ..ops import index as ops
-from ..ops._op import Op
 from ..tensor import Tensor, apply, wrap
 from ._dims import one_axis
 from ._operands import cast, convert, number, require_tensor, scalar_name

@@ -19,7 +19,7 @@ from ..backends import settings
 from ..dtypes import can_cast, from_numpy_dtype
 from ..ops import convert as convert_ops
 from ..ops import index as index_ops
-from ..ops._op import quiet
+from ..ops._arrays import quiet
 from ..ops.view import COPY_SLICES, Geometry, overlaps
 from ..tensor import Tensor, apply, bump, record, wrap
 from . import arithmetic, index, math

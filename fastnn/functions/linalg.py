@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Op
 from .._shapes import addmm as addmm_shape
 from .._shapes import matmul as matmul_shape
 from .._shapes import mm as mm_shape
 from ..backends import is_batch_product, is_product
 from ..ops import linalg as ops
-from ..ops._op import Op
 from ..tensor import Tensor, apply, apply_if, wrap
 from ._operands import UNSUPPORTED, require_tensor
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Op
 from .._shapes import wrap_dim
 from ..backends import Array
 from ..dtypes import dtype as DType
 from ..dtypes import to_numpy
 from ..ops import activation as activation_ops
 from ..ops import math as ops
-from ..ops._op import Op
 from ..tensor import Tensor, apply, wrap
 from ._operands import (
     cast,

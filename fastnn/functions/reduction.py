@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from .._engine import Op
 from ..backends import Array
 from ..dtypes import dtype as DType
 from ..dtypes import to_numpy
 from ..ops import reduction as ops
-from ..ops._op import Op
 from ..tensor import Tensor, apply, wrap
 from ._dims import ALL_AXES, alias, axes_of, one_axis
 from ._operands import cast, require_tensor, scalar_name

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Op
 from .._shapes import expand_shape, numel, view_shape, wrap_dim, wrap_dims
 from ..backends import Array
 from ..ops import shape as ops
-from ..ops._op import Op
 from ..tensor import Tensor, apply, apply_made
 from ._dims import one_axis, sizes_of
 from ._operands import require_tensor

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._engine import Op
 from ..backends import Array, Settings
 from ..functions.gradient import RemovableHandle
-from ..ops._op import Op
 from ..tensor import Tensor, apply, wrap
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Op
 from ..backends import Array, Settings
-from ._op import Op
 
 __all__ = ["LEAKY_RELU", "LOG_SOFTMAX", "RELU", "RELU_DONE", "SIGMOID", "SOFTMAX", "TANH"]
 

@@ -5,9 +5,10 @@ A number comes as a 0-dimensional array of the tensor's type, and never has a gr
 
 from __future__ import annotations
 
+from .._engine import Op
 from .._shapes import broadcast
 from ..backends import Array, Settings
-from ._op import Op, negative, unbroadcast
+from ._arrays import negative, unbroadcast
 
 __all__ = [
     "ADD",

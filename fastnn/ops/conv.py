@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._engine import Op
 from ..backends import Array, Padding, Pair, Settings
-from ._op import Op
 
 __all__ = ["CONV2D", "CONV2D_UNBATCHED"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._engine import Op
 from .._memory import converted, copied
 from ..backends import Array, Settings
-from ._op import Op, quiet, unbroadcast
+from ._arrays import quiet, unbroadcast
 
 __all__ = ["CAST", "CLONE", "COPY"]
 

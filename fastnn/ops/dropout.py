@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .._engine import Op
 from ..backends import Array, Settings
-from ._op import Op
 
 __all__ = ["DROPOUT"]
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Op
 from ..backends import Array, Settings
-from ._op import Op, unbroadcast
+from ._arrays import unbroadcast
 
 __all__ = [
     "ALIAS",

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from .._engine import Op
 from ..backends import Array, Settings
-from ._op import Op, quiet, unbroadcast
+from ._arrays import quiet, unbroadcast
 
 __all__ = ["ADDMM", "BMM", "DOT", "MATMUL", "MATVEC", "MM", "MV", "VECMAT", "flat_rows"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._engine import Op
 from ..backends import Array, Settings
-from ._op import Op
 from .linalg import flat_rows
 
 __all__ = ["ADDMM", "ADDMM_RELU", "LINEAR_ND", "LINEAR_ND_UNBIASED", "LINEAR_VECTOR_UNBIASED", "MM"]

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Op
 from ..backends import Array, Settings
-from ._op import Op, unbroadcast
+from ._arrays import unbroadcast
 
 __all__ = [
     "BCE_WITH_LOGITS",

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Op
 from .._shapes import broadcast
 from ..backends import Array, Settings
-from ._op import Op, quiet, unbroadcast
+from ._arrays import quiet, unbroadcast
 
 __all__ = [
     "ABS",

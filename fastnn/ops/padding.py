@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._engine import Op
 from ..backends import Array, Settings
-from ._op import Op
 
 __all__ = ["PAD"]
 

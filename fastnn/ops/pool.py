@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Op
 from ..backends import Array, Pair, Settings
-from ._op import Op
 
 __all__ = ["AVG_POOL2D", "MAX_POOL2D", "MAX_POOL2D_UNBATCHED", "MAX_POOL2D_WITH_INDICES"]
 

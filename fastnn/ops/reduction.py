@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Op
 from ..backends import Array, Settings
-from ._op import Op, quiet
+from ._arrays import quiet
 
 __all__ = [
     "AMAX",

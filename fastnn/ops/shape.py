@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Op
 from .._memory import concatenated, stacked
 from ..backends import Array, Settings
-from ._op import Op, unbroadcast
+from ._arrays import unbroadcast
 
 __all__ = [
     "CAT",

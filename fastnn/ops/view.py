@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from .._engine import Op
 from ..backends import Array, Settings
-from ._op import Op
 
 __all__ = ["AS_STRIDED", "COPY_SLICES", "Geometry"]
 

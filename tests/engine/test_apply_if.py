@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn._engine import Op
 from fastnn.backends import is_batch_product, is_linear, is_pair, is_product, settings
 from fastnn.ops import arithmetic, conv, linalg, linear, pool
-from fastnn.ops._op import Op
 from fastnn.tensor import apply, apply_if
 
 

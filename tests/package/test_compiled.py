@@ -14,7 +14,7 @@ import pytest
 import fastnn
 
 PACKAGE = pathlib.Path(fastnn.__file__).parent
-NAMES = ("_engine", "ops._op", "tensor")
+NAMES = ("_engine", "tensor")
 SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 
 needs_compiled = pytest.mark.skipif(

@@ -15,9 +15,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 #: Modules compiled from their Python source, where there is a global interpreter lock.
 COMPILED = (
-    set()
-    if sysconfig.get_config_var("Py_GIL_DISABLED")
-    else {"fastnn/_engine", "fastnn/ops/_op", "fastnn/tensor"}
+    set() if sysconfig.get_config_var("Py_GIL_DISABLED") else {"fastnn/_engine", "fastnn/tensor"}
 )
 
 pytestmark = [
