@@ -84,7 +84,7 @@ FNN_INLINE int FN(quick_kind)(const fnn_pool_shape *s) {
 
 /* Whether 3x3 windows of stride 2 that reach over the borders of the plane by one element go the
  * quick way, too. */
-static FNN_SMALL int FN(passes_borders)(const fnn_pool_shape *s) {
+static FNN_NOINLINE int FN(passes_borders)(const fnn_pool_shape *s) {
     return FNN_BUNDLES && FN(quick_kind)(s) == FN(QUICK_3X3) && s->pad_h == 1 && s->pad_w == 1 &&
            s->stride_h == 2 && s->q % (2 * LANES) != LANES &&
            FN(steps_by_two)(s->p, s->h + 2, 3) && FN(steps_by_two)(s->q, s->w + 2, 3);
