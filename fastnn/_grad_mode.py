@@ -131,6 +131,9 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
         _set_grad(bool(mode))
         return self
 
+    def __init__(self, mode: bool) -> None:
+        """Nothing is left to do; here for subclasses that call it."""
+
     def __enter__(self) -> None:
         super().__enter__()
         self._before[-1] = (self._outside, self._before[-1][1])

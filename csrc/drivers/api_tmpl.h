@@ -86,7 +86,7 @@ fnn_status FN(fnn_adam_step)(const fnn_ctx *ctx, const fnn_adam *adam, ptrdiff_t
 /* ---- probes: drivers/probe.c; the caller times them ---- */
 /* Runs multiply-adds out of registers; returns how many floating-point operations they were. */
 double FN(fnn_fma_work)(const fnn_ctx *ctx, ptrdiff_t rounds);
-/* Passes over a buffer of `count` elements (what reads and writes: from its first part to the rest);
- * returns the bytes read plus those written. */
+/* Passes over a buffer of `count` elements (what reads and writes: from its first part to the
+ * rest); returns the bytes read plus those written. */
 double FN(fnn_stream_work)(const fnn_ctx *ctx, fnn_stream stream, ptrdiff_t count, real *buffer,
                            ptrdiff_t rounds);

@@ -92,8 +92,8 @@ FNN_INLINE void FN(load_threes)(int count, int pad, const real *x, const vmask s
 }
 
 /* n outputs of each row, as many vectors as that. Columns are summed first, three elements each:
- * half as many movements between lanes as taps of three rows would take. Each row of x that two rows
- * of windows share is loaded once. */
+ * half as many movements between lanes as taps of three rows would take. Each row of x that two
+ * rows of windows share is loaded once. */
 FNN_INLINE void FN(avg_threes)(int count, int pad, FN(avg_rows) at, ptrdiff_t n,
                                const FN(division) *by) {
     const vmask tail = FN(mask)(n - (count - 1) * LANES);

@@ -1,4 +1,5 @@
-/* Rows and columns of the commonest windows of max pooling, by vectors; contracts in kernels/pool.h.
+/* Rows and columns of the commonest windows of max pooling, by vectors; contracts in
+ * kernels/pool.h.
  *
  * All return a sum that tells whether there is a NaN (max_pool_quick_tmpl.c). */
 

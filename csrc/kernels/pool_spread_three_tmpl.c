@@ -1,8 +1,8 @@
-/* Gradients of the maxima of 3x3 windows of stride 2, gathered as those of pool_spread_tmpl.c are;
- * contracts in kernels/pool.h. Windows are inside the plane, or of a plane with a border of one
- * element (`pad`, a literal): then its columns 2j and 2j + 1 are the second and the third of window
- * j, and the third is the first of window j + 1; so are its rows, of which 2p - 1 and 2p are written
- * together.
+/* Gradients of the maxima of 3x3 windows of stride 2, gathered as those of pool_spread_tmpl.c are
+ * (but what a row's last vector writes beyond it is written again); contracts in kernels/pool.h.
+ * Windows are inside the plane, or of a plane with a border of one element (`pad`, a literal): then
+ * its columns 2j and 2j + 1 are the second and the third of window j, and the third is the first of
+ * window j + 1; so are its rows, of which 2p - 1 and 2p are written together.
  * Only where there are masks and 16 bits, for float32. */
 #if FNN_BUNDLES
 /* A vector of a row of windows: their gradients and those of the windows one to the left (padded:
@@ -41,16 +41,23 @@ FNN_INLINE FN(shorts) FN(widest)(ivec at, ivec other, FN(shorts) down, FN(shorts
 /* The widest plane whose rows that tells apart. */
 enum { FN(WIDEST) = 16382 };
 
-/* What is to be added to positions in windows, lane by lane from window i on, before they are looked
- * at: the columns beyond either end of a padded row are no columns then. */
-FNN_INLINE ivec FN(borders)(int pad, const fnn_pool_shape *s, ptrdiff_t i) {
+/* What positions in windows from window i on are to be reduced by before they are looked at, and
+ * the largest column that they may then have: the first column of a row's first window and the
+ * third of its last may be outside the plane. */
+typedef struct FN(border) {
+    ivec before, most;
+} FN(border);
+
+FNN_INLINE FN(border) FN(border_from)(int pad, const fnn_pool_shape *s, ptrdiff_t i) {
     const ptrdiff_t last = s->q - 1 - i;
-    FN(lane_int) at[LANES] = {0};
-    ivec v;
-    if (pad && i == 0) at[0] = -1;
-    if (pad && 2 * s->q > s->w && 0 <= last && last < LANES) at[last] = 1;
-    __builtin_memcpy(&v, at, sizeof v);
-    return v;
+    FN(lane_int) before[LANES] = {0}, most[LANES];
+    FN(border) of;
+    for (ptrdiff_t l = 0; l < LANES; l++) most[l] = 2;
+    if (pad && i == 0) before[0] = most[0] = 1;
+    if (pad && 2 * s->q > s->w && 0 <= last && last < LANES) most[last] = 1;
+    __builtin_memcpy(&of.before, before, sizeof before);
+    __builtin_memcpy(&of.most, most, sizeof most);
+    return of;
 }
 
 /* The columns of `count` (a literal) vectors of windows from j on; 0 if it is plain early that an
@@ -67,7 +74,8 @@ FNN_INLINE int FN(spread_three_columns)(const FN(spread_job) *job, int pad, int 
     FN(turn_store) columns[2];
     vspan inside[2], others[2];
     FN(maxima_row) here[2];
-    ivec to[2], border[2];
+    FN(border) border[2];
+    ivec to[2];
     const FN(shorts) below = FN(same_shorts)((int)w);
     FN(shorts) most = FN(same_shorts)(0);
     vec row[2][4];
@@ -80,12 +88,13 @@ FNN_INLINE int FN(spread_three_columns)(const FN(spread_job) *job, int pad, int 
         others[k] = pad ? FN(span)(0, fnn_max(0, fnn_min(q - i - 1, LANES)))
                         : FN(span)(i == 0, fnn_min(n + 1, LANES));
         to[k] = FN(lane_numbers)(2) + (FN(lane_int))(2 * i - pad * (w + 1));
-        border[k] = FN(borders)(pad, s, i);
+        border[k] = FN(border_from)(pad, s, i);
         here[k] = (FN(maxima_row)){.at = none - 1, .other_at = none - 1};
     }
+    const FN(shorts) limit = FN(shorts_of)(border[0].most, border[count - 1].most);
+    ivec seen[2];
     for (ptrdiff_t p = rows; p > 0; p--, dy += q, index += q, dx += 2 * w) {
         const int closes = pad && p == 1 && 2 * rows > s->h; /* no row is below to write it anew */
-        ivec seen[2];
         FN(fetch_two_rows)(count, dx + ahead, w);
         FNN_UNROLL
         for (int k = 0; k < count; k++) {
@@ -98,17 +107,22 @@ FNN_INLINE int FN(spread_three_columns)(const FN(spread_job) *job, int pad, int 
             const ivec at = (ivec)FN(load_span)(index + i, inside[k]);
             here[k].at = FN(difference)(at, to[k], inside[k]);
             here[k].other_at = (ivec)FN(load_span)(index + i + beside, others[k]) - to[k];
-            seen[k] = pad ? here[k].at + border[k] : here[k].at;
+            seen[k] = pad ? here[k].at - border[k].before : here[k].at;
             FN(collect)(pad, here + k, none, row[k], row[k] + 1);
             FN(collect)(pad, here + k, down, row[k] + 2, row[k] + 3);
             to[k] += down + down;
         }
         most = FN(widest)(seen[0], seen[count - 1], below, most);
+        if (pad && p == rows) { /* nor may they be above the plane */
+            FNN_UNROLL
+            for (int k = 0; k < count; k++) seen[k] = FN(difference)(seen[k], down, inside[k]);
+            most = FN(widest)(seen[0], seen[count - 1], below, most);
+        }
         if (closes)
             FN(store_two_rows)(count, dx, w, columns, p < rows, 1, row);
         else
             FN(store_two_rows)(count, dx, w, all, !pad || p < rows, 1, row);
-        if (p == rows && FN(any_more_than)(most, 2)) return 0;
+        if (p == rows && FN(any_more_than)(most, limit)) return 0;
     }
     FNN_UNROLL
     for (int k = 0; k < count; k++) {
@@ -119,8 +133,8 @@ FNN_INLINE int FN(spread_three_columns)(const FN(spread_job) *job, int pad, int 
         FN(store_two_rows)(count, dx, w, columns, 1, !pad && 2 * rows + 1 < s->h, row);
     else /* nor is there a third row of windows */
         most = FN(most_of_shorts)(
-            FN(reduced)(FN(shorts_of)(here[0].at, here[count - 1].at), below), most);
-    return !FN(any_more_than)(most, 2);
+            FN(reduced)(FN(shorts_of)(seen[0], seen[count - 1]), below), most);
+    return !FN(any_more_than)(most, limit);
 }
 
 /* A plane, two vectors where there are two, from the right; 0 if an index is outside its window: dx

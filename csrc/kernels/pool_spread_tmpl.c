@@ -1,8 +1,9 @@
-/* Gradients of the averages and the maxima of 2x2 and 3x3 windows, of stride 2
- * and all inside the plane; contracts in kernels/pool.h.
+/* Gradients of means of 2x2 and 3x3 windows and of maxima of 2x2 windows, of stride 2 and all inside
+ * the plane, or of 3x3 means those of a plane with a border of one element; contracts in
+ * kernels/pool.h.
  *
  * dx is gathered: each element collects what its windows give it, in their order, and is written
- * once, by whole vectors (of 3x3 maxima again, where a row's last vector ran over). Lanes are neighbouring windows j of a row of windows p:
+ * once, by whole vectors. Lanes are neighbouring windows j of a row of windows p:
  *
  *     dx          column 2j                              column 2j + 1
  *     row 2p      windows j - 1, j of row p - 1, p       window j of row p - 1, p

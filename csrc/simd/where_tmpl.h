@@ -63,8 +63,8 @@ FNN_INLINE FN(shorts) FN(reduced)(FN(shorts) v, FN(shorts) less) {
 FNN_INLINE FN(shorts) FN(most_of_shorts)(FN(shorts) a, FN(shorts) b) {
     return _mm512_max_epu16(a, b);
 }
-FNN_INLINE int FN(any_more_than)(FN(shorts) v, int most) {
-    return _mm512_cmpgt_epu16_mask(v, _mm512_set1_epi16((short)most)) != 0;
+FNN_INLINE int FN(any_more_than)(FN(shorts) v, FN(shorts) most) {
+    return _mm512_cmpgt_epu16_mask(v, most) != 0;
 }
 /* Lanes 1, 0, 3, 2, ... */
 FNN_INLINE vec FN(neighbours)(vec v) { return _mm512_permute_ps(v, 0xb1); }

@@ -145,7 +145,7 @@ class Backend(Protocol):
         dilation: Pair,
         out_size: Pair,
     ) -> Array:
-        """The first result of :meth:`max_pool2d` alone."""
+        """The first result of :meth:`max_pool2d` alone, of planes of any size."""
         ...
 
     def max_pool2d_backward(

@@ -29,8 +29,10 @@ def yardstick(case: Case, rates: dict[str, Any]) -> float:
     """Bytes a second of a plain loop with as many writes for each read, but a copy's at most.
 
     Of the loops of :func:`.machine.probe` the one that writes most without writing more for each
-    read than the case; a copy for all that write less.
+    read than the case; a copy for all that write less, writes for what only writes.
     """
+    if case.reads == 0 and case.writes:
+        return float(rates["write"])
     stream = "copy"
     for name, writes in MIXED:
         if case.writes >= writes * case.reads:

@@ -156,7 +156,9 @@ OVERLAPPING = [(7, 25), (12, 56), (9, 65), (8, 30), (3, 16382), (4, 16383)]
 @pytest.mark.parametrize(
     ("size", "pad"), [(size, pad) for size in OVERLAPPING for pad in (0, 1)] + [((1, 27), 1)]
 )
-@pytest.mark.parametrize("where", ["anywhere", "in the windows", "nowhere", "beyond a border"])
+@pytest.mark.parametrize(
+    "where", ["anywhere", "in the windows", "nowhere", "beyond a border", "beside a window"]
+)
 def test_maxima_of_overlapping_windows_go_where_the_indices_say(where, size, pad, isa, dtype):
     """The sizes look like 3x3 windows of stride 2, padded or not; the indices need not."""
     rng = np.random.default_rng(0)
@@ -173,12 +175,17 @@ def test_maxima_of_overlapping_windows_go_where_the_indices_say(where, size, pad
     elif where == "beyond a border":  # the ends of other rows
         index[1, 0, :, 0] = np.maximum(2 * np.arange(out[0]) * width - 1, 0)
         index[2, 0, :-1, -1] = (2 * np.arange(out[0] - 1) + 2) * width
+    elif where == "beside a window":  # the columns next to the first and the last, on the inside
+        index[1, 0, -1, 0] = (height - 1) * width + 3 - pad
+        index[2, 0, -1, -1] = (height - 1) * width + 2 * out[1] - 3 - pad
     dx = native.max_pool2d_backward(grad, index.astype(np.int32), size)
     assert_exact(dx, scattered(grad, index, size), "gradient")
-    bad = index.astype(np.int32)
-    bad[2, 0, -1, -2] = height * width + (width - 2) % 2
-    with pytest.raises(IndexError):
-        native.max_pool2d_backward(grad, bad, size)
+    below = height * width + (width - 2) % 2
+    for place, position in (((-1, -2), below), ((0, 1), -2), ((0, 0), -width), ((0, -1), -2)):
+        bad = index.astype(np.int32)
+        bad[(2, 0, *place)] = position
+        with pytest.raises(IndexError):
+            native.max_pool2d_backward(grad, bad, size)
 
 
 @pytest.mark.parametrize("scale", [1e-41, 1e25])

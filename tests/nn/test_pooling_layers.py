@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fastnn as torch
+
 # (..., H, W), arguments
 MAX: list[tuple[Any, dict[str, Any]]] = [
     ((2, 3, 8, 9), {"kernel_size": 2}),
@@ -45,6 +47,22 @@ def test_max_pool2d(both: Any, dtype: Any, shape: Any, how: Any, return_indices:
         lambda lib, x: lib.F.max_pool2d(x, **how, return_indices=return_indices),
         image(1, dtype, shape),
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "how"),
+    [((2, 24), (4, 2, 1)), ((2, 25), (5, 2, 2)), ((4, 24), (4, 2, 1)), ((7, 27), (4, 2, 1))],
+    ids=str,
+)
+def test_gradients_of_windows_that_look_like_others_by_their_sizes(size: Any, how: Any) -> None:
+    """As many as 3x3 windows with a border would be, but wider."""
+    rng = np.random.default_rng(0)
+    x = torch.tensor(rng.standard_normal((1, 400, *size)).astype(np.float32), requires_grad=True)
+    y = torch.nn.functional.max_pool2d(x, *how)
+    grad = torch.tensor(rng.integers(1, 9, y.shape).astype(np.float32))
+    y.backward(grad)
+    totals = x.grad.numpy().sum((2, 3))
+    np.testing.assert_array_equal(totals, grad.numpy().sum((2, 3)))
 
 
 @pytest.mark.parametrize(("shape", "how"), AVG, ids=str)

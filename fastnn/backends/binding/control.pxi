@@ -1,7 +1,7 @@
 # Instruction set and threads (process-wide), and the context that every call takes with it.
 
 cdef const fnn_kernels *current_kernels = NULL
-cdef unsigned long kernel_tables = 0  # that there have been: a stand-in's is written over
+cdef unsigned long kernel_tables = 0  # set so far: a stand-in's is written anew in its place
 cdef int current_isa = 0
 cdef int current_threads = 1
 cdef ptrdiff_t core_l2 = fnn_cpu_l2()

@@ -20,10 +20,10 @@ cdef extern from *:
 
     enum { SIZES = offsetof(fnn_conv2d_shape, relu) / sizeof(ptrdiff_t), SLOTS = 64 };
 
-    static chosen_conv2d *chosen_slot(const fnn_conv2d_shape *shape, int pass) {
+    static chosen_conv2d *chosen_slot(const fnn_conv2d_shape *shape, int pass, int typenum) {
         static _Thread_local chosen_conv2d slots[SLOTS];
         const ptrdiff_t *sizes = (const ptrdiff_t *)shape;
-        uint64_t hash = (uint64_t)pass;
+        uint64_t hash = (uint64_t)(pass << 8 | typenum);
         for (int i = 0; i < SIZES; i++) hash = (hash ^ (uint64_t)sizes[i]) * 0x9E3779B97F4A7C15u;
         return &slots[(hash >> 32) % SLOTS];
     }
@@ -44,7 +44,7 @@ cdef extern from *:
         int which "pass"
         int typenum
         size_t bytes
-    chosen_conv2d *chosen_slot(const fnn_conv2d_shape *, int which)
+    chosen_conv2d *chosen_slot(const fnn_conv2d_shape *, int which, int typenum)
     bint is_chosen(const chosen_conv2d *, const chosen_conv2d *)
 
 
@@ -67,7 +67,7 @@ cdef fnn_ctx conv_context(object algorithm, object precision, const fnn_conv2d_s
     """The context for one pass and the bytes of its workspace, or the error that names algorithm
     and shape."""
     cdef chosen_conv2d wanted
-    cdef chosen_conv2d *slot = chosen_slot(shape, which)
+    cdef chosen_conv2d *slot = chosen_slot(shape, which, typenum)
     cdef bint is_f64 = typenum == cnp.NPY_FLOAT64
     wanted.shape, wanted.ctx = shape[0], conv_wish(algorithm, precision)
     wanted.table, wanted.which, wanted.typenum = kernel_tables, which, typenum
