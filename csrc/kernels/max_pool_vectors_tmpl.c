@@ -142,8 +142,8 @@ typedef struct FN(inside_lanes) {
 
 /* The largest of a row of three taps of `count` (a literal) vectors of windows side by side, and
  * which they are of the row's elements, the first of which are `first`; third taps are moved out of
- * first ones, the last, if all lanes are used (`full`, a literal), out of the row. Products of what
- * is loaded are added to the sum: one operation for two vectors tells a NaN. */
+ * first ones, the last, if all lanes are used (`full`, a literal), out of the row. What is loaded is
+ * added to the sum. */
 FNN_INLINE vec FN(largest_of_rows)(int count, int full, int pad, int indexed, const real *x,
                                    const FN(inside_lanes) *in, const ivec first[2], vec most[2],
                                    ivec at[2], vec sum) {
@@ -155,7 +155,7 @@ FNN_INLINE vec FN(largest_of_rows)(int count, int full, int pad, int indexed, co
         const int border = pad && k == 0;
         vec low = FN(pin)(border ? FN(load_m)(from, in->first) : FN(load)(from));
         const vec high = FN(pin)(FN(load)(from + LANES));
-        sum = FN(fma)(low, high, sum);
+        sum += low + high;
         if (border) low = FN(load_over)(least, in->first, from);
         v[k][0] = FN(even_lanes)(low, high);
         v[k][1] = FN(odd_lanes)(low, high);
@@ -184,7 +184,7 @@ FNN_INLINE vec FN(quick_rows_of)(int count, int full, int pad, int indexed,
         FN(mask)(LANES) & ~FN(mask)(windows.beside),
         {FN(mask)(fnn_min(windows.whole, LANES)),
          FN(mask)(fnn_max(0, fnn_min(windows.whole - LANES, LANES)))}};
-    vec sum = FN(splat)(1); /* not 0: products of small numbers would be denormal */
+    vec sum = FN(zero)();
     if (pad && windows.above)
         FN(nothing)(count, most[2], at[2]);
     else

@@ -45,7 +45,7 @@ KERNELS: dict[str, Kernel] = {
     "bias gradient of planes": Kernel((32, 32), 1, 0),
     "max pool 2x2/2": Kernel((32, 32), 1, 0.5, 8.5 / 4),
     "max pool 2x2/2, gradient": Kernel((32, 32), 0.5, 1, 9 / 4),
-    "max pool 3x3/2": Kernel((56, 56), 1, 2 * _MAP, 16 * _MAP),
+    "max pool 3x3/2": Kernel((56, 56), 1, 2 * _MAP, 17.2 * _MAP),
     "max pool 3x3/2, gradient": Kernel((56, 56), 2 * _MAP, 1, 16.6 * _MAP),
     "mean pool 2x2/2": Kernel((32, 32), 1, 0.25, 4.5 / 4),
     "mean pool 2x2/2, gradient": Kernel((32, 32), 0.25, 1),

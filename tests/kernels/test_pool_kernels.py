@@ -188,10 +188,10 @@ def test_maxima_of_overlapping_windows_go_where_the_indices_say(where, size, pad
             native.max_pool2d_backward(grad, bad, size)
 
 
-@pytest.mark.parametrize("scale", [1e-41, 1e25])
+@pytest.mark.parametrize("scale", [1e-41, 1e37])
 @pytest.mark.parametrize("width", [25, 65, 70])
 def test_maxima_of_the_smallest_and_the_largest_numbers(width, scale, isa):
-    """Products of them, by which some rows are searched for NaNs, are none or infinite."""
+    """Sums of them, by which rows are searched for NaNs, may be infinite."""
     case = PoolCase((2, 2, 9, width), (3, 3), (2, 2))
     x, _ = case.arrays(np.float32)
     x *= np.float32(scale)
