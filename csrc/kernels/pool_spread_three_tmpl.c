@@ -92,7 +92,7 @@ FNN_INLINE int FN(spread_three_columns)(const FN(spread_job) *job, int pad, int 
         here[k] = (FN(maxima_row)){.at = none - 1, .other_at = none - 1};
     }
     const FN(shorts) limit = FN(shorts_of)(border[0].most, border[count - 1].most);
-    ivec seen[2];
+    ivec seen[2] = {none, none};
     for (ptrdiff_t p = rows; p > 0; p--, dy += q, index += q, dx += 2 * w) {
         const int closes = pad && p == 1 && 2 * rows > s->h; /* no row is below to write it anew */
         FN(fetch_two_rows)(count, dx + ahead, w);
