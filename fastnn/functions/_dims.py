@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 from .._shapes import wrap_dim, wrap_dims
 
-__all__ = ["ALL_AXES", "alias", "axes_of", "one_axis", "sizes_of"]
+__all__ = ["ALL_AXES", "alias", "axes_of", "integer", "one_axis", "sizes_of"]
 
 #: All axes of an array, by its number of dimensions.
 ALL_AXES = tuple(tuple(range(ndim)) for ndim in range(65))
@@ -45,6 +46,20 @@ def axes_of(dim: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     return wrap_dims(tuple(dim), ndim) if len(dim) else ALL_AXES[ndim]
 
 
+def integer(dim: Any) -> int:
+    """Read one ``dim``.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer.
+    """
+    try:
+        return index(dim)
+    except TypeError:
+        raise TypeError(f"a dimension must be an integer, got {dim!r}") from None
+
+
 def one_axis(dim: int, ndim: int) -> int:
     """Bring one ``dim`` into [0, ndim); 0 for a scalar.
 
@@ -55,7 +70,7 @@ def one_axis(dim: int, ndim: int) -> int:
     TypeError
         If it is not an integer.
     """
-    return wrap_dim(dim.__index__(), ndim)
+    return wrap_dim(integer(dim), ndim)
 
 
 def sizes_of(args: tuple[Any, ...]) -> tuple[int, ...]:

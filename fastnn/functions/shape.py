@@ -14,7 +14,7 @@ from .._shapes import expand_shape, numel, view_shape, wrap_dim, wrap_dims
 from ..backends import Array
 from ..ops import shape as ops
 from ..tensor import Tensor, apply, apply_made
-from ._dims import one_axis, sizes_of
+from ._dims import integer, one_axis, sizes_of
 from ._operands import require_tensor
 
 __all__ = [
@@ -124,9 +124,11 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         If ``start_dim`` comes after ``end_dim``.
     IndexError
         If there is no such dimension.
+    TypeError
+        If one is not an integer.
     """
     shape = require_tensor(input, "flatten")._data.shape
-    new = _flat(shape, start_dim.__index__(), end_dim.__index__())
+    new = _flat(shape, integer(start_dim), integer(end_dim))
     return input if new == shape else _reshaped(input, new)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -363,3 +364,11 @@ def test_views_share_memory() -> None:
         assert not np.shares_memory(copy.numpy(), base.numpy())
     assert isinstance(base[0, 0], fastnn.Tensor)
     assert base[0, 0].shape == ()
+
+
+@pytest.mark.parametrize("wrong", [1.0, "a", None], ids=repr)
+def test_dimensions_that_are_no_integers(wrong: Any) -> None:
+    x = fastnn.zeros(2, 3)
+    for call in (x.flatten, x.unsqueeze, x.argsort, lambda dim: x.transpose(dim, 0)):
+        with pytest.raises(TypeError, match=re.escape(repr(wrong))):
+            call(wrong)
