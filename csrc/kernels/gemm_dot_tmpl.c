@@ -35,7 +35,7 @@ FNN_INLINE void FN(gemm_dot_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdi
         for (int r = 0; r < rows; r++) av[r] = FN(load)(a + r * a_rs + p);
         FNN_UNROLL
         for (int s = 0; s < cols; s++) {
-            const vec bv = FN(load)(b[s] + p);
+            const vec bv = FN(pin)(FN(load)(b[s] + p)); /* once, not for each multiply-add */
             FNN_UNROLL
             for (int r = 0; r < rows; r++) acc[r][s] = FN(fma)(av[r], bv, acc[r][s]);
         }
