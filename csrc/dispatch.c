@@ -42,6 +42,9 @@ int fnn_isa_count(void) { return (int)(sizeof compiled / sizeof *compiled); }
 const char *fnn_isa_name(int index) { return compiled[index].kernels->isa; }
 int fnn_isa_usable(int index) { return fnn_cpu_supports(compiled[index].isa); }
 const fnn_kernels *fnn_isa_kernels(int index) { return compiled[index].kernels; }
+const fnn_kernels *fnn_isa_halves(int index) {
+    return fnn_cpu_halves(compiled[index].isa) ? compiled[index - 1].kernels : NULL;
+}
 int fnn_kernel_count(void) { return (int)(sizeof kernels / sizeof *kernels); }
 const char *fnn_kernel_name(int index) { return kernels[index].name; }
 

@@ -36,6 +36,9 @@ typedef struct fnn_ctx {
     fnn_algorithm algorithm;
     fnn_precision precision;
     ptrdiff_t l2; /* bytes of a core's L2 cache (fnn_cpu_l2), 0 if not known; changes no result */
+    /* kernels of vectors half as long, where the processor does operations on those of `kernels` in
+     * two halves (fnn_isa_halves), or NULL */
+    const fnn_kernels *halves;
     const void *chosen; /* what fnn_conv2d_choose found for one shape and pass, or NULL */
 } fnn_ctx;
 
@@ -45,6 +48,7 @@ int fnn_isa_count(void);                               /* compiled into this lib
 const char *fnn_isa_name(int index);                   /* in rising order of preference */
 int fnn_isa_usable(int index);                         /* by this processor */
 const fnn_kernels *fnn_isa_kernels(int index);
+const fnn_kernels *fnn_isa_halves(int index);          /* those of fnn_ctx.halves */
 int fnn_kernel_count(void);                            /* kernels in a table, both dtypes */
 const char *fnn_kernel_name(int index);                /* e.g. "gemm_block_f32" */
 

@@ -52,6 +52,13 @@ long fnn_cpu_l2(void) {
     return 0;
 }
 
+/* Of AMD's family 19h only Zen 4 has AVX-512. */
+int fnn_cpu_halves(fnn_isa isa) {
+    unsigned a, b, c, d;
+    if (isa != FNN_ISA_AVX512 || !__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx) return 0;
+    return __get_cpuid(1, &a, &b, &c, &d) && (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
+}
+
 #elif defined(__aarch64__)
 
 int fnn_cpu_supports(fnn_isa isa) { return isa == FNN_ISA_SCALAR || isa == FNN_ISA_NEON; }
@@ -182,6 +189,11 @@ int fnn_cpu_quota(void) { return 0; }
 #endif
 
 #if !defined(__x86_64__)
+int fnn_cpu_halves(fnn_isa isa) {
+    (void)isa;
+    return 0;
+}
+
 long fnn_cpu_l2(void) {
     long kilobytes = 0;
 #if defined(__linux__)

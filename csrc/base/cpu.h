@@ -27,4 +27,8 @@ int fnn_cpu_quota(void);
 /* Bytes of the L2 cache of a core, as the processor or the system tells; 0 if neither does. */
 long fnn_cpu_l2(void);
 
+/* 1 if the processor does operations on vectors of this feature set in two halves, one after the
+ * other: AVX-512 on AMD's Zen 4. */
+int fnn_cpu_halves(fnn_isa isa);
+
 #endif

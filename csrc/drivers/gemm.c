@@ -40,6 +40,8 @@ enum {
     MOST_BLOCK = 1 << 20, /* bytes of a block of packed B, however large L2 is */
     PAGED_DEPTH = 8,     /* rows of a far B, whole pages apart, that L1 holds lines of at once */
     PANEL = 16 << 10,    /* bytes of a panel of B that L1 keeps while all rows of A pass */
+    FEW_WAYS = 4,        /* of a set of L1 that lines of rows may take, beside others */
+    MOST_WAYS = 12,      /* .. and that a set has at most */
     CROWD = 64,          /* rows of a deeper one whose lines L1 should hold at once */
     DOT_DEPTH = 4096,    /* elements of rows and columns that L2 keeps while all pairs meet */
     GRAIN = 1 << 18,     /* multiply-adds that are worth a task of their own */
@@ -55,6 +57,24 @@ enum {
     PACK_A_ROWS = 56,    /* rows of A that one task packs */
     PACK_GRAIN = 1 << 14 /* elements that are worth packing in parallel */
 };
+
+/* What a product of a B with contiguous columns costs besides its multiply-adds, in units of one
+ * lane's, as measured: see csrc/notes/matmul.md. */
+typedef struct costs {
+    double packed;         /* an element packed transposed */
+    double result;         /* a result moved to its place, turned or from a square */
+    double square;         /* a vector of B turned in registers, for each row of B */
+    double lane, far_lane; /* of a dot product, which loads more than a tile; from L2 */
+    double dot;            /* the sum of its lanes */
+    double crossed;        /* dot products where squares would do: their vectors lie in two lines */
+} costs;
+
+FNN_INLINE const costs *costs_of(const fnn_ctx *ctx) {
+    static const costs whole = {14, 24, 7, 1.25, 1.5, 48, 1.25};
+    /* multiply-adds take two turns, loads and permutations beside them as long as ever */
+    static const costs halves = {7, 12, 1.5, 1.05, 1.05, 24, 1};
+    return ctx->halves ? &halves : &whole;
+}
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"

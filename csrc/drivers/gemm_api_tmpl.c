@@ -33,8 +33,8 @@ static FNN_NOINLINE int FN(planned)(const fnn_ctx *ctx, const fnn_gemm_shape *sh
     fnn_gemm_shape room;
     way how;
     int exchanged;
-    if (FN(empty)(shape) || FN(is_one_call)(shape, FN(table)(ctx))) return 0;
-    shape = FN(normal)(shape, FN(table)(ctx), &room, &how, &exchanged);
+    if (FN(empty)(shape) || FN(is_one_call)(ctx, shape)) return 0;
+    shape = FN(normal)(ctx, shape, &room, &how, &exchanged);
     FN(make_plan)(ctx, shape, how, p);
     return 1;
 }
@@ -60,13 +60,13 @@ fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const r
         if (shape->sums) FN(all_sums)(job.table, shape, a);
         return FNN_OK;
     }
-    if (FN(is_one_call)(shape, job.table)) {
+    if (FN(is_one_call)(ctx, shape)) {
         FN(one_call)(job.table, shape, a, b, bias, c);
         if (shape->gate) FN(gate)(job.table, shape, c, c, shape->m, shape->n);
         return FNN_OK;
     }
     job.ctx = ctx;
-    job.shape = FN(normal)(shape, job.table, &room, &how, &exchanged);
+    job.shape = FN(normal)(ctx, shape, &room, &how, &exchanged);
     job.a = exchanged ? b : a;
     job.b = exchanged ? a : b;
     job.bias = bias;

@@ -6,43 +6,52 @@ FNN_INLINE int FN(aliases)(ptrdiff_t stride) {
     return stride * (ptrdiff_t)sizeof(real) % FNN_PAGE == 0 && stride != 0;
 }
 
-/* Would lines of so many rows take more than four ways of a set of L1? */
-FNN_INLINE int FN(crowds)(ptrdiff_t stride, ptrdiff_t rows) {
+/* Would lines of so many rows take more than so many ways of a set of L1? */
+FNN_INLINE int FN(crowds)(ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t ways) {
     const ptrdiff_t bytes = stride * (ptrdiff_t)sizeof(real);
-    return rows * fnn_min(bytes & -bytes, FNN_PAGE) > 4 * FNN_PAGE;
+    return rows * fnn_min(bytes & -bytes, FNN_PAGE) > ways * FNN_PAGE;
 }
 
 /* Of turning squares of B in registers, once for each tile, in units of one lane's multiply-add; 0
  * where that cannot be or where lines of rows or columns would fall on each other. */
-static double FN(squares_cost)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+static double FN(squares_cost)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
+    const FN(fnn_table) *t = FN(table)(ctx);
     const ptrdiff_t rows = t->gemm_squares_rows;
-    if (rows == 0 || s->m < 8 || s->n < t->lanes || s->a_cs != 1 || FN(crowds)(s->a_rs, rows) ||
-        FN(crowds)(s->b_cs, t->lanes))
+    if (rows == 0 || s->m < 8 || s->n < t->lanes || s->a_cs != 1 ||
+        FN(crowds)(s->a_rs, rows, FEW_WAYS) || FN(crowds)(s->b_cs, t->lanes, FEW_WAYS))
         return 0;
+    const costs *each = costs_of(ctx);
     const ptrdiff_t tiles = fnn_ceil_div(s->m, rows);
     const ptrdiff_t whole = fnn_round_up(fnn_ceil_div(s->m, tiles), 4) * tiles;
     return (double)fnn_round_up(s->n, t->lanes) *
-           ((double)(whole + 7 * tiles) * (double)s->k + 24 * (double)s->m);
+           (((double)whole + each->square * (double)tiles) * (double)s->k +
+            each->result * (double)s->m);
 }
 
 /* The cheapest way for a B with contiguous columns (W of x W^T), in units of one lane's
- * multiply-add. The constants were measured: an element costs 14 to pack transposed, a turned
- * result 24; a dot product loads more than a tile and ends with a sum of lanes. */
-static way FN(cheapest)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+ * multiply-add. Where rows of W are whole pages apart, the lines of a tall tile share a set of L1,
+ * which loses them before the next k: each is loaded from L2 again. */
+static way FN(cheapest)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
+    const FN(fnn_table) *t = FN(table)(ctx);
     const double m = (double)s->m, n = (double)s->n, k = (double)s->k;
     const double m_whole = (double)fnn_round_up(s->m, t->lanes);
     const double n_whole = (double)fnn_round_up(s->n, t->lanes);
     const double k_whole = (double)fnn_round_up(s->k, t->lanes);
-    const double packed = n * k * 14 + m * k * n_whole;
+    const costs *each = costs_of(ctx);
+    const double packed = n * k * each->packed + m * k * n_whole;
     /* many rows and columns read each other from L2 */
-    const double each = t->gemm_dot_rows < 4 ? 2 : fnn_min(s->m, s->n) > 16 ? 1.5 : 1.25;
-    const double dot = m * n * (k_whole * each + 48);
-    const double squares = FN(squares_cost)(s, t);
-    const double turned = m * k * 14 + n * k * m_whole + m * n * 24;
+    const double lane = t->gemm_dot_rows < 4       ? 2
+                        : fnn_min(s->m, s->n) > 16 ? each->far_lane
+                                                   : each->lane;
+    const double dot = m * n * (k_whole * lane + each->dot);
+    const double squares = FN(squares_cost)(ctx, s);
+    const int lost = FN(crowds)(s->b_cs, t->gemm_mr, MOST_WAYS);
+    const double again = lost ? 0.7 * (double)(t->lanes * fnn_ceil_div(s->m, t->gemm_nr)) : 0;
+    const double turned = m * k * each->packed + n * k * (m_whole + again) + m * n * each->result;
     const ptrdiff_t room = fnn_round_up(s->m, t->gemm_nr) * s->k * (ptrdiff_t)sizeof(real);
     const int fits = room <= 2 * t->gemm_b_block;
     const double waits = s->b_far ? (m + n) * k * 4 : 0; /* squares fetch ahead */
-    if (squares > 0 && squares < packed + waits && squares < 1.25 * dot + waits &&
+    if (squares > 0 && squares < packed + waits && squares < each->crossed * dot + waits &&
         squares < turned + waits)
         return SQUARES;
     if (s->a_cs == 1 && fits && turned < packed && turned < dot) return TURNED;
@@ -56,16 +65,17 @@ FNN_INLINE int FN(streams)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
     const ptrdiff_t size = sizeof(real);
     const int deep = s->k * t->gemm_nr * size > PANEL;
     if (s->b_packed || s->b_cs != 1 || s->m <= 1 ||
-        FN(crowds)(s->b_rs, deep ? fnn_min(s->k, CROWD) : s->k))
+        FN(crowds)(s->b_rs, deep ? fnn_min(s->k, CROWD) : s->k, FEW_WAYS))
         return 0;
     if (deep) return s->b_far && t->gemm_mr > 8 && s->k <= t->gemm_kc;
     return s->b_far || (double)s->batch * (double)s->n * (double)s->k * (double)size >
                            2.0 * (double)t->gemm_b_block;
 }
 
-FNN_INLINE way FN(way_of)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+FNN_INLINE way FN(way_of)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
+    const FN(fnn_table) *t = FN(table)(ctx);
     if (s->b_packed) return IN_PLACE;
-    if (s->b_cs != 1 && s->n > 1) return s->b_rs == 1 ? FN(cheapest)(s, t) : PACKED;
+    if (s->b_cs != 1 && s->n > 1) return s->b_rs == 1 ? FN(cheapest)(ctx, s) : PACKED;
     if (s->m <= t->gemm_mr) return IN_PLACE; /* used once */
     if (FN(aliases)(s->b_rs) && s->k > 16 && s->m > 3 * t->gemm_mr) return PACKED;
     if (s->b_far > 1 && s->k >= 256 && s->m >= 64 && (s->b_far > 2 || !FN(streams)(s, t)))
@@ -77,11 +87,12 @@ FNN_INLINE way FN(way_of)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
 
 /* Is one call of the kernel on the operands as they lie the whole product? Then there is nothing
  * to plan, which would take as long as the product of 8 x 8 matrices. */
-FNN_INLINE int FN(is_one_call)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+FNN_INLINE int FN(is_one_call)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
+    const FN(fnn_table) *t = FN(table)(ctx);
     return s->batch == 1 && s->b_cs == 1 && s->n > 1 && s->n <= 2 * t->gemm_nr &&
            s->k <= t->gemm_kc && s->m <= 192 && s->m * s->n * s->k < 2 * GRAIN &&
            (t->gemm_masked || s->n % t->gemm_nr == 0) && !s->b_packed &&
-           FN(way_of)(s, t) == IN_PLACE;
+           FN(way_of)(ctx, s) == IN_PLACE;
 }
 
 /* The same product with the operands' places exchanged: rows of the result are columns. It sums no
@@ -97,7 +108,7 @@ FNN_INLINE void FN(exchange)(fnn_gemm_shape *s) {
 
 /* Brings a shape into the form the rest works on and says how; *exchanged if a and b change
  * places. `room` holds the form if it is not the caller's own. */
-FNN_INLINE const fnn_gemm_shape *FN(normal)(const fnn_gemm_shape *s, const FN(fnn_table) *t,
+FNN_INLINE const fnn_gemm_shape *FN(normal)(const fnn_ctx *ctx, const fnn_gemm_shape *s,
                                             fnn_gemm_shape *room, way *how, int *exchanged) {
     *exchanged = 0;
     if (FNN_UNLIKELY(s->n == 1 && s->m > 1 && s->c_rs == 1 && !s->b_packed)) {
@@ -114,7 +125,7 @@ FNN_INLINE const fnn_gemm_shape *FN(normal)(const fnn_gemm_shape *s, const FN(fn
         room->batch = 1;
         s = room;
     }
-    *how = FN(way_of)(s, t);
+    *how = FN(way_of)(ctx, s);
     if (*how == TURNED) {
         *room = *s;
         FN(exchange)(room);
@@ -198,7 +209,7 @@ FNN_INLINE ptrdiff_t FN(thin)(const fnn_gemm_shape *s, const FN(fnn_table) *t, c
 /* Rows of a far B whose lines share a set of L1, used once: a page of a few of them at a time, which
  * prefetchers of the processor follow, while C's rows wait in L1. */
 FNN_INLINE void FN(by_pages)(const fnn_gemm_shape *s, const FN(fnn_table) *t, plan *p) {
-    if (s->m > t->gemm_mr || !FN(crowds)(s->b_rs, s->k)) return;
+    if (s->m > t->gemm_mr || !FN(crowds)(s->b_rs, s->k, FEW_WAYS)) return;
     p->kc = fnn_min(s->k, PAGED_DEPTH);
     p->nc = fnn_min(s->n, FNN_PAGE / (ptrdiff_t)sizeof(real));
 }

@@ -47,21 +47,26 @@ static fnn_status run(const fnn_ctx *ctx, const test_case *c, block *out) {
     exit(2);
 }
 
-/* Ways to compute a convolution; what has one way takes the first. `slack` multiplies what a plain
+/* Ways to compute a convolution, behind those of a product; what has one way takes the first.
+ * `halves` has AVX-512 choose as where it works in two halves. `slack` multiplies what a plain
  * sum may be off: tests/compare.py says why. */
 typedef struct wish {
     fnn_algorithm algorithm;
     fnn_precision precision;
     double slack;
     const char *name;
+    int halves;
 } wish;
-static const wish wishes[] = {{FNN_AUTO, FNN_FAST, 1, ""},
-                              {FNN_DIRECT, FNN_FAST, 1, ", direct"},
-                              {FNN_IM2COL, FNN_FAST, 1, ", im2col"},
-                              {FNN_BATCH, FNN_FAST, 1, ", batch"},
-                              {FNN_WINOGRAD, FNN_FAST, 4, ", winograd"},
-                              {FNN_WINOGRAD, FNN_STRICT, 1.5, ", strict winograd"},
-                              {FNN_AUTO, FNN_FAST, 4, ", as chosen"}};
+static const wish wishes[] = {{FNN_AUTO, FNN_FAST, 1, "", 0},
+                              {FNN_AUTO, FNN_FAST, 1, ", halves", 1},
+                              {FNN_DIRECT, FNN_FAST, 1, ", direct", 0},
+                              {FNN_DIRECT, FNN_FAST, 1, ", direct, halves", 1},
+                              {FNN_IM2COL, FNN_FAST, 1, ", im2col", 0},
+                              {FNN_BATCH, FNN_FAST, 1, ", batch", 0},
+                              {FNN_WINOGRAD, FNN_FAST, 4, ", winograd", 0},
+                              {FNN_WINOGRAD, FNN_STRICT, 1.5, ", strict winograd", 0},
+                              {FNN_AUTO, FNN_FAST, 4, ", as chosen", 0}};
+enum { PRODUCT_WISHES = 2 };
 
 /* One case on one instruction set. */
 typedef struct trial {
@@ -134,11 +139,17 @@ static int attempt(const trial *t, block *out, int *failures) {
 static int run_case(const test_case *c, int isa, int64_t *runs) {
     block one[MAX_ARRAYS] = {{0}}, three[MAX_ARRAYS] = {{0}};
     const int is_conv = strcmp(c->operation, "conv2d") == 0;
-    const wish *first = wishes + is_conv;
-    const wish *end = is_conv ? wishes + sizeof wishes / sizeof *wishes : wishes + 1;
+    const int is_product = strcmp(c->operation, "gemm") == 0;
+    const int is_wide = strcmp(fnn_isa_name(isa), "avx512") == 0;
+    const wish *first = wishes + (is_conv ? PRODUCT_WISHES : 0);
+    const wish *end = is_conv      ? wishes + sizeof wishes / sizeof *wishes
+                      : is_product ? wishes + PRODUCT_WISHES
+                                   : wishes + 1;
     int failures = 0;
     for (const wish *w = first; w < end; w++) {
-        trial t = {c, isa, w, {fnn_isa_kernels(isa), 1, w->algorithm, w->precision, 0, 0}};
+        if (w->halves && !is_wide) continue;
+        const fnn_kernels *halves = w->halves ? fnn_isa_kernels(isa - 1) : NULL;
+        trial t = {c, isa, w, {fnn_isa_kernels(isa), 1, w->algorithm, w->precision, 0, halves, 0}};
         if (!attempt(&t, one, &failures)) continue;
         failures += check(&t, one);
         t.ctx.threads = 3;

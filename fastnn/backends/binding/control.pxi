@@ -1,6 +1,7 @@
 # Instruction set and threads (process-wide), and the context that every call takes with it.
 
 cdef const fnn_kernels *current_kernels = NULL
+cdef const fnn_kernels *current_halves = NULL
 cdef unsigned long kernel_tables = 0  # set so far: a stand-in's is written anew in its place
 cdef int current_isa = 0
 cdef int current_threads = 1
@@ -14,6 +15,7 @@ cdef inline fnn_ctx context():
     ctx.algorithm = FNN_AUTO
     ctx.precision = FNN_FAST
     ctx.l2 = core_l2
+    ctx.halves = current_halves
     ctx.chosen = NULL
     return ctx
 
@@ -41,7 +43,7 @@ def set_isa(name):
     ValueError
         If there is none of that name, or the processor lacks it.
     """
-    global current_isa, current_kernels, kernel_tables
+    global current_isa, current_kernels, current_halves, kernel_tables
     for i in range(fnn_isa_count()):
         if fnn_isa_name(i).decode() == name:
             if not fnn_isa_usable(i):
@@ -51,6 +53,7 @@ def set_isa(name):
                 )
             current_isa = i
             current_kernels = fnn_isa_kernels(i)
+            current_halves = fnn_isa_halves(i)
             kernel_tables += 1
             return
     raise ValueError(

@@ -22,12 +22,14 @@ cdef extern from "fastnn.h" nogil:
         fnn_algorithm algorithm
         fnn_precision precision
         ptrdiff_t l2
+        const fnn_kernels *halves
         const void *chosen
 
     int fnn_isa_count()
     const char *fnn_isa_name(int index)
     int fnn_isa_usable(int index)
     const fnn_kernels *fnn_isa_kernels(int index)
+    const fnn_kernels *fnn_isa_halves(int index)
     int fnn_kernel_count()
     const char *fnn_kernel_name(int index)
     const fnn_kernels *fnn_kernels_without(int isa, int kernel)
