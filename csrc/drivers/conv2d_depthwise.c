@@ -15,6 +15,9 @@ enum {
     BLOCK_BYTES = 24 * 1024,  /* rows of a group's source that stay in the L1 cache */
     DOT_BYTES = 1024,         /* of a plane that repays the call for its dot product */
     SCALE_GRAIN = 32768,      /* pixels worth a task where each is multiplied once */
+    STRIP_COLUMNS = 32,       /* and rows of planes by strips; of 64 bytes in halves: .. */
+    STRIP_FAR_COLUMNS = 24,   /* .. beyond the last cache, .. */
+    STRIP_BYTES = 20 << 20,   /* .. which holds so much of both maps */
     FOLD = 16,                /* gradients of windows whose sums are folded together */
     THREE_PAIRS = 18,         /* of channels: sums by threes of results that stay in the L1 cache, .. */
     THREE_BYTES = 24 * 1024,  /* .. with so much of both maps */
@@ -51,8 +54,22 @@ typedef struct width {
     ptrdiff_t lanes, bytes;
 } width;
 
-/* Cycles for one plane by strips (conv2d_roll): the two ends of a row take masks. */
-static double roll_cycles(ptrdiff_t rows, ptrdiff_t cols, double taps) {
+/* Whether a group's results go by strips of 32 bytes (conv2d_roll): planes that L1 holds. Where
+ * vectors of 64 bytes take two turns, these are the kernels of 32 bytes, of 3x3 alone, and planes
+ * are larger while the last cache holds all of them: a strip leaves lines of a plane half written. */
+static int strips_suit(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    const int data = pass == FNN_BACKWARD_DATA;
+    const ptrdiff_t rows = data ? s->h : s->p, cols = data ? s->w : s->q;
+    const double bytes = (double)(s->n * (s->c * s->h * s->w + s->k * s->p * s->q)) * sizeof(float);
+    const ptrdiff_t most = !ctx->halves          ? STRIP_COLUMNS
+                           : bytes > STRIP_BYTES ? STRIP_FAR_COLUMNS
+                                                 : FNN_CONV2D_STRIP_COLUMNS;
+    return (ctx->halves ? s->r == 3 : ctx->kernels->f32.lanes == 8) && s->stride_h == 1 &&
+           (data ? s->k : s->c) == s->groups && 8 <= cols && cols <= most && rows <= most;
+}
+
+/* Cycles for one plane by strips: the two ends of a row take masks. */
+static double strip_cycles(ptrdiff_t rows, ptrdiff_t cols, double taps) {
     const ptrdiff_t strips = fnn_ceil_div(cols, 8);
     return (double)rows * ((double)strips * (1.5 + 0.32 * taps) +
                            (double)fnn_min(strips, 2) * 0.33 * taps);
@@ -69,7 +86,8 @@ FNN_INLINE fnn_conv2d_window conv2d_window(const fnn_conv2d_shape *s) {
 
 /* Cycles for one group of one image by the kernels of windows in place. Fitted, like the two below,
  * to the times in csrc/notes/conv2d_depthwise.md. */
-static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
+static double window_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                            width vector) {
     const int data = pass == FNN_BACKWARD_DATA, weight = pass == FNN_BACKWARD_WEIGHT;
     const int strided = s->stride_h == 2, backward = data || weight;
     const double taps = (double)(s->r * s->s), results = (double)(s->k / s->groups);
@@ -77,9 +95,9 @@ static double window_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, wid
     const ptrdiff_t columns = data ? s->w : s->q, step = data && strided ? 2 : 1;
     const ptrdiff_t rows = data ? s->h : s->p;
     const double vectors = (double)(rows * fnn_ceil_div(columns, step * vector.lanes));
-    if (vector.bytes == 32 && !weight && s->c == s->groups && s->k == s->groups &&
-        fnn_conv2d_rolls((int)s->stride_h, rows, columns))
-        return roll_cycles(rows, columns, taps);
+    /* all other models are of processors whose vectors take one turn */
+    if (!weight && results == 1 && strips_suit(ctx, s, pass))
+        return (ctx->halves ? 0.6 : 1) * strip_cycles(rows, columns, taps);
     const fnn_conv2d_window window = conv2d_window(s);
     if (vector.bytes == 64 && !backward && s->c == s->groups && fnn_conv2d_is_single(&window))
         return 20 * results;
@@ -116,11 +134,11 @@ static double lane_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width
            (turn * ((double)(s->h * s->w) + results) + product * (double)(s->r * s->s) * results);
 }
 
-static int prefers_lanes(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector,
-                         int window) {
+static int prefers_lanes(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                         width vector, int window) {
     if (vector.lanes == 1 || s->groups == 1 || s->c != s->groups || s->k > 4 * s->groups) return 0;
     return lane_cycles(s, pass, vector) <
-           (window ? window_cycles(s, pass, vector) : copy_cycles(s, pass, vector));
+           (window ? window_cycles(ctx, s, pass, vector) : copy_cycles(s, pass, vector));
 }
 
 /* Whether there is a kernel for these short rows (kernels/conv2d_window.h), or for windows of one
@@ -196,16 +214,16 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
     if (short_suits(ctx, s, pass, is_f64)) {
         const double cycles = short_cycles(s, pass);
         if (cycles < lane_cycles(s, pass, vector) &&
-            (!window || cycles < window_cycles(s, pass, vector)))
+            (!window || cycles < window_cycles(ctx, s, pass, vector)))
             return WAY_SHORT;
     }
     if (fnn_conv2d_near_can(ctx, s, pass, is_f64)) {
         const double cycles = fnn_conv2d_near_cycles(ctx, s, pass);
         if (cycles < lane_cycles(s, pass, vector) &&
-            (!window || cycles < window_cycles(s, pass, vector)))
+            (!window || cycles < window_cycles(ctx, s, pass, vector)))
             return WAY_NEAR;
     }
-    if (prefers_lanes(s, pass, vector, window) || broad_suits(s, pass, vector)) return WAY_LANES;
+    if (prefers_lanes(ctx, s, pass, vector, window) || broad_suits(s, pass, vector)) return WAY_LANES;
     return window ? WAY_WINDOW : WAY_NONE;
 }
 

@@ -11,6 +11,7 @@
 
 typedef struct FN(depthwise_plan) {
     fnn_conv2d_window window;
+    const FN(fnn_table) *kernels;
     int spread, narrow;                  /* conv2d_spread, conv2d_short instead of conv2d_window */
     ptrdiff_t images, groups, in, out;   /* channels per group */
     ptrdiff_t src_plane, dst_plane, rows; /* rows of a result */
@@ -29,8 +30,8 @@ typedef struct FN(depthwise_job) {
     char *workers;
 } FN(depthwise_job);
 
-static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_conv2d_shape *s, int backward,
-                                                  int narrow) {
+static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
+                                                  int backward, int narrow) {
     const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, taps = s->r * s->s;
     FN(depthwise_plan) plan = {.window = conv2d_window(s), .images = s->n, .groups = s->groups,
                                .in = c, .out = k, .src_plane = s->h * s->w,
@@ -49,6 +50,9 @@ static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_conv2d_shape *s, int
             window->left = (s->s - 1) * s->dilation_w - s->pad_left;
         }
     }
+    plan.window.strips =
+        !narrow && strips_suit(ctx, s, backward ? FNN_BACKWARD_DATA : FNN_FORWARD);
+    plan.kernels = FN(table_of)(plan.window.strips && ctx->halves ? ctx->halves : ctx->kernels);
     const ptrdiff_t work = fnn_max(plan.in * plan.out * taps * s->p * s->q, 1);
     plan.run = fnn_min(fnn_ceil_div(GRAIN, work), plan.groups);
     plan.runs = fnn_ceil_div(plan.groups, plan.run);
@@ -135,7 +139,7 @@ static void FN(depthwise_task)(void *argument, ptrdiff_t task, int worker) {
 static void FN(depthwise_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                               const FN(depthwise_plan) *plan, const real *src, const real *w,
                               const real *bias, real *dst, char *workspace) {
-    FN(depthwise_job) job = {plan, FN(table)(ctx), src, w, bias, dst,
+    FN(depthwise_job) job = {plan, plan->kernels, src, w, bias, dst,
                              FN(finishing_of)(shape, dst), workspace};
     const ptrdiff_t tasks = plan->images * plan->runs * plan->bands;
     fnn_parallel(ctx->threads, tasks, FN(depthwise_task), &job);
@@ -193,7 +197,7 @@ void FN(fnn_conv2d_depthwise_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape
         FN(fnn_conv2d_lanes_forward)(ctx, shape, x, w, bias, y, workspace);
         return;
     }
-    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 0, way == WAY_SHORT);
+    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(ctx, shape, 0, way == WAY_SHORT);
     FN(depthwise_run)(ctx, shape, &plan, x, w, bias, y, workspace);
 }
 
@@ -219,7 +223,7 @@ void FN(fnn_conv2d_depthwise_backward_data)(const fnn_ctx *ctx, const fnn_conv2d
         FN(fnn_conv2d_lanes_backward_data)(ctx, shape, dy, w, dx, workspace);
         return;
     }
-    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(shape, 1, way == WAY_SHORT);
+    const FN(depthwise_plan) plan = FN(make_depthwise_plan)(ctx, shape, 1, way == WAY_SHORT);
     FN(depthwise_run)(ctx, shape, &plan, dy, w, NULL, dx, workspace);
 }
 
@@ -310,7 +314,7 @@ size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_s
     if (pass == FNN_BACKWARD_WEIGHT)
         return FN(bias_bytes)(1, shape->k, FN(table)(ctx)->lanes) +
                workers * FN(depthwise_worker_bytes)(ctx, shape);
-    return workers * FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA, way == WAY_SHORT)
+    return workers * FN(make_depthwise_plan)(ctx, shape, pass == FNN_BACKWARD_DATA, way == WAY_SHORT)
                          .worker_bytes;
 }
 
@@ -358,10 +362,11 @@ void FN(fnn_conv2d_depthwise_describe)(const fnn_ctx *ctx, const fnn_conv2d_shap
         fnn_conv2d_note(to, "channels", shape->c);
         return;
     }
-    const ptrdiff_t lanes = FN(table)(ctx)->lanes, row = pass == FNN_BACKWARD_DATA ? shape->w : shape->q;
     const int narrow = way == WAY_SHORT, weight = pass == FNN_BACKWARD_WEIGHT;
     const FN(depthwise_plan) plan =
-        FN(make_depthwise_plan)(shape, pass == FNN_BACKWARD_DATA, narrow);
+        FN(make_depthwise_plan)(ctx, shape, pass == FNN_BACKWARD_DATA, narrow);
+    const ptrdiff_t row = pass == FNN_BACKWARD_DATA ? shape->w : shape->q;
+    const ptrdiff_t lanes = weight ? FN(table)(ctx)->lanes : plan.kernels->lanes;
     to->kernel = narrow        ? (weight ? "conv2d_short_weight" : "conv2d_short")
                  : way == WAY_THREE ? "conv2d_three_weight"
                  : weight      ? "conv2d_window_weight"

@@ -71,7 +71,7 @@ FNN_INLINE void FN(roll_strip)(int size, int edge, const fnn_conv2d_window *wind
 
 /* All strips of one plane; the last one moves back to end with the rows. */
 FNN_INLINE void FN(roll_plane)(int size, const fnn_conv2d_window *window,
-                               const FN(window_spans) spans[FNN_CONV2D_ROLL_COLUMNS / LANES],
+                               const FN(window_spans) spans[FNN_CONV2D_STRIP_COLUMNS / LANES],
                                ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                                vec bias, real *dst) {
     const ptrdiff_t cols = window->out_cols;
@@ -97,7 +97,7 @@ X(5)
 static void FN(conv2d_roll)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
                             ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                             const real *bias, real *dst) {
-    FN(window_spans) spans[FNN_CONV2D_ROLL_COLUMNS / LANES];
+    FN(window_spans) spans[FNN_CONV2D_STRIP_COLUMNS / LANES];
     for (ptrdiff_t q = 0; q < window->out_cols; q += LANES)
         FN(window_set_spans)(window, fnn_min(q, window->out_cols - LANES), &spans[q / LANES]);
     for (ptrdiff_t j = 0; j < walk->planes; j++) {

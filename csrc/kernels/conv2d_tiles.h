@@ -111,24 +111,19 @@ typedef struct fnn_conv2d_window {
     ptrdiff_t top, left;
     ptrdiff_t height, width, row_step, col_step; /* conv2d_short: rows and columns of taps, which
                                                     stand that far apart; size and stride unused */
+    int strips; /* conv2d_window of tables of 32 bytes: by conv2d_roll. Only for a stride of 1, one
+                   channel, and from LANES to FNN_CONV2D_STRIP_COLUMNS columns */
 } fnn_conv2d_window;
 
 enum {
     FNN_CONV2D_SHORT_TAPS = 49,  /* taps of conv2d_short, at most */
-    FNN_CONV2D_ROLL_COLUMNS = 32 /* columns and rows of what conv2d_window does by conv2d_roll */
+    FNN_CONV2D_STRIP_COLUMNS = 56 /* of planes that go by strips, at most */
 };
 
 /* Whether AVX-512's conv2d_window takes planes of one channel whole: a result is one vector. */
 FNN_INLINE int fnn_conv2d_is_single(const fnn_conv2d_window *a) {
     return a->size == 5 && a->stride == 2 && a->top == 2 && 5 <= a->in_rows && a->in_rows <= 7 &&
            5 <= a->in_cols && a->in_cols <= 7 && a->out_rows <= 4 && a->out_cols <= 4;
-}
-
-/* Where vectors are of 32 bytes and there is one channel: planes that the L1 cache holds, rows of a
- * vector and more. */
-FNN_INLINE int fnn_conv2d_rolls(int stride, ptrdiff_t rows, ptrdiff_t cols) {
-    return stride == 1 && 8 <= cols && cols <= FNN_CONV2D_ROLL_COLUMNS &&
-           rows <= FNN_CONV2D_ROLL_COLUMNS;
 }
 
 /* The planes that a window kernel reads and writes, and its weights: `planes` results, each a sum

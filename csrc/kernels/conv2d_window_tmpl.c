@@ -227,8 +227,7 @@ static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_
                               ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                               const real *bias, real *dst) {
 #if FNN_VBYTES < FNN_LINE
-    if (walk->channels == 1 &&
-        fnn_conv2d_rolls(window->stride, window->out_rows, window->out_cols)) {
+    if (window->strips) {
         FN(conv2d_roll)(window, walk, first, last, src, w, bias, dst);
         return;
     }
