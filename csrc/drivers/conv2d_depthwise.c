@@ -84,6 +84,13 @@ FNN_INLINE fnn_conv2d_window conv2d_window(const fnn_conv2d_shape *s) {
                                .row_step = s->dilation_h, .col_step = s->dilation_w};
 }
 
+/* Whether a plane's results are one vector (conv2d_single). */
+static int single_suits(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
+    const fnn_conv2d_window window = conv2d_window(s);
+    return vector.bytes == 64 && pass == FNN_FORWARD && s->c == s->groups &&
+           fnn_conv2d_is_single(&window);
+}
+
 /* Cycles for one group of one image by the kernels of windows in place. Fitted, like the two below,
  * to the times in csrc/notes/conv2d_depthwise.md. */
 static double window_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
@@ -98,9 +105,7 @@ static double window_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_c
     /* all other models are of processors whose vectors take one turn */
     if (!weight && results == 1 && strips_suit(ctx, s, pass))
         return (ctx->halves ? 0.6 : 1) * strip_cycles(rows, columns, taps);
-    const fnn_conv2d_window window = conv2d_window(s);
-    if (vector.bytes == 64 && !backward && s->c == s->groups && fnn_conv2d_is_single(&window))
-        return 20 * results;
+    if (single_suits(s, pass, vector)) return 20 * results;
     const int narrow = vector.lanes == 16 && s->r == 3 && s->k == s->groups && s->w <= 16;
     const double each = data && strided && narrow ? 4
                         : data && strided ? 11.5 + 0.32 * taps
@@ -209,7 +214,9 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
     if (s->groups > 1 && s->c == s->groups && s->k == s->groups && fnn_conv2d_is_product(s) &&
         (pass != FNN_BACKWARD_WEIGHT || s->p * s->q * vector.bytes >= DOT_BYTES * lanes))
         return WAY_SCALE;
-    if (fnn_conv2d_few_suits(ctx, s, pass, is_f64)) return WAY_FEW;
+    if (!(window && single_suits(s, pass, vector) && s->p * s->q == 4) &&
+        fnn_conv2d_few_suits(ctx, s, pass, is_f64))
+        return WAY_FEW;
     if (three_suits(ctx, s, pass, is_f64)) return WAY_THREE;
     if (short_suits(ctx, s, pass, is_f64)) {
         const double cycles = short_cycles(s, pass);

@@ -41,7 +41,9 @@ static FNN_NOINLINE void FN(conv2d_single)(const fnn_conv2d_window *window,
     const ptrdiff_t cols = window->in_cols;
     const vspan fourth = FN(span)(0, cols), fifth = FN(span)(0, window->in_rows > 5 ? cols : 0);
     const vspan sixth = FN(span)(LANES / 2, LANES / 2 + (window->in_rows > 6 ? cols : 0));
-    const vmask results = FN(mask)(window->out_rows * window->out_cols);
+    /* without two rows of padding on top the first row of the result is what is second with them */
+    const ptrdiff_t second = window->top == 0 ? window->out_cols : 0;
+    const vspan results = FN(span)(second, second + window->out_rows * window->out_cols);
     FN(single_set)(window, &lanes);
     for (ptrdiff_t j = 0; j < walk->planes; j++) {
         const vec start = bias ? FN(splat)(bias[j * walk->bias_plane]) : FN(zero)();
@@ -65,7 +67,7 @@ static FNN_NOINLINE void FN(conv2d_single)(const fnn_conv2d_window *window,
         }
         sum[0] = FN(keep)(FN(permute)(sum[0], lanes.above), lanes.has_above);
         sum[2] = FN(keep)(FN(permute)(sum[2], lanes.below), lanes.has_below);
-        FN(store_m)(dst, sum[0] + sum[1] + sum[2], results);
+        FN(store_m)(dst - second, sum[0] + sum[1] + sum[2], results);
         src += walk->src_plane;
         w += walk->w_plane;
         dst += walk->dst_plane;
