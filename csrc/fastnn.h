@@ -133,6 +133,10 @@ typedef struct fnn_pool_shape {
     ptrdiff_t divisor_override; /* average only; 0 if absent */
 } fnn_pool_shape;
 
+/* Words for each plane of the bits that may stand for the positions of maxima
+ * (kernels/pool_bits.h); 0 for windows that have none. */
+ptrdiff_t fnn_pool_bits(const fnn_pool_shape *shape);
+
 /* ---- elementwise and reductions ------------------------------------------------------- */
 
 enum { FNN_MAX_DIMS = 32 };

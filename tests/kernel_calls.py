@@ -115,14 +115,16 @@ def _poolings(backend: Any, dtype: Any, case: PoolCase) -> Iterator[Call]:
     x, grad = case.arrays(dtype)
     how, size = (case.kernel, case.stride, case.padding), case.x[2:]
     index = backend.max_pool2d(x, *how, (1, 1), case.out_size)[1]
-    for name in ("max_pool2d", "max_pool2d_values"):
+    recorded = backend.max_pool2d_recorded(x, *how, (1, 1), case.out_size)[1]
+    for name in ("max_pool2d", "max_pool2d_recorded", "max_pool2d_values"):
         pool = getattr(backend, name)
         yield name, lambda a, pool=pool: pool(a, *how, (1, 1), case.out_size), (x,)
-    yield (
-        "max_pool2d_backward",
-        lambda *a: backend.max_pool2d_backward(*a, size),
-        (grad, index),
-    )
+    for told in (index, recorded):
+        yield (
+            f"max_pool2d_backward {told.dtype}",
+            lambda *a: backend.max_pool2d_backward(*a, size),
+            (grad, told),
+        )
     yield "avg_pool2d", lambda a: backend.avg_pool2d(a, *how, case.out_size, True, None), (x,)
     yield (
         "avg_pool2d_backward",

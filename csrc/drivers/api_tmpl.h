@@ -32,14 +32,18 @@ fnn_status FN(fnn_conv2d_backward_bias)(const fnn_ctx *ctx, const fnn_conv2d_sha
                                         const real *dy, real *db);
 
 /* ---- pooling: drivers/pooling.c ---- */
-/* index may be NULL */
+/* Words for each plane of the bits that stand for positions (kernels/pool_bits.h) on this
+ * instruction set; 0 if there are none. */
+ptrdiff_t FN(fnn_max_pool_words)(const fnn_ctx *ctx, const fnn_pool_shape *shape);
+/* index or bits, or neither */
 fnn_status FN(fnn_max_pool)(const fnn_ctx *ctx, const fnn_pool_shape *shape, const real *x, real *y,
-                            int32_t *index);
-/* An index outside its plane is FNN_BAD_INDEX, and dx is then unspecified. gate, like dx, or NULL:
+                            int32_t *index, uint16_t *bits);
+/* index or bits, whichever fnn_max_pool told, of any instruction set; with bits all of the shape is
+ * read. An index outside its plane is FNN_BAD_INDEX, and dx is then unspecified. gate, like dx, or NULL:
  * the result of a ReLU before the pooling, whose gradient is taken too: gate <= 0 ? 0 : dx. */
 fnn_status FN(fnn_max_pool_backward)(const fnn_ctx *ctx, const fnn_pool_shape *shape,
-                                     const real *dy, const int32_t *index, const real *gate,
-                                     real *dx);
+                                     const real *dy, const int32_t *index, const uint16_t *bits,
+                                     const real *gate, real *dx);
 fnn_status FN(fnn_avg_pool)(const fnn_ctx *ctx, const fnn_pool_shape *shape, const real *x, real *y);
 fnn_status FN(fnn_avg_pool_backward)(const fnn_ctx *ctx, const fnn_pool_shape *shape,
                                      const real *dy, real *dx);

@@ -1,5 +1,7 @@
 /* Pooling drivers: planes, or rows of large planes, as tasks. Exact operations: denormals are
  * kept. */
+#include <string.h>
+
 #include "base/common.h"
 #include "base/pool.h"
 #include "kernels/kernels.h"
@@ -38,6 +40,10 @@ static pool_plan plan_pool(const fnn_ctx *ctx, const fnn_pool_shape *shape, int 
 static int halves_planes(const fnn_pool_shape *s) {
     return s->r == 2 && s->s == 2 && s->stride_h == 2 && s->pad_h == 0 && s->h == 2 * s->p &&
            s->dilation_h == 1 && s->q > 8;
+}
+
+ptrdiff_t fnn_pool_bits(const fnn_pool_shape *shape) {
+    return fnn_has_bits(shape) ? fnn_bit_words(shape) : 0;
 }
 
 #include "base/real_f32.h"

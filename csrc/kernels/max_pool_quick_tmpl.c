@@ -6,12 +6,9 @@
  * if there is a NaN, which the sum of all taps tells; such rows are done again. (So are those with
  * both infinities: their sum is a NaN too.) */
 
-/* Rows of outputs that are done again together. */
-enum { FN(QUICK_ROWS) = 16 };
-
-/* n outputs from column q on of the rows [p0, p1), all windows inside the plane or among those of
- * passes_borders (and what lies behind them inside the array), and their positions if they are
- * `indexed`; 0 if they are not to be trusted. */
+/* n outputs from column q on of the rows [p0, p1), all windows inside the plane (and what lies behind
+ * them inside the array), and their positions if they are `indexed`; 0 if they are not to be
+ * trusted. */
 FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdiff_t p1, ptrdiff_t q,
                               ptrdiff_t n, int step, int square, int indexed) {
     const fnn_pool_shape *s = window->shape;
@@ -19,16 +16,10 @@ FNN_INLINE int FN(quick_rows)(const FN(max_window) *window, ptrdiff_t p0, ptrdif
     const ptrdiff_t corner = p0 * down - s->pad_h * s->w + q * step - s->pad_w;
     FN(quick_windows) row = {window->x + corner, s->w,
                              FN(lane_numbers)(step) + (FN(lane_int))corner,
-                             window->y + p0 * outputs + q, NULL, p0 < s->pad_h,
-                             q < s->pad_w, 2 * p1 > s->h, fnn_min(n, s->w / 2)};
+                             window->y + p0 * outputs + q, NULL};
     if (indexed) row.index = window->index + p0 * outputs + q;
     vec sum = FN(zero)();
 #if FNN_BUNDLES
-    if (square == 3 && step == 2 && s->stride_h == 2 && n % (2 * LANES) != LANES) {
-        sum = q < s->pad_w ? FN(quick_threes)(1, indexed, row, p1 - p0, outputs, n)
-                           : FN(quick_threes)(0, indexed, row, p1 - p0, outputs, n);
-        return FN(all_finite)(sum);
-    }
     if (square == 2 && n <= LANES)
         return FN(all_finite)(FN(quick_down)(row, p1 - p0, down, outputs, n, indexed));
 #endif
@@ -82,14 +73,6 @@ FNN_INLINE int FN(quick_kind)(const fnn_pool_shape *s) {
     return s->stride_w == 2 ? FN(QUICK_3X3) : s->stride_w == 1 ? FN(QUICK_DENSE_3X3) : 0;
 }
 
-/* Whether 3x3 windows of stride 2 that reach over the borders of the plane by one element go the
- * quick way, too. */
-static FNN_NOINLINE int FN(passes_borders)(const fnn_pool_shape *s) {
-    return FNN_BUNDLES && FN(quick_kind)(s) == FN(QUICK_3X3) && s->pad_h == 1 && s->pad_w == 1 &&
-           s->stride_h == 2 && s->q % (2 * LANES) != LANES &&
-           FN(steps_by_two)(s->p, s->h + 2, 3) && FN(steps_by_two)(s->q, s->w + 2, 3);
-}
-
 FNN_INLINE int FN(quick)(int kind, const FN(max_window) *window, ptrdiff_t p0, ptrdiff_t p1,
                          ptrdiff_t q, ptrdiff_t n) {
     if (kind == FN(QUICK_2X2)) return FN(quick_2x2)(window, p0, p1, q, n);
@@ -120,20 +103,16 @@ FNN_INLINE void FN(max_rows)(FN(max_window) plane, ptrdiff_t planes, ptrdiff_t f
     ptrdiff_t inner0, inner1, full0, inside;
     FN(inner_columns)(s, &inner0, &inner1);
     FN(inner_rows)(s, &full0, &inside);
-    ptrdiff_t quick0 = inner0, quick1 = inner1;
-    const int borders = FN(passes_borders)(s);
-    if (borders) quick0 = full0 = 0, quick1 = s->q, inside = s->p;
     full0 = fnn_max(full0, from);
     inside = fnn_min(inside, to);
     /* lanes filled one by one pay only if most are used */
     if (s->stride_w > 2 && inner1 - inner0 < LANES / 2) inner1 = inner0;
     const int sides = inner0 > 0 || inner1 < s->q;
-    const int down =
-        sides && !borders && inside - full0 >= FN(ROWS_DOWN) && s->s < FN(WIDE_WINDOW);
+    const int down = sides && inside - full0 >= FN(ROWS_DOWN) && s->s < FN(WIDE_WINDOW);
     for (; planes > 0; planes--) {
         const ptrdiff_t full1 =
             kind && inner0 < inner1
-                ? FN(safe_rows)(s, plane.readable, inside, quick0, quick1 - quick0, step, (int)s->r)
+                ? FN(safe_rows)(s, plane.readable, inside, inner0, inner1 - inner0, step, (int)s->r)
                 : 0;
         for (ptrdiff_t q = inner0 > 0 ? 0 : inner1; down && q < s->q;
              q = q + 1 == inner0 ? inner1 : q + 1)
@@ -142,8 +121,8 @@ FNN_INLINE void FN(max_rows)(FN(max_window) plane, ptrdiff_t planes, ptrdiff_t f
             const int quick = full0 <= p && p < full1;
             rows = quick ? fnn_min(FN(QUICK_ROWS), full1 - p) : 1;
             const int done =
-                quick && FN(quick)(kind, &plane, p, p + rows, quick0, quick1 - quick0);
-            const int left = sides && !(down && full0 <= p && p < inside) && !(borders && done);
+                quick && FN(quick)(kind, &plane, p, p + rows, inner0, inner1 - inner0);
+            const int left = sides && !(down && full0 <= p && p < inside);
             if (done && !left) continue;
             for (ptrdiff_t i = p; i < p + rows; i++)
                 FN(max_row)(&plane, i, inner0, inner1, !done, left);
@@ -200,9 +179,11 @@ static FNN_SMALL void FN(max_by_book)(const fnn_pool_shape *s, ptrdiff_t p, ptrd
                                          int32_t *index) {
     for (; rows > 0; rows--, p++) {
         const ptrdiff_t plane = p / s->p, outputs = plane * s->p * s->q;
-        const FN(max_window) window = {s, x + plane * s->h * s->w,
-                                       readable - plane * s->h * s->w, 0, 0, 0, y + outputs,
-                                       index ? index + outputs : NULL};
+        const FN(max_window) window = {.shape = s,
+                                       .x = x + plane * s->h * s->w,
+                                       .readable = readable - plane * s->h * s->w,
+                                       .y = y + outputs,
+                                       .index = index ? index + outputs : NULL};
         FN(max_row)(&window, p - plane * s->p, 0, s->q, 1, 1);
     }
 }
@@ -238,17 +219,24 @@ static FNN_NOINLINE int FN(max_short)(const fnn_pool_shape *s, ptrdiff_t planes,
 
 static FNN_NOINLINE void FN(max_pool)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdiff_t from,
                                       ptrdiff_t to, const real *x, ptrdiff_t readable, real *y,
-                                      int32_t *index) {
-    FN(max_window) window = {s, x, readable, 0, 0, 0, y, index};
+                                      int32_t *index, uint16_t *bits) {
+    FN(max_window) window = {s, x, readable, 0, 0, 0, y, index, bits};
 #if FNN_BUNDLES
     if (from == 0 && to == s->p && FN(max_short)(s, planes, x, readable, y, index)) return;
 #endif
 #if FNN_POOL_LANES
-    if (planes >= LANES && FN(goes_in_lanes)(s, FN(quick_kind)(s), FN(passes_borders)(s))) {
+    if (planes >= LANES && !bits &&
+        FN(goes_in_lanes)(s, FN(quick_kind)(s), FN(goes_by_threes)(s, index) && s->pad_w)) {
         for (ptrdiff_t done = 0; done < planes; done += LANES) {
             const ptrdiff_t i = fnn_min(done, planes - LANES), out = i * s->p * s->q;
             FN(max_lanes)(s, from, to, x + i * s->h * s->w, y + out, index ? index + out : NULL);
         }
+        return;
+    }
+#endif
+#if FNN_BUNDLES
+    if (FN(goes_by_threes)(s, index)) {
+        FN(max_threes)(window, planes, from, to);
         return;
     }
 #endif

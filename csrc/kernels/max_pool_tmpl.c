@@ -35,6 +35,7 @@ typedef struct FN(max_window) {
     ptrdiff_t top, r0, r1;
     real *y;
     int32_t *index;
+    uint16_t *bits;
 } FN(max_window);
 
 /* Takes the next tap of LANES windows, v at the positions `here`: of equals the first stays, of NaNs

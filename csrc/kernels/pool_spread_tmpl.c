@@ -33,8 +33,8 @@ FNN_INLINE int FN(spreads_by_vectors)(const fnn_pool_shape *s) {
     const int square = s->r == 2 ? 2 : 3, border = FN(counts_borders)(s) ? 2 : 0;
     return s->r == square && s->s == square && s->stride_h == 2 && s->stride_w == 2 &&
            (border || (s->pad_h == 0 && s->pad_w == 0)) &&
-           FN(steps_by_two)(s->p, s->h + border, square) &&
-           FN(steps_by_two)(s->q, s->w + border, square);
+           fnn_steps_by_two(s->p, s->h + border, square) &&
+           fnn_steps_by_two(s->q, s->w + border, square);
 }
 
 /* The lanes [lo, hi) of LANES indices from p on; the others are 0. */

@@ -35,12 +35,6 @@ FNN_INLINE void FN(inner_columns)(const fnn_pool_shape *s, ptrdiff_t *from, ptrd
     FN(inner_outputs)(s->q, s->w, s->pad_w, (s->s - 1) * s->dilation_w, s->stride_w, from, to);
 }
 
-/* Whether `count` windows of stride 2, of 2 or 3 elements, are inside a line of `size` and leave at
- * most one element over. */
-FNN_INLINE int FN(steps_by_two)(ptrdiff_t count, ptrdiff_t size, int square) {
-    return count > 0 && (size - square) / 2 + 1 == count && size >= square;
-}
-
 /* p[0], p[stride], p[2 stride] ..., of which p[0] .. p[left - 1] may be read; lanes beyond are
  * unspecified. `step` is the literal 1, 2 or 0 (any other stride); `whole` a literal that
  * promises left >= LANES step. */

@@ -46,26 +46,26 @@ FNN_INLINE vec FN(pick)(vec a, vec b, ivec at) {
 FNN_INLINE ivec FN(least_unsigned)(ivec a, ivec b) {
     return (ivec)_mm512_min_epu32((__m512i)a, (__m512i)b);
 }
-/* a - b in the lanes of s, 0 in the others */
-FNN_INLINE ivec FN(difference)(ivec a, ivec b, vspan s) {
-    return (ivec)_mm512_maskz_sub_epi32(s, (__m512i)a, (__m512i)b);
+/* Two words of bits, a lane each: whether the second of three is chosen over the first, and the third
+ * over both. As conditions, of which one is true: two tests of all lanes take ports less time than
+ * words that become conditions, and GCC does not take them through general registers. */
+typedef struct FN(choice) {
+    FN(cond) first, second, third;
+} FN(choice);
+FNN_INLINE FN(choice) FN(load_choice)(const uint16_t *bits) {
+    int32_t both;
+    __builtin_memcpy(&both, bits, sizeof both);
+    const __m512i words = _mm512_set1_epi32(both);
+    const __m512i low = _mm512_setr_epi32(1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7,
+                                          1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13,
+                                          1 << 14, 1 << 15);
+    const __m512i high = _mm512_slli_epi32(low, 16);
+    const FN(cond) third = _mm512_test_epi32_mask(words, high);
+    const FN(cond) first = _mm512_testn_epi32_mask(words, _mm512_or_si512(low, high));
+    return (FN(choice)){first, _kxnor_mask16(first, third), third};
 }
-/* Two vectors as one of 16 bits a lane; what these do not hold becomes the nearest that they do. */
-typedef __m512i FN(shorts);
-FNN_INLINE FN(shorts) FN(shorts_of)(ivec a, ivec b) {
-    return _mm512_packs_epi32((__m512i)a, (__m512i)b);
-}
-FNN_INLINE FN(shorts) FN(same_shorts)(int v) { return _mm512_set1_epi16((short)v); }
-/* the lesser of v and v - less, both without signs */
-FNN_INLINE FN(shorts) FN(reduced)(FN(shorts) v, FN(shorts) less) {
-    return _mm512_min_epu16(v, _mm512_sub_epi16(v, less));
-}
-FNN_INLINE FN(shorts) FN(most_of_shorts)(FN(shorts) a, FN(shorts) b) {
-    return _mm512_max_epu16(a, b);
-}
-FNN_INLINE int FN(any_more_than)(FN(shorts) v, FN(shorts) most) {
-    return _mm512_cmpgt_epu16_mask(v, most) != 0;
-}
+/* c ? 0 + v : 0, so that no -0 is left */
+FNN_INLINE vec FN(kept_sum)(FN(cond) c, vec v) { return OF_TYPE(maskz_add)(c, v, FN(zero)()); }
 /* Lanes 1, 0, 3, 2, ... */
 FNN_INLINE vec FN(neighbours)(vec v) { return _mm512_permute_ps(v, 0xb1); }
 #endif

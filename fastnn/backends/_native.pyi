@@ -97,6 +97,14 @@ def max_pool2d(
     dilation: Pair,
     out_size: Pair,
 ) -> tuple[Array, Array]: ...
+def max_pool2d_recorded(
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    out_size: Pair,
+) -> tuple[Array, Array]: ...
 def max_pool2d_values(
     x: Array,
     kernel_size: Pair,

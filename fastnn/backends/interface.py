@@ -136,6 +136,21 @@ class Backend(Protocol):
         """
         ...
 
+    def max_pool2d_recorded(
+        self,
+        x: Array,
+        kernel_size: Pair,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        out_size: Pair,
+    ) -> tuple[Array, Array]:
+        """:meth:`max_pool2d`, or in place of positions what :meth:`max_pool2d_backward` takes too.
+
+        Only the same backend can read it, whatever the instruction set by then.
+        """
+        ...
+
     def max_pool2d_values(
         self,
         x: Array,
@@ -153,8 +168,9 @@ class Backend(Protocol):
     ) -> Array:
         """Scatter-add ``grad`` (N, C, P, Q) to the positions ``index`` -> (N, C, H, W).
 
-        A position of -1 is passed over.  With a ``gate`` of the result's shape it is
-        :meth:`relu_backward` of that and the gate.
+        Or to where what :meth:`max_pool2d_recorded` gave in their place says.  A position of -1
+        is passed over.  With a ``gate`` of the result's shape it is :meth:`relu_backward` of
+        that and the gate.
         """
         ...
 

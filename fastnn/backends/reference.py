@@ -146,6 +146,18 @@ class Reference:
         """Compare tap after tap; a window without any element gives -inf and position -1."""
         return windows.max_pool2d(x, kernel_size, stride, padding, dilation, out_size)
 
+    def max_pool2d_recorded(
+        self,
+        x: Array,
+        kernel_size: Pair,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        out_size: Pair,
+    ) -> tuple[Array, Array]:
+        """Record the positions."""
+        return self.max_pool2d(x, kernel_size, stride, padding, dilation, out_size)
+
     def max_pool2d_values(
         self,
         x: Array,

@@ -25,8 +25,8 @@ def _like(y: Array, ndim: int) -> Array:
 def _max_pool2d(
     settings: Settings, x: Array, *window: Pair
 ) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
-    y, index = settings.backend.max_pool2d(_batched(x), *window)
-    return _like(y, x.ndim), (index, x.shape)
+    y, recorded = settings.backend.max_pool2d_recorded(_batched(x), *window)
+    return _like(y, x.ndim), (recorded, x.shape)
 
 
 def _max_pool2d_backward(
@@ -36,16 +36,17 @@ def _max_pool2d_backward(
     needs: Needs,
     gate: Array | None = None,
 ) -> tuple[Array]:
-    index, shape = saved
-    dx = settings.backend.max_pool2d_backward(_batched(grad), index, (shape[-2], shape[-1]), gate)
+    recorded, shape = saved
+    size = (shape[-2], shape[-1])
+    dx = settings.backend.max_pool2d_backward(_batched(grad), recorded, size, gate)
     return (_like(dx, len(shape)),)
 
 
 def _max_pool2d_with_indices(
     settings: Settings, x: Array, *window: Pair
 ) -> tuple[tuple[Array, Array], tuple[Array, tuple[int, ...]]]:
-    y, saved = _max_pool2d(settings, x, *window)
-    return (y, _like(saved[0], x.ndim).astype(np.int64)), saved
+    y, index = settings.backend.max_pool2d(_batched(x), *window)
+    return (_like(y, x.ndim), _like(index, x.ndim).astype(np.int64)), (index, x.shape)
 
 
 def _max_pool2d_with_indices_backward(

@@ -87,10 +87,18 @@ static fnn_status FN(run_pool)(const fnn_ctx *ctx, const test_case *c, block *ou
         TRY(FN(fnn_avg_pool)(ctx, &shape, x, out[0].data));
         return FN(fnn_avg_pool_backward)(ctx, &shape, dy, out[1].data);
     }
-    TRY(FN(fnn_max_pool)(ctx, &shape, x, out[0].data, out[1].data));
-    TRY(FN(fnn_max_pool)(ctx, &shape, x, out[3].data, NULL));
-    TRY(FN(fnn_max_pool_backward)(ctx, &shape, dy, out[1].data, x, out[4].data));
-    return FN(fnn_max_pool_backward)(ctx, &shape, dy, out[1].data, NULL, out[2].data);
+    TRY(FN(fnn_max_pool)(ctx, &shape, x, out[0].data, out[1].data, NULL));
+    TRY(FN(fnn_max_pool)(ctx, &shape, x, out[3].data, NULL, NULL));
+    TRY(FN(fnn_max_pool_backward)(ctx, &shape, dy, out[1].data, NULL, x, out[4].data));
+    TRY(FN(fnn_max_pool_backward)(ctx, &shape, dy, out[1].data, NULL, NULL, out[2].data));
+    /* once more, with bits where there are any */
+    const ptrdiff_t words = FN(fnn_max_pool_words)(ctx, &shape);
+    block bits = FN(workspace)(c, (size_t)(shape.planes * words) * sizeof(uint16_t));
+    TRY(FN(fnn_max_pool)(ctx, &shape, x, out[5].data, NULL, bits.data));
+    TRY(FN(fnn_max_pool_backward)(ctx, &shape, dy, bits.data ? NULL : out[1].data, bits.data, NULL,
+                                  out[6].data));
+    block_give(&bits);
+    return FNN_OK;
 }
 
 static fnn_status FN(run_binary)(const fnn_ctx *ctx, const test_case *c, block *out) {

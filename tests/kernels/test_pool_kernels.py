@@ -1,5 +1,6 @@
 """Native pooling against the reference: maxima exactly, means within the sum's rounding."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from cases import AVG_POOL, MAX_POOL, PoolCase
 from compare import assert_close, assert_exact, assert_sum, eps, in_float64, largest, poison
 
+from fastnn import runtime
 from fastnn.backends import native as native_module
 from fastnn.backends.reference import backend as reference
 
@@ -31,10 +33,14 @@ def test_max_pool2d(case, special, isa, dtype):
     assert_exact(got_index, index, "position")
     poison(native, dtype, best.shape, x.shape)
     assert_exact(native.max_pool2d_values(x, *arguments), best, "maximum alone")
-    dx = native.max_pool2d_backward(grad, index, case.x[2:])
+    poison(native, dtype, best.shape, x.shape)
+    got, recorded = native.max_pool2d_recorded(x, *arguments)
+    assert_exact(got, best, "maximum that is recorded")
     want = reference.max_pool2d_backward(*in_float64(grad), index, case.x[2:])
-    assert dx.dtype == dtype
-    assert_sum(dx, want, math.prod(case.kernel), grad, "gradient")
+    for told in (recorded, index):
+        dx = native.max_pool2d_backward(grad, told, case.x[2:])
+        assert dx.dtype == dtype
+        assert_sum(dx, want, math.prod(case.kernel), grad, "gradient")
     joined = native.max_pool2d_backward(grad, index, case.x[2:], x)
     assert_exact(joined, native.relu_backward(dx, x), "a ReLU's gradient joined to it")
 
@@ -82,6 +88,62 @@ def test_maxima_go_where_the_indices_say(where, width, isa, dtype):
     bad[1, 2, 0, 0] = 6 * width
     with pytest.raises(IndexError):
         native.max_pool2d_backward(grad, bad, size)
+
+
+def bits_cases():
+    """Every width from one vector of windows to a few, with rows, vectors and planes that end."""
+    for height, width, pad in itertools.product((1, 2, 3, 7, 38), range(22, 70), (0, 1)):
+        if height + 2 * pad >= 3:
+            yield PoolCase((2, 2, height, width), (3, 3), (2, 2), (pad, pad))
+    for width in (1023, 1024, 1025, 1026, 1027):
+        yield PoolCase((1, 2, 4, width), (3, 3), (2, 2), (1, 1))
+
+
+@pytest.mark.parametrize("special", [None, 0, np.nan, np.inf, -np.inf], ids=str)
+def test_bits_stand_for_positions(special):
+    """Gradients that are exact, so that the order of sums does not matter; of zeros, +0."""
+    rng = np.random.default_rng(0)
+    told = set()
+    for case in bits_cases():
+        x, _ = case.arrays(np.float32)
+        x = np.round(x)
+        if special is not None:
+            x.reshape(-1)[rng.integers(0, x.size, x.size // 3)] = special
+        arguments = (*how(case), case.dilation, case.out_size)
+        best, index = reference.max_pool2d(x, *arguments)
+        grad = rng.integers(-2, 3, best.shape).astype(np.float32)
+        grad[grad == 0] = -0.0
+        got, recorded = native.max_pool2d_recorded(x, *arguments)
+        told.add(recorded.dtype.name)
+        assert_exact(got, best, f"maximum, {case}")
+        want = reference.max_pool2d_backward(grad, index, case.x[2:])
+        best_isa = runtime.get_isa()
+        for isa in (best_isa, "scalar"):  # which bits were not told on
+            runtime.set_isa(isa)
+            try:
+                dx = native.max_pool2d_backward(grad, recorded, case.x[2:])
+            finally:
+                runtime.set_isa(best_isa)
+            assert_exact(dx, want, f"gradient on {isa}, {case}")
+            assert not np.signbit(dx[dx == 0]).any()
+    assert told == ({"uint16", "int32"} if runtime.get_isa() == "avx512" else {"int32"})
+
+
+def test_bits_of_other_sizes(isa):
+    case = PoolCase((2, 2, 9, 33), (3, 3), (2, 2))
+    x, grad = case.arrays(np.float32)
+    _, recorded = native.max_pool2d_recorded(x, *how(case), case.dilation, case.out_size)
+    if recorded.dtype != np.uint16:
+        pytest.skip("positions are recorded")
+    for gradient, told, size in (
+        (grad, recorded[:-1], (9, 33)),
+        (grad[:1], recorded, (9, 33)),
+        (grad, recorded, (9, 35)),
+        (grad[..., :8], recorded, (9, 33)),
+        (grad[..., :2], recorded, (9, 5)),
+    ):
+        with pytest.raises(ValueError, match="words of bits are not those of grad's shape"):
+            native.max_pool2d_backward(gradient, told, size)
 
 
 def test_first_of_equals_and_last_nan(isa, dtype):

@@ -146,16 +146,18 @@ cdef extern from "fastnn.h" nogil:
         ptrdiff_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
         int count_include_pad
         ptrdiff_t divisor_override
+    ptrdiff_t fnn_pool_bits(const fnn_pool_shape *)
+    ptrdiff_t fnn_max_pool_words_f32(const fnn_ctx *, const fnn_pool_shape *)
     fnn_status fnn_max_pool_f32(const fnn_ctx *, const fnn_pool_shape *, const float *x, float *y,
-                                int32_t *index)
+                                int32_t *index, uint16_t *bits)
     fnn_status fnn_max_pool_f64(const fnn_ctx *, const fnn_pool_shape *, const double *x, double *y,
-                                int32_t *index)
+                                int32_t *index, uint16_t *bits)
     fnn_status fnn_max_pool_backward_f32(const fnn_ctx *, const fnn_pool_shape *, const float *dy,
-                                         const int32_t *index, const float *gate,
-                                         float *dx)
+                                         const int32_t *index, const uint16_t *bits,
+                                         const float *gate, float *dx)
     fnn_status fnn_max_pool_backward_f64(const fnn_ctx *, const fnn_pool_shape *, const double *dy,
-                                         const int32_t *index, const double *gate,
-                                         double *dx)
+                                         const int32_t *index, const uint16_t *bits,
+                                         const double *gate, double *dx)
     fnn_status fnn_avg_pool_f32(const fnn_ctx *, const fnn_pool_shape *, const float *x, float *y)
     fnn_status fnn_avg_pool_f64(const fnn_ctx *, const fnn_pool_shape *, const double *x, double *y)
     fnn_status fnn_avg_pool_backward_f32(const fnn_ctx *, const fnn_pool_shape *, const float *dy,

@@ -33,59 +33,87 @@ cdef cnp.ndarray new_images(cnp.ndarray like, ptrdiff_t h, ptrdiff_t w, int type
 
 def max_pool2d(x, kernel_size, stride, padding, dilation, out_size):
     """See :meth:`fastnn.backends.interface.Backend.max_pool2d`."""
-    return maxima(x, kernel_size, stride, padding, dilation, out_size, True)
+    return maxima(x, kernel_size, stride, padding, dilation, out_size, POSITIONS)
+
+
+def max_pool2d_recorded(x, kernel_size, stride, padding, dilation, out_size):
+    """See :meth:`fastnn.backends.interface.Backend.max_pool2d_recorded`."""
+    return maxima(x, kernel_size, stride, padding, dilation, out_size, WHATEVER)
 
 
 def max_pool2d_values(x, kernel_size, stride, padding, dilation, out_size):
     """See :meth:`fastnn.backends.interface.Backend.max_pool2d_values`."""
-    return maxima(x, kernel_size, stride, padding, dilation, out_size, False)
+    return maxima(x, kernel_size, stride, padding, dilation, out_size, NOTHING)
 
 
-cdef maxima(x, kernel_size, stride, padding, dilation, out_size, bint indexed):
-    """With their positions, where these are asked for."""
+cdef enum Told:  # beside the maxima: where they are, or the bits that tell it where there are any
+    NOTHING, POSITIONS, WHATEVER
+
+
+cdef maxima(x, kernel_size, stride, padding, dilation, out_size, Told told):
+    """With what is told beside them."""
     cdef int typenum = float_type(x)
     cdef cnp.ndarray a = dense(x, typenum)
     cdef cnp.ndarray y, index
     cdef int32_t *at = NULL
+    cdef uint16_t *bits = NULL
+    cdef ptrdiff_t words = 0
     cdef fnn_pool_shape shape
     cdef fnn_ctx ctx = context()
     cdef PyThreadState *state
     require_images(a)
     fill_pool(&shape, x.shape[2:], out_size, kernel_size, stride, padding, dilation)
     shape.planes = a.shape[0] * a.shape[1]
-    if indexed and shape.h * shape.w > 2147483647:
+    if told == WHATEVER and typenum == cnp.NPY_FLOAT32:
+        words = fnn_max_pool_words_f32(&ctx, &shape)
+    if told != NOTHING and words == 0 and shape.h * shape.w > 2147483647:
         raise ValueError(f"a plane of {shape.h} x {shape.w} has more positions than int32")
     y = new_images(a, shape.p, shape.q, typenum, <size_t>cnp.PyArray_ITEMSIZE(a))
-    if indexed:
+    if words:
+        index = new_1d(shape.planes * words, cnp.NPY_UINT16, 2)
+        bits = <uint16_t *>cnp.PyArray_DATA(index)
+    elif told != NOTHING:
         index = new_images(a, shape.p, shape.q, cnp.NPY_INT32, 4)
         at = <int32_t *>cnp.PyArray_DATA(index)
     state = release_gil(<double>cnp.PyArray_SIZE(y) * shape.r * shape.s)
     if typenum == cnp.NPY_FLOAT32:
         fnn_max_pool_f32(&ctx, &shape, <const float *>cnp.PyArray_DATA(a),
-                         <float *>cnp.PyArray_DATA(y), at)
+                         <float *>cnp.PyArray_DATA(y), at, bits)
     else:
         fnn_max_pool_f64(&ctx, &shape, <const double *>cnp.PyArray_DATA(a),
-                         <double *>cnp.PyArray_DATA(y), at)
+                         <double *>cnp.PyArray_DATA(y), at, NULL)
     restore_gil(state)
-    return (y, index) if indexed else y
+    return y if told == NOTHING else (y, index)
 
 
 def max_pool2d_backward(grad, index, in_size, gate=None):
     """See :meth:`fastnn.backends.interface.Backend.max_pool2d_backward`."""
     cdef int typenum = float_type(grad)
     cdef cnp.ndarray g = dense(grad, typenum)
-    cdef cnp.ndarray where = dense(index, cnp.NPY_INT32)
-    cdef cnp.ndarray dx, opening
+    cdef cnp.ndarray where, dx, opening
+    cdef const int32_t *at = NULL
+    cdef const uint16_t *bits = NULL
     cdef const void *open_at = NULL
     cdef fnn_pool_shape shape
     cdef fnn_ctx ctx = context()
     cdef fnn_status status
     cdef PyThreadState *state
     require_images(g)
-    if grad.shape != index.shape:
-        raise ValueError(f"grad has shape {grad.shape}, index {index.shape}")
-    fill_pool(&shape, in_size, grad.shape[2:], (1, 1), (1, 1), (0, 0), (1, 1))
+    if isinstance(index, cnp.ndarray) and cnp.PyArray_TYPE(<cnp.ndarray>index) == cnp.NPY_UINT16:
+        where = dense(index, cnp.NPY_UINT16)
+        bits = <const uint16_t *>cnp.PyArray_DATA(where)
+        border = int(in_size[0] <= 2 * grad.shape[2])
+        fill_pool(&shape, in_size, grad.shape[2:], (3, 3), (2, 2), (border, border), (1, 1))
+    else:
+        where = dense(index, cnp.NPY_INT32)
+        at = <const int32_t *>cnp.PyArray_DATA(where)
+        if grad.shape != index.shape:
+            raise ValueError(f"grad has shape {grad.shape}, index {index.shape}")
+        fill_pool(&shape, in_size, grad.shape[2:], (1, 1), (1, 1), (0, 0), (1, 1))
     shape.planes = g.shape[0] * g.shape[1]
+    if bits != NULL and shape.planes * fnn_pool_bits(&shape) != cnp.PyArray_SIZE(where):
+        raise ValueError(f"{index.shape} words of bits are not those of grad's shape {grad.shape} "
+                         f"and planes of {in_size}")
     dx = new_images(g, shape.h, shape.w, typenum, <size_t>cnp.PyArray_ITEMSIZE(g))
     if gate is not None:
         opening = gate_like(gate, dx, typenum)
@@ -94,13 +122,11 @@ def max_pool2d_backward(grad, index, in_size, gate=None):
     if typenum == cnp.NPY_FLOAT32:
         status = fnn_max_pool_backward_f32(
             &ctx, &shape, <const float *>cnp.PyArray_DATA(g),
-            <const int32_t *>cnp.PyArray_DATA(where), <const float *>open_at,
-            <float *>cnp.PyArray_DATA(dx))
+            at, bits, <const float *>open_at, <float *>cnp.PyArray_DATA(dx))
     else:
         status = fnn_max_pool_backward_f64(
             &ctx, &shape, <const double *>cnp.PyArray_DATA(g),
-            <const int32_t *>cnp.PyArray_DATA(where), <const double *>open_at,
-            <double *>cnp.PyArray_DATA(dx))
+            at, bits, <const double *>open_at, <double *>cnp.PyArray_DATA(dx))
     restore_gil(state)
     if status != FNN_OK:
         failed(status, "max_pool2d_backward")
