@@ -11,8 +11,9 @@ from math import prod
 from typing import NamedTuple
 
 from .cases import Case
+from .machine import cache_bytes
 
-__all__ = ["KERNELS", "Kernel", "bandwidth_cases"]
+__all__ = ["KERNELS", "Kernel", "bandwidth_cases", "sizes"]
 
 
 class Kernel(NamedTuple):
@@ -37,6 +38,8 @@ class Kernel(NamedTuple):
 
 #: Windows of 3x3 for each element of a plane of 56x56.
 _MAP = 27 * 27 / (56 * 56)
+#: Floats' worth of bits that tell their largest taps, likewise: six words for 16 windows.
+_BITS = 28 * 2 * 6 * 2 / 4 / (56 * 56)
 
 KERNELS: dict[str, Kernel] = {
     "ReLU": Kernel((1024,), 1, 1),
@@ -45,8 +48,8 @@ KERNELS: dict[str, Kernel] = {
     "bias gradient of planes": Kernel((32, 32), 1, 0),
     "max pool 2x2/2": Kernel((32, 32), 1, 0.5, 8.5 / 4),
     "max pool 2x2/2, gradient": Kernel((32, 32), 0.5, 1, 9 / 4),
-    "max pool 3x3/2": Kernel((56, 56), 1, 2 * _MAP, 17.2 * _MAP),
-    "max pool 3x3/2, gradient": Kernel((56, 56), 2 * _MAP, 1, 16.6 * _MAP),
+    "max pool 3x3/2": Kernel((56, 56), 1, _MAP + _BITS, 12 * _MAP),
+    "max pool 3x3/2, gradient": Kernel((56, 56), _MAP + _BITS, 1, 13 * _MAP),
     "mean pool 2x2/2": Kernel((32, 32), 1, 0.25, 4.5 / 4),
     "mean pool 2x2/2, gradient": Kernel((32, 32), 0.25, 1),
     "mean pool 3x3/2": Kernel((56, 56), 1, _MAP, 8.3 * _MAP),
@@ -62,15 +65,21 @@ KERNELS: dict[str, Kernel] = {
     "Adam": Kernel((1024,), 4, 3, 24.1),
 }
 
-#: Operands and results together: half of an L2 of 2 MB, and far beyond it.
-SIZES = (("1 MB", 1 << 20), ("32 MB", 1 << 25))
+#: Most bytes of operands and results together: far beyond an L2.
+MOST = 1 << 25
+
+
+def sizes(caches: dict[str, int]) -> list[tuple[str, int]]:
+    """Half of the L2, and up to :data:`MOST` half of the L3, with their names."""
+    found = (caches["L2"] // 2, min(MOST, caches["L3"] // 2))
+    return [(f"{n >> 20} MB" if n >= 1 << 20 else f"{n >> 10} KB", n) for n in found]
 
 
 def bandwidth_cases() -> list[Case]:
     """Every kernel in every size."""
     cases = []
     for name, kernel in KERNELS.items():
-        for label, total in SIZES:
+        for label, total in sizes(cache_bytes()):
             rows = int(total / 4 / (kernel.reads + kernel.writes) / prod(kernel.shape))
             count = rows * prod(kernel.shape)
             cases.append(

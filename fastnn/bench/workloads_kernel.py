@@ -50,11 +50,10 @@ def _pool(op: str, rows: int, backward: bool) -> Call:
         if backward:
             return partial(backend.avg_pool2d_backward, grad, shape, *windows, True, None)
         return partial(backend.avg_pool2d, x, *windows, out, True, None)
-    forward = partial(backend.max_pool2d, x, *windows, (1, 1), out)
+    forward = partial(backend.max_pool2d_recorded, x, *windows, (1, 1), out)
     if not backward:
         return forward
-    (index,) = _arrays(forward()[1])
-    return partial(backend.max_pool2d_backward, grad, index, shape)
+    return partial(backend.max_pool2d_backward, grad, forward()[1], shape)
 
 
 def _softmax(op: str, rows: int, backward: bool) -> Call:
@@ -117,6 +116,8 @@ def fastnn_kernel(p: dict[str, Any]) -> Prepared:
 
     def result() -> list[Array]:
         got = build(op, CHECKED, backward)()
-        return [np.array(a) for a in (got if isinstance(got, tuple | list) else (got,))]
+        arrays = [np.array(a) for a in (got if isinstance(got, tuple | list) else (got,))]
+        # what max pooling records is its backend's own; its gradient tells whether it is right
+        return [a for a in arrays if a.dtype.kind == "f"]
 
     return Prepared({"": build(op, p["rows"], backward)}, result)

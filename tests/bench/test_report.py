@@ -6,7 +6,7 @@ import math
 import pytest
 
 from fastnn.bench import figures
-from fastnn.bench.bandwidth import bandwidth_cases
+from fastnn.bench.bandwidth import bandwidth_cases, sizes
 from fastnn.bench.grid import cells
 from fastnn.bench.grid_plot import pair_tables, save_heat_map
 from fastnn.bench.grid_report import geometric_mean, summary, worst_ratio
@@ -84,6 +84,11 @@ def test_bytes_stand_where_no_operations_are_counted():
     moved = case.reads + case.writes
     cells = Table(["fastnn"], BANDWIDTH).row(result(case, moved / 5e9)).split()
     assert cells[-5:] == ["5.0", "GB/s", "50%", "memory", "2.00x"]
+
+
+def test_sizes_are_half_of_the_caches_and_no_more_than_far_beyond_the_second():
+    assert sizes({"L2": 2 << 20, "L3": 260 << 20}) == [("1 MB", 1 << 20), ("32 MB", 1 << 25)]
+    assert sizes({"L2": 1 << 20, "L3": 32 << 20}) == [("512 KB", 1 << 19), ("16 MB", 1 << 24)]
 
 
 def test_losses_come_first():
