@@ -30,7 +30,8 @@ static double FN(squares_cost)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
 
 /* The cheapest way for a B with contiguous columns (W of x W^T), in units of one lane's
  * multiply-add. Where rows of W are whole pages apart, the lines of a tall tile share a set of L1,
- * which loses them before the next k: each is loaded from L2 again. */
+ * which loses them before the next k: each is loaded from L2 again. (Measured on Zen 4's eight ways;
+ * the choices on Intel's twelve are older measurements.) */
 static way FN(cheapest)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
     const FN(fnn_table) *t = FN(table)(ctx);
     const double m = (double)s->m, n = (double)s->n, k = (double)s->k;
@@ -45,7 +46,7 @@ static way FN(cheapest)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
                                                    : each->lane;
     const double dot = m * n * (k_whole * lane + each->dot);
     const double squares = FN(squares_cost)(ctx, s);
-    const int lost = FN(crowds)(s->b_cs, t->gemm_mr, MOST_WAYS);
+    const int lost = ctx->halves && FN(crowds)(s->b_cs, t->gemm_mr, MOST_WAYS);
     const double again = lost ? 0.7 * (double)(t->lanes * fnn_ceil_div(s->m, t->gemm_nr)) : 0;
     const double turned = m * k * each->packed + n * k * (m_whole + again) + m * n * each->result;
     const ptrdiff_t room = fnn_round_up(s->m, t->gemm_nr) * s->k * (ptrdiff_t)sizeof(real);
