@@ -212,6 +212,12 @@ static FNN_SMALL void FN(max_carefully)(const FN(max_window) *plane, ptrdiff_t p
     }
 }
 
+/* Words of a row's records that no window tells, so that equal maps have equal bits. */
+FNN_INLINE void FN(clear_words)(uint16_t *bits, ptrdiff_t records) {
+    for (ptrdiff_t k = 0; k < records; k++)
+        for (int i = 0; i < FNN_BIT_WORDS; i++) bits[k * FNN_BIT_WORDS + i] = 0;
+}
+
 /* Rows [from, to) of all planes. */
 FNN_INLINE void FN(max_threes)(FN(max_window) plane, ptrdiff_t planes, ptrdiff_t from,
                                ptrdiff_t to) {
@@ -220,6 +226,9 @@ FNN_INLINE void FN(max_threes)(FN(max_window) plane, ptrdiff_t planes, ptrdiff_t
     const ptrdiff_t step = fnn_bit_records(s) * FNN_BIT_WORDS;
     for (; planes > 0; planes--) {
         const ptrdiff_t safe = FN(safe_rows)(s, plane.readable, to, 0, s->q, 2, 3);
+        if (plane.bits && pad && from == 0) FN(clear_words)(plane.bits, fnn_bit_records(s));
+        if (plane.bits && to == s->p)
+            FN(clear_words)(plane.bits + to * step, fnn_bit_records(s));
         for (ptrdiff_t p = from, rows; p < to; p += rows) {
             rows = p < safe ? fnn_min(FN(QUICK_ROWS), fnn_min(safe, to) - p) : 1;
             vec sum = FN(splat)((real)NAN);
