@@ -70,8 +70,11 @@ MOST = 1 << 25
 
 
 def sizes(caches: dict[str, int]) -> list[tuple[str, int]]:
-    """Half of the L2, and up to :data:`MOST` half of the L3, with their names."""
-    found = (caches["L2"] // 2, min(MOST, caches["L3"] // 2))
+    """Half of the L2, and up to :data:`MOST` a quarter of the L3, with their names.
+
+    Others use an L3, too.
+    """
+    found = (caches["L2"] // 2, min(MOST, caches["L3"] // 4))
     return [(f"{n >> 20} MB" if n >= 1 << 20 else f"{n >> 10} KB", n) for n in found]
 
 

@@ -86,9 +86,9 @@ def test_bytes_stand_where_no_operations_are_counted():
     assert cells[-5:] == ["5.0", "GB/s", "50%", "memory", "2.00x"]
 
 
-def test_sizes_are_half_of_the_caches_and_no_more_than_far_beyond_the_second():
+def test_sizes_are_parts_of_the_caches_and_no_more_than_far_beyond_the_second():
     assert sizes({"L2": 2 << 20, "L3": 260 << 20}) == [("1 MB", 1 << 20), ("32 MB", 1 << 25)]
-    assert sizes({"L2": 1 << 20, "L3": 32 << 20}) == [("512 KB", 1 << 19), ("16 MB", 1 << 24)]
+    assert sizes({"L2": 1 << 20, "L3": 32 << 20}) == [("512 KB", 1 << 19), ("8 MB", 1 << 23)]
 
 
 def test_losses_come_first():
