@@ -11,8 +11,7 @@
  *
  * With a border of one element dx is the same from its row and its column 1 on. Two rows are written
  * together, from the right, by vectors that run past their ends: what is there is written later.
- * (Masked stores take a Zen 4 core several times as long.) Rows whose vectors would leave the plane
- * go apart.
+ * Rows whose vectors would leave the plane go apart.
  * Only for vectors of 16. */
 #if FNN_BUNDLES
 typedef struct FN(bits_job) {
