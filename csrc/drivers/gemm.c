@@ -58,8 +58,8 @@ enum {
     PACK_GRAIN = 1 << 14 /* elements that are worth packing in parallel */
 };
 
-/* What a product of a B with contiguous columns costs besides its multiply-adds, in units of one
- * lane's, as measured: see csrc/notes/matmul.md. */
+/* What products cost besides their multiply-adds, as measured: see csrc/notes/matmul.md. Those of a B
+ * with contiguous columns in units of one lane's multiply-add. */
 typedef struct costs {
     double packed;         /* an element packed transposed */
     double result;         /* a result moved to its place, turned or from a square */
@@ -67,12 +67,13 @@ typedef struct costs {
     double lane, far_lane; /* of a dot product, which loads more than a tile; from L2 */
     double dot;            /* the sum of its lanes */
     double crossed;        /* dot products where squares would do: their vectors lie in two lines */
+    ptrdiff_t in_place;    /* panels of B for which rows of A whole pages apart are not packed */
 } costs;
 
 FNN_INLINE const costs *costs_of(const fnn_ctx *ctx) {
-    static const costs whole = {14, 24, 7, 1.25, 1.5, 48, 1.25};
+    static const costs whole = {14, 24, 7, 1.25, 1.5, 48, 1.25, 8};
     /* multiply-adds take two turns, loads and permutations beside them as long as ever */
-    static const costs halves = {7, 12, 1.5, 1.05, 1.05, 24, 1};
+    static const costs halves = {7, 12, 1.5, 1.05, 1.05, 24, 1, 2};
     return ctx->halves ? &halves : &whole;
 }
 

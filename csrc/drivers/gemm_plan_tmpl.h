@@ -139,11 +139,12 @@ FNN_INLINE const fnn_gemm_shape *FN(normal)(const fnn_ctx *ctx, const fnn_gemm_s
 /* A is broadcast from where it lies, unless it is scattered or its lines fall into a few sets of
  * the cache: rows whole pages apart; for a transposed A, whose line serves only one k, quarters of
  * a page if the tile is low. */
-FNN_INLINE int FN(packs_a)(const fnn_gemm_shape *s, const FN(fnn_table) *t, way way) {
+FNN_INLINE int FN(packs_a)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way way) {
+    const FN(fnn_table) *t = FN(table)(ctx);
     const ptrdiff_t size = sizeof(real);
     if (way == DOT || way == SQUARES) return s->a_cs != 1;
     if (way == TURNED || s->n <= 2 * t->gemm_nr) return 0;
-    if (s->a_cs == 1) return FN(aliases)(s->a_rs) && s->m > 4 && s->n > 8 * t->gemm_nr;
+    if (s->a_cs == 1) return FN(aliases)(s->a_rs) && s->m > 4 && s->n > costs_of(ctx)->in_place * t->gemm_nr;
     const ptrdiff_t apart = t->gemm_mr < 8 ? FNN_PAGE / 4 : FNN_PAGE;
     if (s->a_rs == 1 && s->a_cs * size % apart != 0) return 0;
     return s->m * s->k * size > 32 << 10;
@@ -175,7 +176,7 @@ static FNN_NOINLINE void FN(cut)(const fnn_ctx *ctx, const fnn_gemm_shape *s, pt
     const ptrdiff_t wanted = work < (double)most * GRAIN ? (ptrdiff_t)work / GRAIN : most;
     const ptrdiff_t mr = t->gemm_mr, pair = 2 * t->gemm_nr;
     const ptrdiff_t across = fnn_max(1, fnn_min(wanted, p->nc / pair));
-    p->columns_first = p->streams || (p->nc >= s->m && !FN(packs_a)(s, t, p->way) &&
+    p->columns_first = p->streams || (p->nc >= s->m && !FN(packs_a)(ctx, s, p->way) &&
                                       !FN(rows_suit)(ctx, s));
     const ptrdiff_t down = p->columns_first ? wanted / across : wanted;
     const ptrdiff_t m_tasks = fnn_max(1, fnn_min(down, s->m / (2 * mr)));
@@ -264,7 +265,7 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
         p->a_bytes = (size_t)(p->mc * p->a_pitch * size);
         p->b_each = p->m_cut < s->m;
     }
-    if (FN(packs_a)(s, t, how)) {
+    if (FN(packs_a)(ctx, s, how)) {
         p->a_by_k = s->a_rs == 1 && how != DOT;
         if (s->a_cs == 1 && p->nc < s->n && !p->by_matrix && s->k > 0) {
             /* several blocks of B read it: packed once for them, from beyond L2 */
