@@ -43,7 +43,10 @@ const char *fnn_isa_name(int index) { return compiled[index].kernels->isa; }
 int fnn_isa_usable(int index) { return fnn_cpu_supports(compiled[index].isa); }
 const fnn_kernels *fnn_isa_kernels(int index) { return compiled[index].kernels; }
 const fnn_kernels *fnn_isa_halves(int index) {
-    return fnn_cpu_halves(compiled[index].isa) ? compiled[index - 1].kernels : NULL;
+    if (!fnn_cpu_halves(compiled[index].isa)) return NULL;
+    for (int i = 0; i < index; i++)
+        if (compiled[i].isa == FNN_ISA_AVX2) return compiled[i].kernels;
+    return NULL;
 }
 int fnn_kernel_count(void) { return (int)(sizeof kernels / sizeof *kernels); }
 const char *fnn_kernel_name(int index) { return kernels[index].name; }

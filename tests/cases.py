@@ -266,6 +266,8 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
             for h, w in ((5, 7), (6, 5), (7, 6), (7, 7))
             for m, padding in ((1, SAME5), (2, (2, 3, 0, 3)), (1, (2, 1, 3, 2)))
         ),
+        C((2, 3, 7, 7), 3, (5, 5), (2, 2), (0, 4, 2, 2), groups=3),
+        C((2, 3, 7, 6), 3, (5, 5), (2, 2), (0, 2, 2, 2), groups=3),
         # planes in L1, one at a time, and two whose strides and dilations leave every second column
         *(
             C((1, 4, h, w), 4, (k, 7 - k // 2), padding=(3, 2, 2, 1), groups=4)

@@ -17,7 +17,7 @@ class Sizes:
     """m x k x n for products, rows x length for everything that works along an axis."""
 
     conv: tuple[Conv2dCase, ...]
-    pool: PoolCase
+    pool: tuple[PoolCase, ...]
     m: int
     k: int
     n: int
@@ -31,7 +31,7 @@ SMALL = Sizes(
         Conv2dCase((2, 4, 7, 19), 6, (3, 3), (1, 2), (1, 0, 2, 1), (1, 1), 2),
         Conv2dCase((2, 3, 9, 19), 6, padding=(1, 0, 2, 1), groups=3),
     ),
-    PoolCase((2, 3, 7, 19), (3, 3), (2, 2), (1, 1)),
+    (PoolCase((2, 3, 7, 19), (3, 3), (2, 2), (1, 1)),),
     13, 19, 33, 9, 19,
 )  # fmt: skip
 #: Enough work that every operation may be shared out among threads.
@@ -44,7 +44,10 @@ LARGE = Sizes(
         Conv2dCase((2, 512, 7, 7), 512, (1, 1)),
         Conv2dCase((2, 32, 112, 112), 32, (1, 1), groups=32),
     ),
-    PoolCase((16, 17, 29, 31), (3, 3), (2, 2), (1, 1)),
+    (  # planes are tasks, and rows of planes
+        PoolCase((16, 17, 29, 31), (3, 3), (2, 2), (1, 1)),
+        PoolCase((1, 5, 200, 203), (3, 3), (2, 2), (1, 1)),
+    ),
     203, 397, 211, 2003, 131,
 )  # fmt: skip
 
@@ -63,7 +66,8 @@ def calls(backend: Any, dtype: Any, sizes: Sizes) -> Iterator[Call]:
     yield from _products(backend, normal, sizes)
     for case in sizes.conv:
         yield from _convolutions(backend, dtype, case)
-    yield from _poolings(backend, dtype, sizes.pool)
+    for pool in sizes.pool:
+        yield from _poolings(backend, dtype, pool)
     yield from _elementwise(backend, normal, sizes)
     yield from _along_an_axis(backend, normal, sizes)
     yield from _cross_entropy(backend, normal, rng, sizes)

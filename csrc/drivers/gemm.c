@@ -41,7 +41,7 @@ enum {
     PAGED_DEPTH = 8,     /* rows of a far B, whole pages apart, that L1 holds lines of at once */
     PANEL = 16 << 10,    /* bytes of a panel of B that L1 keeps while all rows of A pass */
     FEW_WAYS = 4,        /* of a set of L1 that lines of rows may take, beside others */
-    MOST_WAYS = 12,      /* .. and that a set has at most */
+    ALL_WAYS = 8,        /* .. and all that there are on processors of vectors in halves */
     CROWD = 64,          /* rows of a deeper one whose lines L1 should hold at once */
     DOT_DEPTH = 4096,    /* elements of rows and columns that L2 keeps while all pairs meet */
     GRAIN = 1 << 18,     /* multiply-adds that are worth a task of their own */

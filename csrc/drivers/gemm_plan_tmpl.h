@@ -46,7 +46,7 @@ static way FN(cheapest)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
                                                    : each->lane;
     const double dot = m * n * (k_whole * lane + each->dot);
     const double squares = FN(squares_cost)(ctx, s);
-    const int lost = ctx->halves && FN(crowds)(s->b_cs, t->gemm_mr, MOST_WAYS);
+    const int lost = ctx->halves && FN(crowds)(s->b_cs, t->gemm_mr, ALL_WAYS);
     const double again = lost ? 0.7 * (double)(t->lanes * fnn_ceil_div(s->m, t->gemm_nr)) : 0;
     const double turned = m * k * each->packed + n * k * (m_whole + again) + m * n * each->result;
     const ptrdiff_t room = fnn_round_up(s->m, t->gemm_nr) * s->k * (ptrdiff_t)sizeof(real);

@@ -123,7 +123,8 @@ enum {
 /* Whether AVX-512's conv2d_window takes planes of one channel whole: a result is one vector. */
 FNN_INLINE int fnn_conv2d_is_single(const fnn_conv2d_window *a) {
     return a->size == 5 && a->stride == 2 && (a->top == 0 || a->top == 2) && 5 <= a->in_rows &&
-           a->in_rows <= 7 && 5 <= a->in_cols && a->in_cols <= 7 && a->out_rows <= 4 && a->out_cols <= 4;
+           a->in_rows <= 7 && 5 <= a->in_cols && a->in_cols <= 7 && a->out_rows <= 4 &&
+           a->out_cols <= 4 && (a->out_rows + (a->top == 0)) * a->out_cols <= 16;
 }
 
 /* The planes that a window kernel reads and writes, and its weights: `planes` results, each a sum

@@ -91,7 +91,8 @@ FNN_INLINE vec FN(threes_of)(int count, int full, int pad, int told, FN(three_wi
         FN(mask)(LANES) & ~FN(mask)(windows.beside),
         {FN(mask)(fnn_min(windows.whole, LANES)),
          FN(mask)(fnn_max(0, fnn_min(windows.whole - LANES, LANES)))}};
-    uint16_t unread[2 * FNN_BIT_WORDS], *bits = windows.bits;
+    uint16_t unread[2 * FNN_BIT_WORDS];
+    uint16_t *bits = told == FN(BITS_TOLD) ? windows.bits : unread;
     const ivec down = (ivec){0} + (FN(lane_int))windows.w;
     ivec at[3] = {{0}}, corner = (ivec){0} + (FN(lane_int))windows.corner;
     vec sum = FN(zero)();

@@ -22,7 +22,7 @@ typedef void FN(max_pool_fn)(const fnn_pool_shape *shape, ptrdiff_t planes, ptrd
 typedef int FN(max_pool_backward_fn)(const fnn_pool_shape *shape, ptrdiff_t planes, const real *dy,
                                      const int32_t *index, real *dx);
 
-/* The same for taps that bits tell; NULL in the tables of vectors that do not have 16 lanes. */
+/* The same for taps that bits tell, but windows one below the other are summed first; NULL in the tables of vectors that do not have 16 lanes. */
 typedef void FN(max_pool_bits_backward_fn)(const fnn_pool_shape *shape, ptrdiff_t planes,
                                            const real *dy, const uint16_t *bits, real *dx);
 

@@ -2,7 +2,7 @@
  * kernels/pool.h.
  *
  * A row of windows shares its gradients out to its three rows, and each of these to its windows'
- * three taps:
+ * three taps (so the sums of windows one below the other are added, not window after window):
  *
  *     dx          column 2j                         column 2j + 1
  *     row 2p      third of window j - 1, first      second of window j        lower row of p - 1,

@@ -315,6 +315,7 @@ def large(dtype):
     yield conv2d(patches, dtype)  # rows below a column of the source
     few = windows.Conv2dCase((16, 3, 32, 32), 3, padding=(1,) * 4)
     yield conv2d(few, dtype)  # weights by three results at a time
+    yield pool(windows.PoolCase((1, 2, 200, 203), (3, 3), (2, 2), (1, 1)), dtype, True)
     case = windows.PoolCase((17, 19, 29, 31), (3, 3), (2, 2), (1, 1))
     yield pool(case, dtype, True)
     yield pool(case, dtype, False)

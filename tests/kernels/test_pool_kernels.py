@@ -41,8 +41,8 @@ def test_max_pool2d(case, special, isa, dtype):
         dx = native.max_pool2d_backward(grad, told, case.x[2:])
         assert dx.dtype == dtype
         assert_sum(dx, want, math.prod(case.kernel), grad, "gradient")
-    joined = native.max_pool2d_backward(grad, index, case.x[2:], x)
-    assert_exact(joined, native.relu_backward(dx, x), "a ReLU's gradient joined to it")
+        joined = native.max_pool2d_backward(grad, told, case.x[2:], x)
+        assert_exact(joined, native.relu_backward(dx, x), "a ReLU's gradient joined to it")
 
 
 @pytest.mark.parametrize("case", AVG_POOL, ids=str)
@@ -97,6 +97,8 @@ def bits_cases():
             yield PoolCase((2, 2, height, width), (3, 3), (2, 2), (pad, pad))
     for width in (1023, 1024, 1025, 1026, 1027):
         yield PoolCase((1, 2, 4, width), (3, 3), (2, 2), (1, 1))
+    for pad in (0, 1):  # rows of a plane are tasks
+        yield PoolCase((1, 2, 200, 203), (3, 3), (2, 2), (pad, pad))
 
 
 @pytest.mark.parametrize("special", [None, 0, np.nan, np.inf, -np.inf], ids=str)
@@ -113,6 +115,7 @@ def test_bits_stand_for_positions(special):
         best, index = reference.max_pool2d(x, *arguments)
         grad = rng.integers(-2, 3, best.shape).astype(np.float32)
         grad[grad == 0] = -0.0
+        poison(native, np.float32, best.shape, x.shape)
         got, recorded = native.max_pool2d_recorded(x, *arguments)
         told.add(recorded.dtype.name)
         assert_exact(got, best, f"maximum, {case}")
@@ -121,6 +124,7 @@ def test_bits_stand_for_positions(special):
         for isa in (best_isa, "scalar"):  # which bits were not told on
             runtime.set_isa(isa)
             try:
+                poison(native, np.float32, x.shape)
                 dx = native.max_pool2d_backward(grad, recorded, case.x[2:])
             finally:
                 runtime.set_isa(best_isa)
@@ -141,6 +145,7 @@ def test_bits_of_other_sizes(isa):
         (grad, recorded, (9, 35)),
         (grad[..., :8], recorded, (9, 33)),
         (grad[..., :2], recorded, (9, 5)),
+        (grad[..., :2], recorded[:0], (9, 5)),
     ):
         with pytest.raises(ValueError, match="words of bits are not those of grad's shape"):
             native.max_pool2d_backward(gradient, told, size)

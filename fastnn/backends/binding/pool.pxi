@@ -111,7 +111,8 @@ def max_pool2d_backward(grad, index, in_size, gate=None):
             raise ValueError(f"grad has shape {grad.shape}, index {index.shape}")
         fill_pool(&shape, in_size, grad.shape[2:], (1, 1), (1, 1), (0, 0), (1, 1))
     shape.planes = g.shape[0] * g.shape[1]
-    if bits != NULL and shape.planes * fnn_pool_bits(&shape) != cnp.PyArray_SIZE(where):
+    if bits != NULL and (fnn_pool_bits(&shape) == 0 or
+                         shape.planes * fnn_pool_bits(&shape) != cnp.PyArray_SIZE(where)):
         raise ValueError(f"{index.shape} words of bits are not those of grad's shape {grad.shape} "
                          f"and planes of {in_size}")
     dx = new_images(g, shape.h, shape.w, typenum, <size_t>cnp.PyArray_ITEMSIZE(g))
