@@ -31,7 +31,7 @@ SMALL = Sizes(
         Conv2dCase((2, 4, 7, 19), 6, (3, 3), (1, 2), (1, 0, 2, 1), (1, 1), 2),
         Conv2dCase((2, 3, 9, 19), 6, padding=(1, 0, 2, 1), groups=3),
     ),
-    (PoolCase((2, 3, 7, 19), (3, 3), (2, 2), (1, 1)),),
+    tuple(PoolCase((2, 3, 7, width), (3, 3), (2, 2), (1, 1)) for width in (19, 25)),
     13, 19, 33, 9, 19,
 )  # fmt: skip
 #: Enough work that every operation may be shared out among threads.

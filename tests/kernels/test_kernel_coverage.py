@@ -57,8 +57,10 @@ NEVER_CHOSEN |= {(isa, "conv2d_three_weight") for isa in ("scalar", "sse2", "avx
 NEVER_CHOSEN |= {
     (isa, f"winograd_{name}") for isa in ("scalar", "sse2", "neon") for name in TRANSFORMS
 }
+NEVER_CHOSEN |= {(isa, "max_pool_bits_backward") for isa in ("scalar", "sse2", "avx2", "neon")}
 FLOAT32_ONLY = {f"winograd_{name}" for name in (*TRANSFORMS, "sixteen")}
 FLOAT32_ONLY |= {f"conv2d_{name}" for name in (*WINDOWS, "three_weight")}
+FLOAT32_ONLY |= {"max_pool_bits_backward"}
 #: What works on integers of 64 bits stands in the table of numbers as wide.
 FLOAT64_ONLY = {"labels_outside"}
 
