@@ -161,8 +161,9 @@ def _inside(x: Array, offset: int) -> Array:
 
 
 def _strided(x: Array) -> Array:
-    """Every second element of every dimension of an array of NaNs (or -1)."""
-    around = np.full(tuple(2 * n for n in x.shape), np.nan if x.dtype.kind == "f" else -1, x.dtype)
+    """Every second element of every dimension of an array of NaNs (or integers of all bits)."""
+    beside = np.nan if x.dtype.kind == "f" else ~x.dtype.type(0)
+    around = np.full(tuple(2 * n for n in x.shape), beside, x.dtype)
     view = around[(*(slice(None, None, 2),) * x.ndim, ...)]  # ... keeps 0 dimensions an array
     view[...] = x
     return view
