@@ -230,7 +230,8 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
             (!window || cycles < window_cycles(ctx, s, pass, vector)))
             return WAY_NEAR;
     }
-    if (prefers_lanes(ctx, s, pass, vector, window) || broad_suits(s, pass, vector)) return WAY_LANES;
+    if (prefers_lanes(ctx, s, pass, vector, window) || broad_suits(s, pass, vector))
+        return WAY_LANES;
     return window ? WAY_WINDOW : WAY_NONE;
 }
 

@@ -144,7 +144,8 @@ FNN_INLINE int FN(packs_a)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way way)
     const ptrdiff_t size = sizeof(real);
     if (way == DOT || way == SQUARES) return s->a_cs != 1;
     if (way == TURNED || s->n <= 2 * t->gemm_nr) return 0;
-    if (s->a_cs == 1) return FN(aliases)(s->a_rs) && s->m > 4 && s->n > costs_of(ctx)->in_place * t->gemm_nr;
+    if (s->a_cs == 1)
+        return FN(aliases)(s->a_rs) && s->m > 4 && s->n > costs_of(ctx)->in_place * t->gemm_nr;
     const ptrdiff_t apart = t->gemm_mr < 8 ? FNN_PAGE / 4 : FNN_PAGE;
     if (s->a_rs == 1 && s->a_cs * size % apart != 0) return 0;
     return s->m * s->k * size > 32 << 10;

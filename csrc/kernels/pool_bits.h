@@ -1,6 +1,6 @@
 /* Bits that tell which tap of a window is its largest, for 3x3 windows of stride 2 of planes without
- * or with a border of one element: a quarter of a position's bytes, and the rows that windows share
- * are looked at once.
+ * or with a border of one element: 0.75 bytes a window instead of a position's four, and the rows that
+ * windows share are looked at once.
  *
  * Rows of windows p and vectors k of 16 windows have a record of six words, bit l is window 16 k + l:
  *
@@ -19,8 +19,8 @@
 #include "base/common.h"
 #include "fastnn.h"
 
-/* Windows in a record, its words, and the most windows a row may have (a gradient keeps a row of
- * them on the stack). */
+/* Windows in a record, its words, and the most windows a row may have (a gradient copies rows of
+ * dx at a plane's ends by way of the stack). */
 enum { FNN_BIT_LANES = 16, FNN_BIT_WORDS = 6, FNN_BIT_ROW = 512 };
 
 /* Records of a row of windows. */
