@@ -255,6 +255,7 @@ void FN(fnn_conv2d_batch_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_s
                  plan.groups * plan.out_units * plan.in_units * plan.chunks,
                  FN(batch_weight_task), &job);
     if (plan.chunks > 1)
-        FN(add_partial)(plan.chunks, plan.groups * plan.out * plan.in * plan.taps, job.partial, dw);
+        FN(add_partial)(job.kernels, plan.chunks, plan.groups * plan.out * plan.in * plan.taps,
+                        job.partial, dw);
     FN(finish_bias)(job.kernels, &job.bias, plan.chunks);
 }

@@ -312,6 +312,7 @@ void FN(fnn_conv2d_direct_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_
                            plan.planes.rows.out * plan.q;
     fnn_parallel(work > GRAIN ? ctx->threads : 1, tasks, FN(weight_task), &job);
     if (plan.chunks > 1)
-        FN(add_partial)(plan.chunks, plan.groups * plan.out * plan.in * plan.taps, job.partial, dw);
+        FN(add_partial)(job.kernels, plan.chunks, plan.groups * plan.out * plan.in * plan.taps,
+                        job.partial, dw);
     FN(finish_bias)(job.kernels, &job.bias, plan.chunks);
 }

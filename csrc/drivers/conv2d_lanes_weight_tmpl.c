@@ -153,7 +153,7 @@ void FN(fnn_conv2d_lanes_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_s
     const ptrdiff_t work = plan.images * count * shape->p * shape->q;
     fnn_parallel(work > GRAIN ? ctx->threads : 1, plan.blocks * plan.chunks,
                  FN(lanes_weight_task), &job);
-    if (plan.chunks > 1) FN(add_partial)(plan.chunks, count, job.partial, dw);
+    if (plan.chunks > 1) FN(add_partial)(job.kernels, plan.chunks, count, job.partial, dw);
     FN(finish_bias)(job.kernels, &job.bias, plan.chunks);
 }
 

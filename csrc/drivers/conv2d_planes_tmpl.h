@@ -59,12 +59,15 @@ FNN_INLINE fnn_conv2d_ahead FN(planes_ahead)(const fnn_conv2d_planes *planes, pt
     return FN(look_ahead)(src + first * w, reach * w, channels, plane, 1, 0);
 }
 
-/* total = the sum of `chunks` partial gradients of `count` elements, in their order. */
-FNN_INLINE void FN(add_partial)(ptrdiff_t chunks, ptrdiff_t count, const real *partial,
-                                real *total) {
-    for (ptrdiff_t i = 0; i < count; i++) total[i] = partial[i];
-    for (ptrdiff_t chunk = 1; chunk < chunks; chunk++) {
-        const real *part = partial + chunk * count;
-        for (ptrdiff_t i = 0; i < count; i++) total[i] += part[i];
+/* total = the sum of two or more partial gradients of `count` elements, in their order, a piece of
+ * them that L1 holds at a time. */
+FNN_INLINE void FN(add_partial)(const FN(fnn_table) *kernels, ptrdiff_t chunks, ptrdiff_t count,
+                                const real *partial, real *total) {
+    enum { PIECE = (8 << 10) / sizeof(real) };
+    for (ptrdiff_t i = 0; i < count; i += PIECE) {
+        const ptrdiff_t n = fnn_min(PIECE, count - i);
+        for (ptrdiff_t chunk = 1; chunk < chunks; chunk++)
+            kernels->add(1, n, chunk == 1 ? partial + i : total + i, n, 1,
+                         partial + chunk * count + i, n, 1, total + i);
     }
 }
