@@ -44,6 +44,8 @@ enum {
     ALL_WAYS = 8,        /* .. and all that there are on processors of vectors in halves */
     CROWD = 64,          /* rows of a deeper one whose lines L1 should hold at once */
     DOT_DEPTH = 4096,    /* elements of rows and columns that L2 keeps while all pairs meet */
+    DOT_ROW = 64 << 10,  /* bytes of longer ones, which pass from far sooner if they pass whole: .. */
+    DOT_KEPT = 1 << 20,  /* .. bytes of the fewer of them, which L2 keeps meanwhile */
     GRAIN = 1 << 18,     /* multiply-adds that are worth a task of their own */
     MAX_TASKS = 32,      /* per block of B */
     THREAD_TASKS = 4,    /* and for each thread */
@@ -68,12 +70,13 @@ typedef struct costs {
     double dot;            /* the sum of its lanes */
     double crossed;        /* dot products where squares would do: their vectors lie in two lines */
     ptrdiff_t in_place;    /* panels of B for which rows of A whole pages apart are not packed */
+    ptrdiff_t kept;        /* bytes of the fewer of long rows and columns of dot products at a time */
 } costs;
 
 FNN_INLINE const costs *costs_of(const fnn_ctx *ctx) {
-    static const costs whole = {14, 24, 7, 1.25, 1.5, 48, 1.25, 8};
+    static const costs whole = {14, 24, 7, 1.25, 1.5, 48, 1.25, 8, 0};
     /* multiply-adds take two turns, loads and permutations beside them as long as ever */
-    static const costs halves = {7, 12, 1.5, 1.05, 1.05, 24, 1, 2};
+    static const costs halves = {7, 12, 1.5, 1.05, 1.05, 24, 1, 2, DOT_KEPT};
     return ctx->halves ? &halves : &whole;
 }
 

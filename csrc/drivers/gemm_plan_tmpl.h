@@ -236,7 +236,9 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     p->a_pitch = p->a_whole = 0;
     p->b_each = 0;
     p->a_bytes = p->b_bytes = 0;
-    const ptrdiff_t depth = how == DOT ? DOT_DEPTH : t->gemm_kc;
+    const ptrdiff_t few = fnn_max(fnn_min(s->m, s->n), 1) * size;
+    const ptrdiff_t kept = s->k * size > DOT_ROW ? costs_of(ctx)->kept / few : 0;
+    const ptrdiff_t depth = how == DOT ? fnn_max(DOT_DEPTH, kept) : t->gemm_kc;
     const int whole = how == TURNED || (how == IN_PLACE && FN(is_slim)(s, t));
     p->kc = whole ? s->k : FN(even)(s->k, depth, 1);
     const ptrdiff_t block = how == PACKED ? FN(packed_block)(ctx, t) : t->gemm_b_block;
