@@ -106,13 +106,16 @@ static double window_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_c
     if (!weight && results == 1 && strips_suit(ctx, s, pass))
         return (ctx->halves ? 0.6 : 1) * strip_cycles(rows, columns, taps);
     if (single_suits(s, pass, vector)) return 20 * results;
-    const int narrow = vector.lanes == 16 && s->r == 3 && s->k == s->groups && s->w <= 16;
-    const double each = data && strided && narrow ? 4
+    const int narrow = vector.lanes == 16 && s->w <= 16, wide = s->w >= 2 * vector.lanes;
+    /* strips of one channel, which 16 registers have no quick masks for */
+    const int strips = data && strided && s->r == 3 && s->k == s->groups &&
+                       (vector.lanes == 16 || wide);
+    const double each = strips ? (narrow ? 4 : 6)
                         : data && strided ? 11.5 + 0.32 * taps
                         : strided       ? 9.5 + 0.8 * taps
                         : weight        ? 3 + 0.6 * taps
                                         : 5 + 0.56 * taps;
-    const double slow = vector.bytes == 32 && strided && backward ? 1.4 : 1;
+    const double slow = vector.bytes == 32 && strided && backward && !strips ? 1.4 : 1;
     return results * (fold + slow * vectors * each);
 }
 

@@ -20,6 +20,12 @@ typedef struct FN(spread_column) {
     vspan span[5];
 } FN(spread_column);
 
+/* The lanes of a vector that starts at column q of the source which are inside. */
+FNN_INLINE vspan FN(spread_span)(const fnn_conv2d_window *window, ptrdiff_t q) {
+    return FN(span)(fnn_max(fnn_min(-q, LANES), 0),
+                    fnn_max(fnn_min(window->out_cols - q, LANES), 0));
+}
+
 /* Of the two vectors that start at column v of the result. */
 FNN_INLINE int FN(spread_set)(const fnn_conv2d_window *window, ptrdiff_t v,
                               FN(spread_column) *column) {
@@ -29,11 +35,10 @@ FNN_INLINE int FN(spread_set)(const fnn_conv2d_window *window, ptrdiff_t v,
     for (int s = 0; s < window->size; s++) {
         /* an odd start puts the first even column one further */
         const ptrdiff_t pair = (padded - column->odd) / 2 + (s & 1 ? 0 : column->odd);
-        const ptrdiff_t q = pair - s / 2, rest = window->out_cols - q;
+        const ptrdiff_t q = pair - s / 2;
         column->src[s] = q;
-        column->span[s] =
-            FN(span)(fnn_max(fnn_min(-q, LANES), 0), fnn_max(fnn_min(rest, LANES), 0));
-        inside &= q >= 0 && rest >= LANES;
+        column->span[s] = FN(spread_span)(window, q);
+        inside &= q >= 0 && window->out_cols - q >= LANES;
     }
     return inside;
 }
@@ -116,6 +121,56 @@ X(3)
 X(5)
 #undef X
 
+/* One channel: two vectors of the result from column `at` on, down the rows. A row of the source is
+ * loaded at the pixels of tap 1, which are those of tap 0 or 2 as well, and at those of the other. */
+static FNN_NOINLINE void FN(conv2d_spread_strip)(const fnn_conv2d_window *window, ptrdiff_t at,
+                                                 ptrdiff_t first, ptrdiff_t last, const real *src,
+                                                 const real *w, real *dst) {
+    const ptrdiff_t rows = window->out_rows, cols = window->out_cols, wide = window->in_cols;
+    const int odd = (int)((at + window->left) & 1); /* column `at` takes tap 1 */
+    const ptrdiff_t near = (at + window->left - odd) / 2, beside = odd ? near + 1 : near - 1;
+    const vspan near_span = FN(spread_span)(window, near);
+    const vspan beside_span = FN(spread_span)(window, beside);
+    vec own[3], other[3], middle[3], a = FN(zero)(), b = a;
+    FNN_UNROLL
+    for (int r = 0; r < 3; r++) {
+        own[r] = FN(splat)(w[3 * r + 2 * odd]);
+        middle[r] = FN(splat)(w[3 * r + 1]);
+        other[r] = FN(splat)(w[3 * r + 2 - 2 * odd]);
+    }
+    for (ptrdiff_t p = (first + window->top) / 2 - 1, h = 2 * p - window->top; h < last;
+         p++, h += 2) {
+        const int inside = (size_t)p < (size_t)rows;
+        const real *from = src + p * cols;
+        const vec c = inside ? FN(load_span)(from + near, near_span) : FN(zero)();
+        const vec d = inside ? FN(load_span)(from + beside, beside_span) : FN(zero)();
+        real *to = dst + h * wide + at;
+        if (h >= first) {
+            const vec above = FN(fma)(own[2], a, other[2] * b);
+            const vec x[2] = {FN(fma)(own[0], c, FN(fma)(other[0], d, above)),
+                              FN(fma)(middle[0], c, middle[2] * a)};
+            FN(spread_store)(odd, wide, x, to);
+        }
+        if (h + 1 >= first && h + 1 < last) {
+            const vec x[2] = {FN(fma)(own[1], c, other[1] * d), middle[1] * c};
+            FN(spread_store)(odd, wide, x, to + wide);
+        }
+        a = c, b = d;
+    }
+}
+
+/* Strips of so few rows that L1 keeps them until all have passed. */
+static void FN(spread_strips)(const fnn_conv2d_window *window, ptrdiff_t first, ptrdiff_t last,
+                              const real *src, const real *w, real *dst) {
+    enum { BYTES = 8 << 10, LEAST = 8 };
+    const ptrdiff_t wide = window->in_cols, end = fnn_max(wide - 2 * LANES, 0);
+    const ptrdiff_t band = fnn_max(BYTES / (wide * (ptrdiff_t)sizeof(real)), LEAST);
+    for (ptrdiff_t h = first; h < last; h += band)
+        for (ptrdiff_t v = 0; v < wide; v += 2 * LANES)
+            FN(conv2d_spread_strip)(window, fnn_min(v, end), h, fnn_min(h + band, last), src, w,
+                                    dst);
+}
+
 #if FNN_VBYTES == FNN_LINE
 /* One channel, and rows of the result that are a vector, both parities of columns in it: column v
  * takes tap 0 or 1 of source pixel (v + left) / 2 and, if v + left is even, tap 2 of the one before.
@@ -166,18 +221,21 @@ static FNN_NOINLINE void FN(conv2d_spread_narrow)(const fnn_conv2d_window *windo
 static void FN(conv2d_spread)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
                               ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                               real *dst) {
+    const int strips = window->size == 3 && walk->channels == 1;
 #if FNN_VBYTES == FNN_LINE
-    if (window->size == 3 && walk->channels == 1 && window->in_cols <= LANES &&
-        window->out_cols < LANES && window->left < LANES) {
+    if (strips && window->in_cols <= LANES && window->out_cols < LANES && window->left < LANES) {
         FN(conv2d_spread_narrow)(window, walk, first, last, src, w, dst);
         return;
     }
 #endif
     const ptrdiff_t start = (first + window->top) & ~(ptrdiff_t)1;
     for (ptrdiff_t j = 0; j < walk->planes; j++) {
-        for (ptrdiff_t padded = start; padded - window->top < last; padded += SPREAD_ROWS)
-            (window->size == 5 ? FN(conv2d_spread_5) : FN(conv2d_spread_3))(
-                window, walk, padded, first, last, src, w, dst);
+        if (strips)
+            FN(spread_strips)(window, first, last, src, w, dst);
+        else
+            for (ptrdiff_t padded = start; padded - window->top < last; padded += SPREAD_ROWS)
+                (window->size == 5 ? FN(conv2d_spread_5) : FN(conv2d_spread_3))(
+                    window, walk, padded, first, last, src, w, dst);
         src += walk->src_plane;
         w += walk->w_plane;
         dst += walk->dst_plane;
