@@ -58,7 +58,10 @@ static FN(batch_plan) FN(make_batch_plan)(const fnn_ctx *ctx, const fnn_conv2d_s
         if (FN(batch_width)(cols, j)) least = fnn_min(least, FN(batch_width)(cols, j));
     const pixel_need need = {.outs = plan.out, .width = least,
                              .terms = plan.in * fnn_ceil_div(plan.taps, plan.classes),
-                             .run = s->dilation_w == s->stride_w ? s->s : 1};
+                             .run = s->dilation_w == s->stride_w ? s->s : 1,
+                             .framed = plan.classes == 1 &&
+                                       fnn_conv2d_batch_source(cols, cols->lo) == 1 - s->s &&
+                                       cols->in + s->s - 1 == cols->out};
     plan.tile = choose_pixels(kernels->conv2d_registers, &need);
     const ptrdiff_t in_row = plan.in * plan.planes.pitch * vector;
     const ptrdiff_t out_row = plan.out * cols->out * vector * rows->out_step;

@@ -181,8 +181,10 @@ static double short_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
 
 /* Whether a group's results are one vector, so that its pixels need not be turned (`broad` of
  * drivers/conv2d_lanes.h): tiles that are five sixths full, of pixels side by side or two apart. Rows
- * of results in two lines are repaid by large windows alone. */
-static int broad_suits(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width vector) {
+ * of results in two lines are repaid by large windows alone. Where operations are done in halves, loads
+ * hide behind multiply-adds: what multiplies no zeros, or saves products of seven taps, is sooner. */
+static int broad_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
+                       width vector) {
     const int data = pass == FNN_BACKWARD_DATA;
     const ptrdiff_t in = (data ? s->k : s->c) / s->groups, out = (data ? s->c : s->k) / s->groups;
     if (vector.bytes != 64 || vector.lanes != 16 || pass == FNN_BACKWARD_WEIGHT) return 0;
@@ -192,6 +194,10 @@ static int broad_suits(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, width ve
     if (data ? lines > 2 : s->stride_w * s->dilation_w > 2) return 0;
     if (lines == 2 && (s->s < 3 || s->r * s->s < 15)) return 0;
     const ptrdiff_t pixels = (data ? s->w / s->stride_w : s->q) / lines;
+    if (ctx->halves && in >= vector.lanes &&
+        (16 * (s->q / lines) < 15 * fnn_round_up(pixels, FNN_CONV2D_BROAD) ||
+         (s->s >= 7 && s->stride_w == 1)))
+        return 0;
     return 6 * pixels >= 5 * fnn_round_up(pixels, FNN_CONV2D_BROAD) && pixels >= FNN_CONV2D_BROAD;
 }
 
@@ -233,7 +239,7 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
             (!window || cycles < window_cycles(ctx, s, pass, vector)))
             return WAY_NEAR;
     }
-    if (prefers_lanes(ctx, s, pass, vector, window) || broad_suits(s, pass, vector))
+    if (prefers_lanes(ctx, s, pass, vector, window) || broad_suits(ctx, s, pass, vector))
         return WAY_LANES;
     return window ? WAY_WINDOW : WAY_NONE;
 }

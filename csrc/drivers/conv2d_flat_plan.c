@@ -22,7 +22,7 @@ static fnn_flat_tile choose_tile(const fnn_flat_plan *plan, ptrdiff_t lanes, int
     const pixel_need need = {.outs = plan->outs, .width = plan->run, .terms = plan->terms,
                              .run = 1, .unaligned = unaligned};
     const pixel_choice best = choose_pixels(registers, &need);
-    const pixel_tile four = {FNN_CONV2D_PACKED, 1, 3};
+    const pixel_tile four = {FNN_CONV2D_PACKED, 1, 3, 0};
     const fnn_flat_tile tile = {best.number, best.size.outs, best.size.pixels, 1,
                                 best.cost};
     const fnn_flat_tile packed = {ROWS_4x3x1, four.outs, four.pixels, four.outs,

@@ -10,13 +10,13 @@ enum { PIXEL_TILE_COST = 40 /* of a call, in half cycles */ };
 /* Register tiles of each kind of ISA, in the order of kernels/conv2d_tiles.h: conv2d_pixels if taps
  * is 1, else conv2d_pixel_runs. */
 typedef struct pixel_tile {
-    int outs, taps, pixels;
+    int outs, taps, pixels, framed;
 } pixel_tile;
-#define X(O, P) {O, 1, P},
+#define X(O, P) {O, 1, P, 0},
 static const pixel_tile pixels_16[] = {FNN_CONV2D_PIXELS_16(X)};
 static const pixel_tile pixels_32[] = {FNN_CONV2D_PIXELS_32(X)};
 #undef X
-#define X(T, P) {1, T, P},
+#define X(T, P, F) {1, T, P, F},
 static const pixel_tile runs_16[] = {FNN_CONV2D_PIXEL_RUNS_16(X)};
 static const pixel_tile runs_32[] = {FNN_CONV2D_PIXEL_RUNS_32(X)};
 #undef X
@@ -27,10 +27,12 @@ static const struct {
 } tile_lists[2][2] = {{LIST(pixels_16), LIST(runs_16)}, {LIST(pixels_32), LIST(runs_32)}};
 #undef LIST
 
-/* What a row of one class asks for: output channels, pixels, input channels by taps, and taps that
- * stand as far apart as pixels do (1 if they do not). */
+/* What a row of one class asks for: output channels, pixels, input channels by taps, taps that
+ * stand as far apart as pixels do (1 if they do not), and whether all of these but one read zeros at
+ * either end. */
 typedef struct pixel_need {
     ptrdiff_t outs, width, terms, run;
+    int framed;
     ptrdiff_t unaligned; /* bytes of a vector, if vectors begin anywhere */
 } pixel_need;
 
@@ -46,9 +48,12 @@ typedef struct pixel_choice {
 FNN_INLINE ptrdiff_t pixel_cost(const pixel_tile *t, const pixel_need *need, ptrdiff_t most) {
     if (t->outs > need->outs || t->pixels > need->width) return PTRDIFF_MAX;
     if (t->taps > 1 && t->taps != need->run) return PTRDIFF_MAX;
-    const ptrdiff_t products = (ptrdiff_t)t->outs * t->taps * t->pixels;
+    if (t->framed && !(need->framed && t->pixels == need->width)) return PTRDIFF_MAX;
+    const ptrdiff_t read = t->pixels + (t->framed ? 1 - t->taps : t->taps - 1);
+    const ptrdiff_t products =
+        (ptrdiff_t)t->outs * t->taps * (t->framed ? read : (ptrdiff_t)t->pixels);
     const ptrdiff_t straddling = t->pixels * need->unaligned / FNN_LINE;
-    const ptrdiff_t loads = t->outs * t->taps + t->pixels + t->taps - 1 + straddling;
+    const ptrdiff_t loads = t->outs * t->taps + read + straddling;
     const ptrdiff_t step = fnn_max(fnn_max(products, loads), 8) + 1 + straddling;
     const ptrdiff_t terms = t->taps > 1 ? need->terms / t->taps : need->terms;
     const ptrdiff_t cost = terms * step + 2 * t->outs * t->pixels + PIXEL_TILE_COST;

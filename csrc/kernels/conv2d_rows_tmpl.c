@@ -114,9 +114,10 @@ CONV_ROWS(X)
 CONV_PIXELS(X)
 #undef X
 
-FNN_INLINE void FN(conv2d_runs_body)(int taps, int rows, int vectors, const fnn_conv2d_sum *sum,
-                                     const FN(conv2d_place) *place, const real *x, const real *w,
-                                     const real *bias, real *y) {
+/* `framed` rows of x begin and end with taps - 1 zeros, which are passed over. */
+FNN_INLINE void FN(conv2d_runs_body)(int taps, int rows, int vectors, int framed,
+                                     const fnn_conv2d_sum *sum, const FN(conv2d_place) *place,
+                                     const real *x, const real *w, const real *bias, real *y) {
     vec acc[16][4], held[5];
     const vec b = FN(pin)(bias ? FN(splat)(bias[0]) : FN(zero)());
     FNN_UNROLL
@@ -126,13 +127,14 @@ FNN_INLINE void FN(conv2d_runs_body)(int taps, int rows, int vectors, const fnn_
     }
     const fnn_conv2d_tap *const tap = sum->tap, *const end = tap + sum->taps;
     const ptrdiff_t x_row = place->x_row;
+    const int first = framed ? taps - 1 : 0, behind = framed ? rows : rows + taps - 1;
     for (ptrdiff_t c = sum->channels; c > 0; c--) {
         for (const fnn_conv2d_tap *t = tap; t != end; t += taps) {
             FNN_UNROLL
             for (int i = 0; i < taps; i++) held[i] = FN(splat)(w[t[i].w]);
-            const real *from = x + t->x;
+            const real *from = x + t->x + first * x_row;
             FNN_UNROLL
-            for (int r = 0; r < rows + taps - 1; r++, from += x_row) {
+            for (int r = first; r < behind; r++, from += x_row) {
                 FNN_UNROLL
                 for (int v = 0; v < vectors; v++) {
                     const vec xv = FN(pin)(FN(load)(from + v * LANES));
@@ -162,16 +164,16 @@ FNN_INLINE void FN(conv2d_runs_body)(int taps, int rows, int vectors, const fnn_
     static FNN_NOINLINE void FN(conv2d_rows3_##R##x##V)(                                      \
         const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, const real *x, const real *w, \
         const real *bias, real *y) {                                                          \
-        FN(conv2d_runs_body)(3, R, V, sum, place, x, w, bias, y);                             \
+        FN(conv2d_runs_body)(3, R, V, 0, sum, place, x, w, bias, y);                             \
     }
 CONV_ROWS3(X)
 #undef X
 
-#define X(T, P)                                                                               \
-    static FNN_NOINLINE void FN(conv2d_pixel_runs_##T##x##P)(                                 \
+#define X(T, P, F)                                                                            \
+    static FNN_NOINLINE void FN(conv2d_pixel_runs_##T##x##P##x##F)(                           \
         const fnn_conv2d_sum *sum, const FN(conv2d_place) *place, const real *x, const real *w, \
         const real *bias, real *y) {                                                          \
-        FN(conv2d_runs_body)(T, P, 1, sum, place, x, w, bias, y);                             \
+        FN(conv2d_runs_body)(T, P, 1, F, sum, place, x, w, bias, y);                          \
     }
 CONV_PIXEL_RUNS(X)
 #undef X
@@ -203,7 +205,7 @@ static void FN(conv2d_pixel_runs)(const fnn_conv2d_sum *sum, const FN(conv2d_pla
                                   int tile, const real *x, const real *w, const real *bias,
                                   real *y) {
     static FN(conv2d_rows_tile) *const tiles[] = {
-#define X(T, P) FN(conv2d_pixel_runs_##T##x##P),
+#define X(T, P, F) FN(conv2d_pixel_runs_##T##x##P##x##F),
         CONV_PIXEL_RUNS(X)
 #undef X
     };

@@ -10,7 +10,8 @@
  *   conv2d_tile   X(output channels, vectors of pixels)
  *   conv2d_rows   X(output channels, rows, vectors of pixels per row)
  *   conv2d_pixels X(output channels, pixels), a pixel being a vector of images
- *   conv2d_pixel_runs X(neighbouring taps, pixels), of one output channel
+ *   conv2d_pixel_runs X(neighbouring taps, pixels, whether they are a row that reads taps - 1 zeros at
+ *                 either end), of one output channel
  *   conv2d_lanes  X(pixels), a pixel being a vector of groups
  *   conv2d_broad  pixels, each a number for a vector of results
  *   conv2d_near   X(rows of taps, rows)
@@ -35,8 +36,9 @@
     X(1, 1)
 #define FNN_CONV2D_PIXELS_16(X) \
     X(1, 12) X(2, 6) X(2, 5) X(3, 4) X(1, 7) X(3, 2) X(4, 1) X(1, 1)
-#define FNN_CONV2D_PIXEL_RUNS_32(X) X(3, 16) X(3, 14) X(3, 8) X(5, 16) X(5, 14) X(5, 8)
-#define FNN_CONV2D_PIXEL_RUNS_16(X) X(3, 10) X(3, 8) X(3, 7) X(5, 8) X(5, 7)
+#define FNN_CONV2D_PIXEL_RUNS_32(X) \
+    X(3, 16, 0) X(3, 14, 0) X(3, 8, 0) X(5, 16, 0) X(5, 14, 0) X(5, 8, 0) X(5, 14, 1)
+#define FNN_CONV2D_PIXEL_RUNS_16(X) X(3, 10, 0) X(3, 8, 0) X(3, 7, 0) X(5, 8, 0) X(5, 7, 0)
 #define FNN_CONV2D_LINES_32(X) X(1) X(2) X(3) X(4) X(5) X(7) X(8) X(11) X(14)
 #define FNN_CONV2D_BROAD 14
 #define FNN_CONV2D_LINES_1(X) X(1) /* without vectors nothing is gained */
