@@ -55,7 +55,8 @@ static double rows_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, feature
 
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must
  * be some on either, and two tiles; the weights' transform must meet three that are whole, or of
- * three images and half full, else five. A strict one saves less. Few tiles of small maps, and maps
+ * three images and half full, else five. (Where operations are done in halves, multiply-adds saved are
+ * worth more beside a transform: three quarters full will do.) A strict one saves less. Few tiles of small maps, and maps
  * that fill little of theirs, may cost more than rows of pixels or columns do. Phases of a dilated
  * window are images, which are copied out and back. */
 static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
@@ -71,7 +72,8 @@ static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, featu
     if (dilated && fewest < PHASES_CHANNELS) return 0;
     if (strict && !(tiles > 4 && fewest >= lanes && product >= 2 * square)) return 0;
     const int whole = h % m == 0 && w % m == 0, half = 2 * dense.n * h * w > tiles * m * m;
-    const int few_will_do = whole || (dense.n > 2 && half);
+    const int most = ctx->halves && 4 * dense.n * h * w >= 3 * tiles * m * m;
+    const int few_will_do = whole || most || (dense.n > 2 && half);
     const ptrdiff_t least = pass != FNN_BACKWARD_WEIGHT ? 2 : few_will_do ? 3 : 5;
     if (tiles < least || 2 * fewest < lanes || 16 * product < 9 * square) return 0;
     const int filled = 8 * dense.n * h * w > 5 * tiles * m * m;
@@ -184,6 +186,8 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
         /* fall through */
     default: return (choice){FNN_AUTO, "the forced algorithm cannot do this shape"};
     }
+    if (fnn_conv2d_is_whole(s))
+        return (choice){FNN_IM2COL, "windows cover their planes: a linear layer's product"};
     if (fnn_conv2d_is_product(s) && s->groups == 1)
         return (choice){FNN_IM2COL, "a plain matrix product: 1x1 window on every pixel"};
     const double windows = fnn_conv2d_windows_cycles(ctx, s, pass, is_f64);

@@ -206,6 +206,9 @@ FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
            s->q == s->w && s->pad_top == 0 && s->pad_left == 0;
 }
 
+/* Whether windows cover their planes: a product of images and weights. */
+int fnn_conv2d_is_whole(const fnn_conv2d_shape *shape);
+
 /* Whether there is nothing to compute, or to sum. */
 FNN_INLINE int fnn_conv2d_is_empty(const fnn_conv2d_shape *s) {
     return !(s->n && s->c && s->k && s->h && s->w && s->p && s->q);

@@ -20,6 +20,19 @@ void FN(fnn_conv2d_direct_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_
                                            const real *dy, const real *x, real *dw, real *db,
                                            void *workspace);
 
+/* `im2col` for the shapes that fnn_conv2d_is_whole. */
+size_t FN(fnn_conv2d_whole_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                      fnn_conv2d_pass pass);
+void FN(fnn_conv2d_whole_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                   fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
+void FN(fnn_conv2d_whole_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
+                                  const real *w, const real *bias, real *y, void *workspace);
+void FN(fnn_conv2d_whole_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                        const real *dy, const real *w, real *dx, void *workspace);
+void FN(fnn_conv2d_whole_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                          const real *dy, const real *x, real *dw, real *db,
+                                          void *workspace);
+
 /* `direct` without copies, for the shapes that fnn_conv2d_depthwise_suits. */
 size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                           fnn_conv2d_pass pass);

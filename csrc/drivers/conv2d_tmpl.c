@@ -60,11 +60,15 @@ static const FN(method) FN(patches) = {.workspace = FN(fnn_conv2d_patches_worksp
                                        .describe = FN(fnn_conv2d_patches_describe)};
 #endif
 
-/* `im2col` where it packs no columns: no gradient of the weights. */
+/* `im2col` where it packs no columns: but of whole planes no gradient of the weights. */
 static const FN(method) FN(joined) = {.workspace = FN(fnn_conv2d_joined_workspace),
                                       .forward = FN(fnn_conv2d_joined_forward),
                                       .backward_data = FN(fnn_conv2d_joined_backward_data),
                                       .describe = FN(fnn_conv2d_joined_describe)};
+static const FN(method) FN(whole) = {FN(fnn_conv2d_whole_workspace), FN(fnn_conv2d_whole_forward),
+                                     FN(fnn_conv2d_whole_backward_data),
+                                     FN(fnn_conv2d_whole_backward_weight),
+                                     FN(fnn_conv2d_whole_describe)};
 static const FN(method) FN(rows) = {.workspace = FN(fnn_conv2d_rows_workspace),
                                     .forward = FN(fnn_conv2d_rows_forward),
                                     .backward_data = FN(fnn_conv2d_rows_backward_data),
@@ -84,6 +88,7 @@ static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_sh
         if (fnn_conv2d_depthwise_suits(ctx, shape, pass, !FNN_REAL_IS_F32)) return &FN(depthwise);
         break;
     case FNN_IM2COL:
+        if (fnn_conv2d_is_whole(shape)) return &FN(whole);
 #if FNN_REAL_IS_F32
         if (fnn_conv2d_takes_patches(ctx, shape, pass, 0)) return &FN(patches);
 #endif
