@@ -15,8 +15,8 @@ enum {
     BLOCK_BYTES = 24 * 1024,  /* rows of a group's source that stay in the L1 cache */
     DOT_BYTES = 1024,         /* of a plane that repays the call for its dot product */
     SCALE_GRAIN = 32768,      /* pixels worth a task where each is multiplied once */
-    STRIP_COLUMNS = 32,       /* and rows of planes by strips; of 64 bytes in halves: .. */
-    STRIP_FAR_COLUMNS = 24,   /* .. beyond the last cache, .. */
+    STRIP_COLUMNS = 32,       /* and rows of planes by strips; where halves take turns: .. */
+    STRIP_FAR_COLUMNS = 40,   /* .. beyond the last cache, .. */
     STRIP_BYTES = 20 << 20,   /* .. which holds so much of both maps */
     FOLD = 16,                /* gradients of windows whose sums are folded together */
     THREE_PAIRS = 18,         /* of channels: sums by threes of results that stay in the L1 cache, .. */
@@ -54,9 +54,9 @@ typedef struct width {
     ptrdiff_t lanes, bytes;
 } width;
 
-/* Whether a group's results go by strips of 32 bytes (conv2d_roll): planes that L1 holds. Where
- * vectors of 64 bytes take two turns, these are the kernels of 32 bytes, of 3x3 alone, and planes
- * are larger while the last cache holds all of them: a strip leaves lines of a plane half written. */
+/* Whether a group's results go by strips (conv2d_roll): planes that L1 holds, by vectors of 32 bytes.
+ * Where vectors of 64 bytes take two turns, strips are of either kind, of 3x3 alone, and planes are
+ * larger while the last cache holds all of them: a strip leaves lines of a plane half written. */
 static int strips_suit(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const int data = pass == FNN_BACKWARD_DATA;
     const ptrdiff_t rows = data ? s->h : s->p, cols = data ? s->w : s->q;
@@ -66,6 +66,11 @@ static int strips_suit(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d
                                                  : FNN_CONV2D_STRIP_COLUMNS;
     return (ctx->halves ? s->r == 3 : ctx->kernels->f32.lanes == 8) && s->stride_h == 1 &&
            (data ? s->k : s->c) == s->groups && 8 <= cols && cols <= most && rows <= most;
+}
+
+/* Whether strips of 32 bytes are sooner than of 64 where these take two turns: three for two. */
+static int strips_halve(const fnn_ctx *ctx, ptrdiff_t cols) {
+    return ctx->halves && 3 * fnn_ceil_div(cols, 16) >= 2 * fnn_ceil_div(cols, 8);
 }
 
 /* Cycles for one plane by strips: the two ends of a row take masks. */

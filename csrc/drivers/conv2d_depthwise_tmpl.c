@@ -52,7 +52,8 @@ static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_ctx *ctx, const fnn_
     }
     plan.window.strips =
         !narrow && strips_suit(ctx, s, backward ? FNN_BACKWARD_DATA : FNN_FORWARD);
-    plan.kernels = FN(table_of)(plan.window.strips && ctx->halves ? ctx->halves : ctx->kernels);
+    const int half = plan.window.strips && strips_halve(ctx, plan.window.out_cols);
+    plan.kernels = FN(table_of)(half ? ctx->halves : ctx->kernels);
     const ptrdiff_t work = fnn_max(plan.in * plan.out * taps * s->p * s->q, 1);
     plan.run = fnn_min(fnn_ceil_div(GRAIN, work), plan.groups);
     plan.runs = fnn_ceil_div(plan.groups, plan.run);

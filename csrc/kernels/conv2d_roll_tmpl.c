@@ -1,5 +1,5 @@
 /* Windows of stride 1 over small planes in place, one channel each, where vectors are shorter than
- * cache lines: a strip of one vector runs down the plane, and the result rows that a source row
+ * cache lines or a multiply-add takes as long as a load that straddles two: a strip of one vector runs down the plane, and the result rows that a source row
  * meets rotate. No row is read for two tiles, and only what is above and below the plane is tested.
  * Part of conv2d_window.
  *
@@ -29,12 +29,21 @@ FNN_INLINE void FN(roll_row)(int size, int edge, const vspan span[5], const real
     }
 }
 
+/* Where a vector is a line, rows may be shorter. */
+FNN_INLINE void FN(roll_store)(int edge, vmask results, real *dst, vec sum) {
+    if (edge && FNN_VBYTES == FNN_LINE)
+        FN(store_m)(dst, sum, results);
+    else
+        FN(store)(dst, sum);
+}
+
 /* Rows first .. last of a strip, where src and dst are row 0 at its column; `edge` if it reaches
  * over the ends of source rows: spans[s][0] are the lanes that column s of the taps finds there. */
 FNN_INLINE void FN(roll_strip)(int size, int edge, const fnn_conv2d_window *window,
                                const FN(window_spans) *spans, ptrdiff_t first, ptrdiff_t last,
                                const real *src, const real *w, vec bias, real *dst) {
     const ptrdiff_t in_cols = window->in_cols, out_cols = window->out_cols;
+    const vmask results = FN(mask)(fnn_min(out_cols, LANES));
     const ptrdiff_t end = last + size - 1, stored = first + size - 1;
     const ptrdiff_t from = fnn_max(fnn_min(window->top, end), first);
     const ptrdiff_t until = fnn_max(fnn_min(window->top + window->in_rows, end), from);
@@ -52,7 +61,7 @@ FNN_INLINE void FN(roll_strip)(int size, int edge, const fnn_conv2d_window *wind
     ptrdiff_t p = first;
     for (; p < from; p++, dst += out_cols) {
         FN(roll_next)(size, bias, acc);
-        if (p >= stored) FN(store)(dst, acc[0]);
+        if (p >= stored) FN(roll_store)(edge, results, dst, acc[0]);
     }
     for (; p < until && p < stored; p++, src += in_cols, dst += out_cols) {
         FN(roll_next)(size, bias, acc);
@@ -61,22 +70,22 @@ FNN_INLINE void FN(roll_strip)(int size, int edge, const fnn_conv2d_window *wind
     for (; p < until; p++, src += in_cols, dst += out_cols) {
         FN(roll_next)(size, bias, acc);
         FN(roll_row)(size, edge, span, src, held, acc);
-        FN(store)(dst, acc[0]);
+        FN(roll_store)(edge, results, dst, acc[0]);
     }
     for (; p < end; p++, dst += out_cols) {
         FN(roll_next)(size, bias, acc);
-        if (p >= stored) FN(store)(dst, acc[0]);
+        if (p >= stored) FN(roll_store)(edge, results, dst, acc[0]);
     }
 }
 
 /* All strips of one plane; the last one moves back to end with the rows. */
 FNN_INLINE void FN(roll_plane)(int size, const fnn_conv2d_window *window,
-                               const FN(window_spans) spans[FNN_CONV2D_STRIP_COLUMNS / LANES],
+                               const FN(window_spans) spans[FNN_CONV2D_STRIP_COLUMNS / 8],
                                ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                                vec bias, real *dst) {
     const ptrdiff_t cols = window->out_cols;
     for (ptrdiff_t q = 0; q < cols; q += LANES, spans++) {
-        const ptrdiff_t at = fnn_min(q, cols - LANES), col = at - window->left;
+        const ptrdiff_t at = fnn_max(fnn_min(q, cols - LANES), 0), col = at - window->left;
         if (col >= 0 && col + size - 1 + LANES <= window->in_cols)
             FN(roll_strip)(size, 0, window, spans, first, last, src + col, w, bias, dst + at);
         else
@@ -91,15 +100,20 @@ FNN_INLINE void FN(roll_plane)(int size, const fnn_conv2d_window *window,
         FN(roll_plane)(SIZE, window, spans, first, last, src, w, bias, dst);                     \
     }
 X(3)
+#if FNN_VBYTES < FNN_LINE
 X(5)
+#else
+#define conv2d_roll_5_f32 conv2d_roll_3_f32 /* not asked for */
+#endif
 #undef X
 
 static void FN(conv2d_roll)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
                             ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                             const real *bias, real *dst) {
-    FN(window_spans) spans[FNN_CONV2D_STRIP_COLUMNS / LANES];
+    FN(window_spans) spans[FNN_CONV2D_STRIP_COLUMNS / 8];
     for (ptrdiff_t q = 0; q < window->out_cols; q += LANES)
-        FN(window_set_spans)(window, fnn_min(q, window->out_cols - LANES), &spans[q / LANES]);
+        FN(window_set_spans)(window, fnn_max(fnn_min(q, window->out_cols - LANES), 0),
+                             &spans[q / LANES]);
     for (ptrdiff_t j = 0; j < walk->planes; j++) {
         (window->size == 5 ? FN(conv2d_roll_5) : FN(conv2d_roll_3))(
             window, spans, first, last, src, w,

@@ -113,13 +113,13 @@ typedef struct fnn_conv2d_window {
     ptrdiff_t top, left;
     ptrdiff_t height, width, row_step, col_step; /* conv2d_short: rows and columns of taps, which
                                                     stand that far apart; size and stride unused */
-    int strips; /* conv2d_window of tables of 32 bytes: by conv2d_roll. Only for a stride of 1, one
-                   channel, and from LANES to FNN_CONV2D_STRIP_COLUMNS columns */
+    int strips; /* conv2d_window: by conv2d_roll. Only for a stride of 1, one channel, and from 8 to
+                   FNN_CONV2D_STRIP_COLUMNS columns; of tables of 64 bytes for windows of 3 */
 } fnn_conv2d_window;
 
 enum {
     FNN_CONV2D_SHORT_TAPS = 49,  /* taps of conv2d_short, at most */
-    FNN_CONV2D_STRIP_COLUMNS = 56 /* of planes that go by strips, at most */
+    FNN_CONV2D_STRIP_COLUMNS = 128 /* of planes that go by strips, at most */
 };
 
 /* Whether AVX-512's conv2d_window takes planes of one channel whole: a result is one vector. */

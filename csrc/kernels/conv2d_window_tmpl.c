@@ -216,9 +216,8 @@ FNN_INLINE FN(window_height) FN(window_choose)(const FN(window_height) *heights,
     }
 }
 
-#if FNN_VBYTES < FNN_LINE
 #include "kernels/conv2d_roll_tmpl.c"
-#else
+#if FNN_VBYTES == FNN_LINE
 #include "kernels/conv2d_three_tmpl.c"
 #include "kernels/conv2d_single_tmpl.c"
 #endif
@@ -226,12 +225,10 @@ FNN_INLINE FN(window_height) FN(window_choose)(const FN(window_height) *heights,
 static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
                               ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                               const real *bias, real *dst) {
-#if FNN_VBYTES < FNN_LINE
     if (window->strips) {
         FN(conv2d_roll)(window, walk, first, last, src, w, bias, dst);
         return;
     }
-#endif
     ptrdiff_t j = 0;
 #if FNN_VBYTES == FNN_LINE
     if (walk->channels == 1 && fnn_conv2d_is_single(window) && last - first == window->out_rows) {
