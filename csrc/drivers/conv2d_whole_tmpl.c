@@ -37,37 +37,38 @@ void FN(fnn_conv2d_whole_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
     fnn_conv2d_note(to, "depth", product.k);
 }
 
+/* The products of all groups; `sums`: of dy, beside the gradient of the weights, or NULL. */
+static FNN_NOINLINE void FN(run_whole)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                       fnn_conv2d_pass pass, const real *a, const real *b,
+                                       const real *bias, real *sums, real *c, void *workspace) {
+    fnn_gemm_shape product = FN(whole_product)(shape, pass);
+    const int weight = pass == FNN_BACKWARD_WEIGHT;
+    const ptrdiff_t m = product.m, n = product.n, k = product.k;
+    if (bias) product.bias = FNN_BIAS_PER_COLUMN;
+    for (ptrdiff_t g = 0; g < shape->groups; g++) {
+        product.sums = sums ? sums + g * m : NULL;
+        FN(fnn_gemm)(ctx, &product, a + g * (weight ? m : k), b + g * n * (weight ? 1 : k),
+                     bias ? bias + g * n : NULL, c + g * n * (weight ? m : 1), workspace);
+    }
+    if (weight) return;
+    const FN(finishing) finishing = FN(finishing_of)(shape, c);
+    const ptrdiff_t image = shape->groups * n;
+    FN(finish)(FN(table)(ctx), &finishing, (FN(region)){shape->n, image, 1, image, image}, 0);
+}
+
 void FN(fnn_conv2d_whole_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, const real *x,
                                   const real *w, const real *bias, real *y, void *workspace) {
-    fnn_gemm_shape product = FN(whole_product)(shape, FNN_FORWARD);
-    const FN(finishing) finishing = FN(finishing_of)(shape, y);
-    if (bias) product.bias = FNN_BIAS_PER_COLUMN;
-    for (ptrdiff_t g = 0; g < shape->groups; g++)
-        FN(fnn_gemm)(ctx, &product, x + g * product.k, w + g * product.n * product.k,
-                     bias ? bias + g * product.n : NULL, y + g * product.n, workspace);
-    FN(finish)(FN(table)(ctx), &finishing,
-               (FN(region)){shape->n, shape->k, 1, shape->k, shape->k}, 0);
+    FN(run_whole)(ctx, shape, FNN_FORWARD, x, w, bias, NULL, y, workspace);
 }
 
 void FN(fnn_conv2d_whole_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                         const real *dy, const real *w, real *dx,
                                         void *workspace) {
-    const fnn_gemm_shape product = FN(whole_product)(shape, FNN_BACKWARD_DATA);
-    const FN(finishing) finishing = FN(finishing_of)(shape, dx);
-    const ptrdiff_t image = shape->groups * product.n;
-    for (ptrdiff_t g = 0; g < shape->groups; g++)
-        FN(fnn_gemm)(ctx, &product, dy + g * product.k, w + g * product.n * product.k, NULL,
-                     dx + g * product.n, workspace);
-    FN(finish)(FN(table)(ctx), &finishing, (FN(region)){shape->n, image, 1, image, image}, 0);
+    FN(run_whole)(ctx, shape, FNN_BACKWARD_DATA, dy, w, NULL, NULL, dx, workspace);
 }
 
 void FN(fnn_conv2d_whole_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                           const real *dy, const real *x, real *dw, real *db,
                                           void *workspace) {
-    fnn_gemm_shape product = FN(whole_product)(shape, FNN_BACKWARD_WEIGHT);
-    for (ptrdiff_t g = 0; g < shape->groups; g++) {
-        product.sums = db ? db + g * product.m : NULL;
-        FN(fnn_gemm)(ctx, &product, dy + g * product.m, x + g * product.n, NULL,
-                     dw + g * product.m * product.n, workspace);
-    }
+    FN(run_whole)(ctx, shape, FNN_BACKWARD_WEIGHT, dy, x, NULL, db, dw, workspace);
 }

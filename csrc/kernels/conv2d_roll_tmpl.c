@@ -86,7 +86,8 @@ FNN_INLINE void FN(roll_plane)(int size, const fnn_conv2d_window *window,
     const ptrdiff_t cols = window->out_cols;
     for (ptrdiff_t q = 0; q < cols; q += LANES, spans++) {
         const ptrdiff_t at = fnn_max(fnn_min(q, cols - LANES), 0), col = at - window->left;
-        if (col >= 0 && col + size - 1 + LANES <= window->in_cols)
+        /* masks of vectors that are a line cost nothing */
+        if (FNN_VBYTES < FNN_LINE && col >= 0 && col + size - 1 + LANES <= window->in_cols)
             FN(roll_strip)(size, 0, window, spans, first, last, src + col, w, bias, dst + at);
         else
             FN(roll_strip)(size, 1, window, spans, first, last, src + col, w, bias, dst + at);
