@@ -12,6 +12,8 @@
 #include <sys/sysctl.h>
 #endif
 
+int fnn_asks_for_lines = 1;
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 
@@ -57,6 +59,10 @@ int fnn_cpu_halves(fnn_isa isa) {
     unsigned a, b, c, d;
     if (isa != FNN_ISA_AVX512 || !__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx) return 0;
     return __get_cpuid(1, &a, &b, &c, &d) && (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
+}
+
+__attribute__((constructor)) static void look_at_stores(void) {
+    fnn_asks_for_lines = !fnn_cpu_halves(FNN_ISA_AVX512);
 }
 
 #elif defined(__aarch64__)

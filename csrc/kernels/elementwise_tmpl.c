@@ -88,20 +88,21 @@ enum {
     FN(STREAMS) = FNN_VBYTES >= 32
 };
 
-FNN_INLINE void FN(store_stream)(real *y, const vec *v) {
+FNN_INLINE void FN(store_stream)(real *y, const vec *v, ptrdiff_t ahead) {
     for (int at = 0; at < FN(STREAM_GROUP) * FNN_VBYTES; at += FNN_LINE)
-        __builtin_prefetch((const char *)(y + FN(STREAM_AHEAD)) + at, 1);
+        __builtin_prefetch((const char *)(y + ahead) + at, 1);
     FNN_UNROLL
     for (int i = 0; i < FN(STREAM_GROUP); i++) FN(store)(y + i * LANES, v[i]);
 }
 
 static void FN(relu)(ptrdiff_t n, const real *x, real *y) {
+    const ptrdiff_t ahead = FN(STREAM_AHEAD) * fnn_asks_for_lines;
     ptrdiff_t i = 0;
     for (; FN(STREAMS) && i + FN(STREAM_GROUP) * LANES <= n; i += FN(STREAM_GROUP) * LANES) {
         vec v[FN(STREAM_GROUP)];
         FNN_UNROLL
         for (int k = 0; k < FN(STREAM_GROUP); k++) v[k] = FN(reluv)(FN(load)(x + i + k * LANES));
-        FN(store_stream)(y + i, v);
+        FN(store_stream)(y + i, v, ahead);
     }
     FN(relu_rest)(n - i, x + i, y + i);
 }
@@ -132,13 +133,14 @@ UNARY_BACKWARD(relu_backward_rest, reluv_backward)
 #undef UNARY_BACKWARD
 
 static void FN(relu_backward)(ptrdiff_t n, const real *dy, const real *y, real *dx) {
+    const ptrdiff_t ahead = FN(STREAM_AHEAD) * fnn_asks_for_lines;
     ptrdiff_t i = 0;
     for (; FN(STREAMS) && i + FN(STREAM_GROUP) * LANES <= n; i += FN(STREAM_GROUP) * LANES) {
         vec v[FN(STREAM_GROUP)];
         FNN_UNROLL
         for (int k = 0; k < FN(STREAM_GROUP); k++)
             v[k] = FN(reluv_backward)(FN(load)(dy + i + k * LANES), FN(load)(y + i + k * LANES));
-        FN(store_stream)(dx + i, v);
+        FN(store_stream)(dx + i, v, ahead);
     }
     FN(relu_backward_rest)(n - i, dy + i, y + i, dx + i);
 }

@@ -31,8 +31,9 @@ FNN_INLINE vec FN(largest_of_three)(const vec v[3], int told, uint16_t *bits, co
                                     ivec *at) {
     const vec two = FN(maximum)(v[1], v[0]);
     if (told == FN(BITS_TOLD)) {
-        bits[0] = FN(above)(v[1], v[0]);
-        bits[1] = FN(above)(v[2], two);
+        const FN(cond) early = FN(at_most)(v[2], two);
+        bits[0] = FN(above_where)(early, v[1], v[0]);
+        bits[1] = early;
     } else if (told == FN(POSITIONS_TOLD)) {
         *at = FN(iwhere)(FN(above)(v[1], v[0]), places[1], places[0]);
         *at = FN(iwhere)(FN(above)(v[2], two), places[2], *at);
@@ -170,11 +171,13 @@ FNN_INLINE int FN(goes_by_threes)(const fnn_pool_shape *s, const int32_t *index)
  * not count. */
 static FNN_SMALL vec FN(first_of_three)(const vec v[3], vmask outside, uint16_t *bits,
                                         const ivec places[3], ivec *at) {
-    bits[0] = FN(above)(v[1], v[0]) | FN(unlike)(v[1], v[1]) | outside;
-    const vec two = FN(where)(bits[0], v[1], v[0]);
-    bits[1] = FN(above)(v[2], two) | FN(unlike)(v[2], v[2]);
-    *at = FN(iwhere)(bits[1], places[2], FN(iwhere)(bits[0], places[1], places[0]));
-    return FN(where)(bits[1], v[2], two);
+    const FN(cond) second = FN(above)(v[1], v[0]) | FN(unlike)(v[1], v[1]) | outside;
+    const vec two = FN(where)(second, v[1], v[0]);
+    const FN(cond) third = FN(above)(v[2], two) | FN(unlike)(v[2], v[2]);
+    bits[0] = second & ~third;
+    bits[1] = ~third;
+    *at = FN(iwhere)(third, places[2], FN(iwhere)(second, places[1], places[0]));
+    return FN(where)(third, v[2], two);
 }
 
 /* Vector k of row p of the windows, from a copy: by the book, so that a NaN is above all. */

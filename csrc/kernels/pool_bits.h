@@ -4,11 +4,11 @@
  *
  * Rows of windows p and vectors k of 16 windows have a record of six words, bit l is window 16 k + l:
  *
- *     words   of                            first bit of two       second bit of two
- *     0, 1    the windows' upper row        the second tap is      the third is above
- *     2, 3    their middle row              above the first        both
- *     4, 5    the three rows' largest       the middle row's is    the lower row's is
- *                                           above the upper row's  above both
+ *     words   of                            first of two        second of two
+ *     0, 1    the windows' upper row        the second tap is   the third tap is not
+ *     2, 3    their middle row              the largest         the largest
+ *     4, 5    the three rows' largest       the middle row's    the lower row's
+ *                                           is                  is not
  *
  * A lower row is the upper one of the next record; behind the last row of windows are records of
  * which only words 0 and 1 count. NaNs are above everything, and above NaNs before them. What is
@@ -35,7 +35,7 @@ FNN_INLINE ptrdiff_t fnn_bit_words(const fnn_pool_shape *s) {
 
 /* Which of three two words say is the largest, for one of their bits. */
 FNN_INLINE ptrdiff_t fnn_largest_bit(const uint16_t *words, ptrdiff_t bit) {
-    return words[1] >> bit & 1 ? 2 : words[0] >> bit & 1;
+    return words[1] >> bit & 1 ? words[0] >> bit & 1 : 2;
 }
 
 /* Whether `count` windows of stride 2, of 2 or 3 elements, are inside a line of `size` and leave at

@@ -10,149 +10,113 @@
  *     row 2p + 1  the same                          the same                  middle row of p
  *
  * With a border of one element dx is the same from its row and its column 1 on. Two rows are written
- * together, from the right, by vectors that run past their ends: what is there is written later.
- * Rows whose vectors would leave the plane go apart.
+ * together, from the left, and nothing beyond their ends.
  * Only for vectors of 16. */
 #if FNN_BUNDLES
 typedef struct FN(bits_job) {
     const fnn_pool_shape *shape;
-    ptrdiff_t records, ahead; /* of a row; elements of dx to the place that is fetched */
+    ptrdiff_t records;
+    ptrdiff_t ahead, fetched; /* elements of dx to what is fetched, and how many */
     vmask inside;             /* windows of the last vector */
+    vmask first, even, odd;   /* what is written of a row's first vector, and of its last two */
 } FN(bits_job);
 
-/* A row of windows: what its gradients and bits are, and those of the row above; behind the last row
- * is one without gradients, and the first row has bits above it that give nothing. */
+/* A row of windows: its gradients and bits, those of the row above (bits of the lower row), and where
+ * its upper and its middle row of dx are. */
 typedef struct FN(bits_row) {
-    const real *dy, *dy_above;
+    const real *dy, *above;
     const uint16_t *bits, *lower;
-    ptrdiff_t next, below; /* elements from a vector of dy, words from lower bits to the next */
+    real *dx[2];
 } FN(bits_row);
 
-FNN_INLINE FN(bits_row) FN(first_row)(const real *dy, const uint16_t *bits) {
-    static const uint16_t no_bits[2];
-    return (FN(bits_row)){dy, dy, bits, no_bits, LANES, 0};
+/* What the upper and the middle row get from a vector of windows, of which only those `inside` are
+ * loaded if it is the `last` one (a literal). Sums with 0 leave no -0. */
+FNN_INLINE void FN(share)(int last, vmask inside, const FN(bits_row) *at, vec v[2]) {
+    const FN(choice) share = FN(load_choice)(at->bits + 4);
+    const vec here = FN(pin)(last ? FN(load_m)(at->dy, inside) : FN(load)(at->dy));
+    const vec above = FN(zero)() + (last ? FN(load_m)(at->above, inside) : FN(load)(at->above));
+    v[0] = FN(add_where)(share.first, FN(dropped)(FN(load_cond)(at->lower + 1), above), here);
+    v[1] = FN(kept_sum)(share.second, here);
 }
 
-/* The next row of windows, or what is behind the `last` one. */
-FNN_INLINE FN(bits_row) FN(row_below)(FN(bits_row) row, const FN(bits_job) *job, int last) {
-    static const real no_gradients[LANES];
-    row.dy_above = row.dy;
-    row.lower = row.bits + 4;
-    row.below = FNN_BIT_WORDS;
-    row.bits += job->records * FNN_BIT_WORDS;
-    row.dy += job->shape->q;
-    if (last) row.dy = no_gradients, row.next = 0;
-    return row;
-}
-
-/* A vector of windows' gradients with their largest tap in one row of dx, and which tap it is. */
-typedef struct FN(given) {
-    vec here, second, third;
-    FN(cond) first;
-} FN(given);
-
-FNN_INLINE FN(given) FN(give)(vec here, const uint16_t *bits) {
+/* The columns of a row that get v, even ones and odd ones in turn, by their windows' bits; `third`
+ * are the third taps of the vector before, and become this one's. */
+FNN_INLINE void FN(in_columns)(vec v, const uint16_t *bits, vec *third, vec *low, vec *high) {
     const FN(choice) tap = FN(load_choice)(bits);
-    return (FN(given)){here, FN(kept)(tap.second, here), FN(kept)(tap.third, here), tap.first};
+    const vec odd = FN(kept)(tap.second, v), before = *third;
+    *third = FN(dropped)(tap.early, v);
+    FN(interleave)(FN(add_where)(tap.first, FN(precede)(before, *third), v), odd, low, high);
 }
 
-/* What the upper and the middle row get from vector k of a row of windows; the lanes that are not
- * `inside` get nothing if it is the `last` one (a literal). Sums with 0 leave no -0. */
-FNN_INLINE void FN(share)(int last, vmask inside, const FN(bits_row) *row, ptrdiff_t k,
-                          FN(given) to[2]) {
-    const uint16_t *bits = row->bits + k * FNN_BIT_WORDS;
-    const real *dy = row->dy + k * row->next, *dy_above = row->dy_above + k * LANES;
-    const FN(choice) share = FN(load_choice)(bits + 4);
-    const FN(cond) above = FN(load_choice)(row->lower + k * row->below).third;
-    const vec here = FN(pin)(last ? FN(load_m)(dy, inside) : FN(load)(dy));
-    const vec before =
-        FN(kept_sum)(above, last ? FN(load_m)(dy_above, inside) : FN(load)(dy_above));
-    to[0] = FN(give)(FN(add_where)(share.first, before, here), bits);
-    to[1] = FN(give)(FN(kept_sum)(share.second, here), bits + 2);
-}
-
-/* Columns of a vector of windows, from `third` taps of the vector before on. */
-FNN_INLINE void FN(store_columns)(const FN(given) *v, vec third, real *dx) {
-    const vec even = FN(add_where)(v->first, FN(precede)(third, v->third), v->here);
-    vec low, high;
-    FN(interleave)(even, v->second, &low, &high);
-    FN(store)(dx, low);
-    FN(store)(dx + LANES, high);
-}
-
-/* The upper and the middle row of a row of windows, w apart, from dx (and its column -pad, which
- * stays: there is no first tap) on, and up to 2 LANES elements behind them. */
-FNN_INLINE void FN(give_two_rows)(int pad, const FN(bits_job) *job, const FN(bits_row) *row,
-                                  ptrdiff_t w, real *dx) {
-    const ptrdiff_t last = job->records - 1;
+/* The upper and the middle row of a row of windows, from column -pad of dx on, which stays (there is no
+ * first tap). */
+FNN_INLINE void FN(give_rows)(int pad, const FN(bits_job) *job, FN(bits_row) at) {
     const ptrdiff_t rest = job->shape->w + pad - 2 * job->records * LANES;
-    FN(given) v[2], next[2];
-    FN(share)(1, job->inside, row, last, v);
-    FNN_UNROLL
-    for (int i = 0; i < 2 && rest > 0; i++) {
-        real *end = dx + i * w + 2 * job->records * LANES;
-        end[0] = v[i].third[LANES - 1];
-        if (rest > 1) end[1] = 0;
-    }
-    for (ptrdiff_t k = last; k > 0; k--) {
-        real *to = dx + 2 * k * LANES;
-        FN(share)(0, 0, row, k - 1, next);
-        FN(fetch_two_rows)(1, to + job->ahead, w);
+    vmask first = job->first;
+    vec v[2], low, high, third[2] = {FN(zero)(), FN(zero)()};
+    for (ptrdiff_t left = job->records - 1; left > 0; left--) {
+        FN(share)(0, 0, &at, v);
         FNN_UNROLL
         for (int i = 0; i < 2; i++) {
-            FN(store_columns)(v + i, next[i].third, to + i * w);
-            v[i] = next[i];
+            FN(in_columns)(v[i], at.bits + 2 * i, third + i, &low, &high);
+            if (pad)
+                FN(store_m)(at.dx[i], low, first);
+            else
+                FN(store)(at.dx[i], low);
+            FN(store)(at.dx[i] + LANES, high);
+            at.dx[i] += 2 * LANES;
         }
+        first = FN(mask)(LANES);
+        at.dy += LANES;
+        at.above += LANES;
+        at.bits += FNN_BIT_WORDS;
+        at.lower += FNN_BIT_WORDS;
     }
-    FN(fetch_two_rows)(1, dx + job->ahead, w);
+    FN(share)(1, job->inside, &at, v);
     FNN_UNROLL
-    for (int i = 0; i < 2; i++, dx += w) { /* (moved into the vector it would wait for the row before) */
-        const real before = pad ? dx[0] : 0;
-        FN(store_columns)(v + i, FN(zero)(), dx);
-        if (pad) dx[0] = before;
+    for (int i = 0; i < 2; i++) {
+        FN(in_columns)(v[i], at.bits + 2 * i, third + i, &low, &high);
+        FN(store_m)(at.dx[i], low, job->even);
+        FN(store_m)(at.dx[i] + LANES, high, job->odd);
+        if (rest > 0) at.dx[i][2 * LANES] = third[i][LANES - 1];
+        if (rest > 1) at.dx[i][2 * LANES + 1] = 0;
     }
-}
-
-/* The rows [from, to) of these two, by way of a copy: nothing else is written. */
-static FNN_NOINLINE void FN(give_rows)(const FN(bits_job) *job, const FN(bits_row) *row,
-                                       ptrdiff_t from, ptrdiff_t to, real *dx) {
-    enum { APART = 2 * FNN_BIT_ROW + 2 * LANES };
-    const ptrdiff_t pad = job->shape->pad_w, w = job->shape->w;
-    real rows[2 * APART];
-    rows[0] = rows[APART] = 0;
-    if (pad)
-        FN(give_two_rows)(1, job, row, APART, rows);
-    else
-        FN(give_two_rows)(0, job, row, APART, rows);
-    for (ptrdiff_t i = from; i < to; i++)
-        __builtin_memcpy(dx + i * w + pad, rows + i * APART + pad, (size_t)w * sizeof(real));
 }
 
 FNN_INLINE void FN(spread_bits)(int pad, const FN(bits_job) *of, const real *dy,
                                 const uint16_t *bits, real *dx) {
+    static const real no_gradients[FNN_BIT_ROW];
+    real nowhere[2 * FNN_BIT_ROW + 2]; /* rows that are outside of the plane */
     const FN(bits_job) job = *of;
-    const ptrdiff_t w = job.shape->w, h = job.shape->h, rows = job.shape->p, first = pad;
-    /* two rows from here on would leave the plane */
-    const ptrdiff_t safe = (h - 1) * w - 2 * job.records * LANES - 2;
-    FN(bits_row) row = FN(first_row)(dy, bits);
-    ptrdiff_t at = -pad * (w + 1);
-    for (ptrdiff_t p = 0; p <= rows; p++, at += 2 * w) {
-        if (p >= first && at <= safe) {
-            FN(give_two_rows)(pad, &job, &row, w, dx + at);
-        } else { /* a copy: what is known elsewhere is read again after every store */
-            const FN(bits_row) apart = row;
-            FN(give_rows)(of, &apart, p < first, fnn_min(h + pad - 2 * p, 2), dx + at);
-        }
-        row = FN(row_below)(row, &job, p + 1 == rows);
+    const ptrdiff_t w = job.shape->w, h = job.shape->h, rows = job.shape->p;
+    FN(bits_row) at = {dy, no_gradients, bits, bits, {NULL, NULL}};
+    for (ptrdiff_t p = 0, row = -pad; p <= rows && row < h; p++, row += 2) {
+        if (p == rows) at.dy = no_gradients;
+        at.dx[0] = row >= 0 ? dx + row * w - pad : nowhere;
+        at.dx[1] = row + 1 < h ? dx + (row + 1) * w - pad : nowhere;
+        /* (among the stores the test would take registers) */
+        for (ptrdiff_t i = 0; i < job.fetched; i += FNN_LINE / (ptrdiff_t)sizeof(real))
+            __builtin_prefetch(dx + row * w + job.ahead + i, 1);
+        FN(give_rows)(pad, &job, at);
+        at.above = at.dy;
+        at.dy += job.shape->q;
+        at.lower = at.bits + 4;
+        at.bits += job.records * FNN_BIT_WORDS;
     }
 }
 
 static FNN_NOINLINE void FN(max_pool_bits_backward)(const fnn_pool_shape *s, ptrdiff_t planes,
                                                     const real *dy, const uint16_t *bits,
                                                     real *dx) {
-    const ptrdiff_t records = fnn_bit_records(s);
-    const FN(bits_job) job = {s, records, FN(fetched_ahead)(s),
-                              FN(mask)(s->q - (records - 1) * LANES)};
+    const ptrdiff_t records = fnn_bit_records(s), last = (records - 1) * LANES;
+    const ptrdiff_t columns = s->w + s->pad_w - 2 * last, ahead = FN(fetched_ahead)(s);
+    FN(bits_job) job = {.shape = s, .records = records, .ahead = ahead,
+                        .fetched = ahead ? 2 * s->w : 0,
+                        .inside = FN(mask)(s->q - last),
+                        .first = FN(mask)(LANES) & ~FN(mask)(s->pad_w),
+                        .even = FN(mask)(fnn_min(columns, LANES)),
+                        .odd = FN(mask)(fnn_max(0, fnn_min(columns - LANES, LANES)))};
+    if (records == 1) job.even &= job.first;
     for (; planes > 0; planes--, dy += s->p * s->q, dx += s->h * s->w, bits += fnn_bit_words(s)) {
         if (s->pad_w)
             FN(spread_bits)(1, &job, dy, bits, dx);

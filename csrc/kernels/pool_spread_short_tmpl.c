@@ -13,6 +13,7 @@ typedef struct FN(short_job) {
     real *dx;
     FN(division) by; /* of averages */
     ivec corner;
+    ptrdiff_t ahead;
 } FN(short_job);
 
 /* Whether such windows fill the planes. */
@@ -22,6 +23,7 @@ FNN_INLINE int FN(fills_short)(const fnn_pool_shape *s) {
 
 FNN_INLINE void FN(plan_short)(const fnn_pool_shape *s, FN(short_job) *job) {
     job->bundle = FN(plan_bundle)(s);
+    job->ahead = FN(SHORT_AHEAD) * fnn_asks_for_lines;
     job->corner = job->bundle.corner;
     job->columns = FN(mask)(s->w);
     FN(lane_int) at[4][LANES];
@@ -58,7 +60,7 @@ FNN_INLINE ptrdiff_t FN(spread_bundle)(FN(short_job) *job, int maxima, ptrdiff_t
     for (ptrdiff_t row = 0; row < rows; row++) {
         FNN_UNROLL
         for (int r = 0; r < 2; r++, job->dx += w) {
-            __builtin_prefetch(job->dx + FN(SHORT_AHEAD), 1);
+            __builtin_prefetch(job->dx + job->ahead, 1);
             FN(store_m)(job->dx, FN(pick)(even[r], odd[r], job->row[row]), job->columns);
         }
     }

@@ -81,16 +81,17 @@ FNN_INLINE void FN(store_in_turn)(real *to, const FN(turn_store) *of, vec a, vec
  * are so short that it is not memory that binds, the code is spared.) */
 FNN_INLINE ptrdiff_t FN(fetched_ahead)(const fnn_pool_shape *s) {
     const ptrdiff_t bytes = s->h * s->w * (ptrdiff_t)sizeof(real);
+    if (!fnn_asks_for_lines) return 0;
     return bytes <= 32768 && s->planes * bytes > 1 << 20 ? s->h * s->w : 4 * s->w;
 }
 
-FNN_INLINE void FN(fetch_two_rows)(int count, const real *dx, ptrdiff_t w) {
-    if (FNN_VBYTES < 32) return;
+FNN_INLINE void FN(fetch_rows)(int count, const real *one, const real *other, ptrdiff_t ahead) {
+    if (FNN_VBYTES < 32 || !ahead) return;
     FNN_UNROLL
-    for (int row = 0; row < 2; row++)
-        FNN_UNROLL
-        for (int at = 0; at < 2 * count * FNN_VBYTES; at += FNN_LINE)
-            __builtin_prefetch((const char *)(dx + row * w) + at, 1);
+    for (int at = 0; at < 2 * count * FNN_VBYTES; at += FNN_LINE) {
+        __builtin_prefetch((const char *)(one + ahead) + at, 1);
+        __builtin_prefetch((const char *)(other + ahead) + at, 1);
+    }
 }
 
 /* Two rows of dx, or the `upper` or the `lower` one: even and odd columns of either from each of
@@ -165,7 +166,7 @@ FNN_INLINE void FN(spread_mean_columns)(const FN(spread_job) *job, int square, i
             FN(spread_means_of)(pad, above + k, now + k, row[k]);
             if (square == 3) above[k] = now[k];
         }
-        FN(fetch_two_rows)(count, dx + ahead, w);
+        FN(fetch_rows)(count, dx, dx + w, ahead);
         FN(store_two_rows)(count, dx, w, columns, !pad || p < s->p, 1, row);
     }
     for (int k = 0; k < 2; k++) now[k] = (FN(spread_row)){none, none};
@@ -203,7 +204,7 @@ FNN_INLINE int FN(spread_max_columns)(FN(spread_job) *job, int count, ptrdiff_t 
     vec row[2][4];
     FN(tally_of) met = {0};
     for (ptrdiff_t p = rows; p > 0; p--, dy += q, index += q, dx += 2 * w) {
-        FN(fetch_two_rows)(count, dx + ahead, w);
+        FN(fetch_rows)(count, dx, dx + w, ahead);
         if (count > 1) {
             const ivec at = FN(load_index)(index, 0, LANES) - to;
             met = FN(tally)(FN(spread_maxima_of)(FN(load)(dy), at, down, row[0]), met);

@@ -329,7 +329,7 @@ FNN_INLINE void FN(softmax_beside)(ptrdiff_t rows, ptrdiff_t n, const real *x, r
     for (; rows > 0; rows--, x += n, y += n) {
         b.after = rows > lead ? x + lead * n : x;
         b.most = FN(splat)((real)-INFINITY);
-        b.to = lines ? y + 1024 / sizeof(real) : NULL;
+        b.to = lines && fnn_asks_for_lines ? y + 1024 / sizeof(real) : NULL;
         const vec sum = lines ? FN(exponentials_on_lines)(n, x, high, y, &b, &c)
                               : FN(exponentials_beside)(n, x, high, y, &b, &c);
         const vec found = FN(largest)(b.most);

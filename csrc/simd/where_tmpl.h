@@ -18,6 +18,11 @@ typedef FN(vmask) FN(cond);
 
 FNN_INLINE FN(cond) FN(above)(vec a, vec b) { return MASK_OF_TYPE(cmp)(a, b, _CMP_GT_OQ); }
 FNN_INLINE FN(cond) FN(unlike)(vec a, vec b) { return MASK_OF_TYPE(cmp)(a, b, _CMP_NEQ_UQ); }
+FNN_INLINE FN(cond) FN(at_most)(vec a, vec b) { return MASK_OF_TYPE(cmp)(a, b, _CMP_LE_OQ); }
+/* c & a > b */
+FNN_INLINE FN(cond) FN(above_where)(FN(cond) c, vec a, vec b) {
+    return MASK_OF_TYPE(mask_cmp)(c, a, b, _CMP_GT_OQ);
+}
 FNN_INLINE FN(cond) FN(same)(ivec a, ivec b) {
     return MASK_OF_INT(cmpeq)((__m512i)a, (__m512i)b);
 }
@@ -46,24 +51,22 @@ FNN_INLINE vec FN(pick)(vec a, vec b, ivec at) {
 FNN_INLINE ivec FN(least_unsigned)(ivec a, ivec b) {
     return (ivec)_mm512_min_epu32((__m512i)a, (__m512i)b);
 }
-/* Two words of bits, a lane each: whether the second of three is chosen over the first, and the third
- * over both. As conditions, of which one is true: two tests of all lanes take ports less time than
- * words that become conditions, and GCC does not take them through general registers. */
+/* Which of three, a lane each, as two words of bits say: the second is it; the third is not. */
 typedef struct FN(choice) {
-    FN(cond) first, second, third;
+    FN(cond) first, second, early;
 } FN(choice);
-FNN_INLINE FN(choice) FN(load_choice)(const uint16_t *bits) {
-    int32_t both;
-    __builtin_memcpy(&both, bits, sizeof both);
-    const __m512i words = _mm512_set1_epi32(both);
-    const __m512i low = _mm512_setr_epi32(1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7,
-                                          1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13,
-                                          1 << 14, 1 << 15);
-    const __m512i high = _mm512_slli_epi32(low, 16);
-    const FN(cond) third = _mm512_test_epi32_mask(words, high);
-    const FN(cond) first = _mm512_testn_epi32_mask(words, _mm512_or_si512(low, high));
-    return (FN(choice)){first, _kxnor_mask16(first, third), third};
+/* A word of 16 lanes: GCC would load it by way of a general register, which takes ports. */
+FNN_INLINE FN(cond) FN(load_cond)(const uint16_t *bits) {
+    FN(cond) c;
+    __asm__("kmovw %1, %0" : "=Yk"(c) : "m"(*bits));
+    return c;
 }
+FNN_INLINE FN(choice) FN(load_choice)(const uint16_t *bits) {
+    const FN(cond) second = FN(load_cond)(bits), early = FN(load_cond)(bits + 1);
+    return (FN(choice)){_kxor_mask16(second, early), second, early};
+}
+/* c ? 0 : v */
+FNN_INLINE vec FN(dropped)(FN(cond) c, vec v) { return OF_TYPE(mask_mov)(v, c, FN(zero)()); }
 /* c ? 0 + v : 0, so that no -0 is left */
 FNN_INLINE vec FN(kept_sum)(FN(cond) c, vec v) { return OF_TYPE(maskz_add)(c, v, FN(zero)()); }
 /* Lanes 1, 0, 3, 2, ... */
