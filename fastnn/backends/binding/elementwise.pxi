@@ -201,20 +201,29 @@ cdef cnp.ndarray reduce_runs(cnp.ndarray x, tuple axes, bint average, int typenu
 cdef object reduction(object array, tuple axes, bint keepdims, bint average):
     cdef int typenum = float_type(array)
     cdef cnp.ndarray x = dense(array, typenum)
-    cdef int ndim = cnp.PyArray_NDIM(x)
+    cdef int ndim = cnp.PyArray_NDIM(x), i
+    cdef unsigned long long summed = 0
+    cdef cnp.npy_intp dims[64]
+    cdef cnp.PyArray_Dims kept
     for axis in axes:
         if not 0 <= axis < ndim:
             raise ValueError(f"axis {axis} of an array of {ndim} dimensions")
+        summed |= <unsigned long long>1 << <int>axis
     if len(axes) == ndim and not keepdims:
         total = cnp.PyArray_SIZE(x)
         scale = 1.0 if not average else (1.0 / total if total else float("inf"))
         return sum_axis(x, 1, total, 1, scale, typenum, 0, NULL)
     if not axes:
         return x.copy()
-    y = reduce_runs(x, axes, average, typenum)
+    x = reduce_runs(x, axes, average, typenum)
     if keepdims:
-        return y
-    return y.reshape([y.shape[i] for i in range(ndim) if i not in axes])
+        return x
+    kept.ptr, kept.len = dims, 0
+    for i in range(ndim):
+        if not summed >> i & 1:
+            dims[kept.len] = x.shape[i]
+            kept.len += 1
+    return cnp.PyArray_Newshape(x, &kept, cnp.NPY_CORDER)
 
 
 def sum(x, axes, keepdims=False):

@@ -1,9 +1,15 @@
 # Pooling.
 
-cdef int fill_pool(fnn_pool_shape *shape, object in_size, object out_size, tuple kernel_size,
-                   tuple stride, tuple padding, tuple dilation) except -1:
-    shape.h, shape.w = in_size
-    shape.p, shape.q = out_size
+cdef int fill_pool(fnn_pool_shape *shape, const cnp.npy_intp *images, size, bint backward,
+                   tuple kernel_size, tuple stride, tuple padding, tuple dilation) except -1:
+    """Sizes of x and of what becomes of its planes, or `backward` of gradients and of dx's planes."""
+    shape.planes = images[0] * images[1]
+    if backward:
+        shape.h, shape.w = size
+        shape.p, shape.q = images[2], images[3]
+    else:
+        shape.h, shape.w = images[2], images[3]
+        shape.p, shape.q = size
     shape.r, shape.s = kernel_size
     shape.stride_h, shape.stride_w = stride
     shape.pad_h, shape.pad_w = padding
@@ -13,8 +19,9 @@ cdef int fill_pool(fnn_pool_shape *shape, object in_size, object out_size, tuple
     if (shape.r < 1 or shape.s < 1 or shape.stride_h < 1 or shape.stride_w < 1 or shape.pad_h < 0
             or shape.pad_w < 0 or shape.dilation_h < 1 or shape.dilation_w < 1 or shape.p < 0
             or shape.q < 0):
-        raise ValueError(f"impossible pooling: {in_size} -> {out_size}, kernel {kernel_size}, "
-                         f"stride {stride}, padding {padding}, dilation {dilation}")
+        raise ValueError(f"impossible pooling: {(shape.h, shape.w)} -> {(shape.p, shape.q)}, "
+                         f"kernel {kernel_size}, stride {stride}, padding {padding}, "
+                         f"dilation {dilation}")
     return 0
 
 
@@ -62,8 +69,7 @@ cdef maxima(x, kernel_size, stride, padding, dilation, out_size, Told told):
     cdef fnn_ctx ctx = context()
     cdef PyThreadState *state
     require_images(a)
-    fill_pool(&shape, x.shape[2:], out_size, kernel_size, stride, padding, dilation)
-    shape.planes = a.shape[0] * a.shape[1]
+    fill_pool(&shape, a.shape, out_size, False, kernel_size, stride, padding, dilation)
     if told == WHATEVER and typenum == cnp.NPY_FLOAT32:
         words = fnn_max_pool_words_f32(&ctx, &shape)
     if told != NOTHING and words == 0 and shape.h * shape.w > 2147483647:
@@ -102,15 +108,14 @@ def max_pool2d_backward(grad, index, in_size, gate=None):
     if isinstance(index, cnp.ndarray) and cnp.PyArray_TYPE(<cnp.ndarray>index) == cnp.NPY_UINT16:
         where = dense(index, cnp.NPY_UINT16)
         bits = <const uint16_t *>cnp.PyArray_DATA(where)
-        border = int(in_size[0] <= 2 * grad.shape[2])
-        fill_pool(&shape, in_size, grad.shape[2:], (3, 3), (2, 2), (border, border), (1, 1))
+        border = int(in_size[0] <= 2 * g.shape[2])
+        fill_pool(&shape, g.shape, in_size, True, (3, 3), (2, 2), (border, border), (1, 1))
     else:
         where = dense(index, cnp.NPY_INT32)
         at = <const int32_t *>cnp.PyArray_DATA(where)
         if grad.shape != index.shape:
             raise ValueError(f"grad has shape {grad.shape}, index {index.shape}")
-        fill_pool(&shape, in_size, grad.shape[2:], (1, 1), (1, 1), (0, 0), (1, 1))
-    shape.planes = g.shape[0] * g.shape[1]
+        fill_pool(&shape, g.shape, in_size, True, (1, 1), (1, 1), (0, 0), (1, 1))
     if bits != NULL and (fnn_pool_bits(&shape) == 0 or
                          shape.planes * fnn_pool_bits(&shape) != cnp.PyArray_SIZE(where)):
         raise ValueError(f"{index.shape} words of bits are not those of grad's shape {grad.shape} "
@@ -151,9 +156,8 @@ def avg_pool2d(x, kernel_size, stride, padding, out_size, count_include_pad, div
     cdef fnn_ctx ctx = context()
     cdef PyThreadState *state
     require_images(a)
-    fill_pool(&shape, x.shape[2:], out_size, kernel_size, stride, padding, (1, 1))
+    fill_pool(&shape, a.shape, out_size, False, kernel_size, stride, padding, (1, 1))
     set_average(&shape, count_include_pad, divisor_override)
-    shape.planes = a.shape[0] * a.shape[1]
     y = new_images(a, shape.p, shape.q, typenum, <size_t>cnp.PyArray_ITEMSIZE(a))
     state = release_gil(<double>cnp.PyArray_SIZE(y) * shape.r * shape.s)
     if typenum == cnp.NPY_FLOAT32:
@@ -176,9 +180,8 @@ def avg_pool2d_backward(grad, in_size, kernel_size, stride, padding, count_inclu
     cdef fnn_ctx ctx = context()
     cdef PyThreadState *state
     require_images(g)
-    fill_pool(&shape, in_size, grad.shape[2:], kernel_size, stride, padding, (1, 1))
+    fill_pool(&shape, g.shape, in_size, True, kernel_size, stride, padding, (1, 1))
     set_average(&shape, count_include_pad, divisor_override)
-    shape.planes = g.shape[0] * g.shape[1]
     dx = new_images(g, shape.h, shape.w, typenum, <size_t>cnp.PyArray_ITEMSIZE(g))
     state = release_gil(<double>cnp.PyArray_SIZE(g) * shape.r * shape.s)
     if typenum == cnp.NPY_FLOAT32:
