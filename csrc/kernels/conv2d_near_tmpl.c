@@ -80,7 +80,8 @@ FNN_INLINE void FN(near_tile)(int taps, int rows, fnn_conv2d_near *a, const real
     if (step == 1) {
         const vmask part = FN(mask)(fnn_min(a->out_cols, LANES));
         FNN_UNROLL
-        for (int i = 0; i < rows; i++, y += a->out_cols) FN(store_m)(y, acc[i], part);
+        for (int i = 0; i < rows; i++, y += a->out_cols)
+            FN(store_some)(FN(all_lanes)(part), y, acc[i], part);
         return;
     }
     FNN_UNROLL

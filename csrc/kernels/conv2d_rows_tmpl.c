@@ -49,14 +49,6 @@ FNN_INLINE void FN(conv2d_rows_step)(int outs, int rows, int vectors, const real
     }
 }
 
-/* A whole vector is stored without a mask: a masked store costs AVX2 a dozen others. */
-FNN_INLINE void FN(conv2d_store_last)(real *to, vec v, ptrdiff_t last) {
-    if (last == LANES)
-        FN(store)(to, v);
-    else
-        FN(store_m)(to, v, FN(mask)(last));
-}
-
 FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_conv2d_sum *sum,
                                      const FN(conv2d_place) *place, const real *x, const real *w,
                                      const real *bias, real *y) {
@@ -90,8 +82,8 @@ FNN_INLINE void FN(conv2d_rows_body)(int outs, int rows, int vectors, const fnn_
             FNN_UNROLL
             for (int v = 0; v + 1 < vectors; v++)
                 FN(store)(to + v * LANES, FN(pin)(acc[r][o][v]));
-            FN(conv2d_store_last)(to + (vectors - 1) * LANES, FN(pin)(acc[r][o][vectors - 1]),
-                                  last);
+            FN(store_some)(last == LANES, to + (vectors - 1) * LANES,
+                           FN(pin)(acc[r][o][vectors - 1]), FN(mask)(last));
         }
     }
 }
@@ -155,8 +147,8 @@ FNN_INLINE void FN(conv2d_runs_body)(int taps, int rows, int vectors, int framed
         FNN_UNROLL
         for (int v = 0; v + 1 < vectors; v++)
             FN(store)(y + r * place->y_row + v * LANES, FN(pin)(acc[r][v]));
-        FN(conv2d_store_last)(y + r * place->y_row + (vectors - 1) * LANES,
-                              FN(pin)(acc[r][vectors - 1]), last);
+        FN(store_some)(last == LANES, y + r * place->y_row + (vectors - 1) * LANES,
+                       FN(pin)(acc[r][vectors - 1]), FN(mask)(last));
     }
 }
 

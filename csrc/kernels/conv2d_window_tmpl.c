@@ -141,7 +141,7 @@ FNN_INLINE void FN(window_tile)(int size, int stride, int rows, int edge,
     FNN_UNROLL
     for (int i = 0; i < rows; i++) {
         if (edge)
-            FN(store_m)(dst + i * window->out_cols, acc[i], part);
+            FN(store_some)(FN(all_lanes)(part), dst + i * window->out_cols, acc[i], part);
         else
             FN(store)(dst + i * window->out_cols, acc[i]);
     }

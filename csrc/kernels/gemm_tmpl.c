@@ -76,11 +76,12 @@ FNN_INLINE void FN(gemm_finish)(const FN(gemm_operands) *g, vec acc[GEMM_NARROW_
         for (int r = 0; r < rows; r++)
             FNN_UNROLL
             for (int v = 0; v < vectors; v++) acc[r][v] = FN(maximum)(FN(zero)(), acc[r][v]);
+    const int all = FN(all_lanes)(mask);
     FNN_UNROLL
     for (int r = 0; r < rows; r++) {
         FNN_UNROLL
         for (int v = 0; v < vectors - 1; v++) FN(store)(c + v * LANES, acc[r][v]);
-        FN(store_m)(c + (vectors - 1) * LANES, acc[r][vectors - 1], mask);
+        FN(store_some)(all, c + (vectors - 1) * LANES, acc[r][vectors - 1], mask);
         c = (real *)FN(gemm_opaque)(c + c_rs);
     }
 }

@@ -16,7 +16,7 @@ FNN_INLINE void FN(gemm_turn_square)(const FN(gemm_operands) *g, const real *t, 
         if (g->bias_column) y += FN(splat)(g->bias_column[j + l]);
         if (g->bias_row) y += bias;
         if (g->relu) y = FN(maximum)(FN(zero)(), y);
-        FN(store_m)(c, y, mask);
+        FN(store_some)(FN(all_lanes)(mask), c, y, mask);
     }
 }
 
