@@ -1,32 +1,49 @@
 /* The gradients of softmax and its logarithm along dense rows; contracts in kernels/softmax.h. */
 
-/* Every lane: sum of a[j] b[j], or of a[j] if b is NULL (a literal). */
-FNN_INLINE vec FN(row_dot)(ptrdiff_t n, const real *a, const real *b) {
+/* Elements of a row before p is on a vector's boundary: across lines loads and stores take twice as
+ * long. Rows of few vectors, and narrow vectors, would only pay for it. */
+FNN_INLINE ptrdiff_t FN(row_head)(ptrdiff_t n, const real *p) {
+    if (FNN_VBYTES < 32 || n < 4 * LANES) return 0;
+    return (ptrdiff_t)(-(uintptr_t)p % FNN_VBYTES / sizeof(real));
+}
+
+/* a[j] b[j], or a[j] if b is NULL (a literal), added to v; of `part` of the lanes, or of all if
+ * `whole` (a literal). */
+FNN_INLINE vec FN(add_product)(int whole, vmask part, const real *a, const real *b, ptrdiff_t j,
+                               vec v) {
+    const vec x = whole ? FN(load)(a + j) : FN(load_m)(a + j, part);
+    if (!b) return v + x;
+    return FN(fma)(x, whole ? FN(load)(b + j) : FN(load_m)(b + j, part), v);
+}
+
+/* Every lane: sum of a[j] b[j], or of a[j] if b is NULL (a literal), for j < n. Whole vectors begin
+ * with `head`. */
+FNN_INLINE vec FN(row_dot)(ptrdiff_t n, ptrdiff_t head, const real *a, const real *b) {
+    const ptrdiff_t block = 4 * FN(SUM_STEPS) * LANES;
     FN(exact_sum) total = {FN(zero)(), FN(zero)()};
-    ptrdiff_t j = 0;
-    while (j + LANES <= n) {
-        const ptrdiff_t end = fnn_min(n, j + 4 * FN(SUM_STEPS) * LANES);
-        vec acc[4];
-        FNN_UNROLL
-        for (int k = 0; k < 4; k++) acc[k] = FN(zero)();
+    ptrdiff_t j = head;
+    vec acc[4];
+    FNN_UNROLL
+    for (int k = 0; k < 4; k++) acc[k] = FN(zero)();
+    if (head > 0) acc[3] = FN(add_product)(0, FN(mask)(head), a, b, 0, acc[3]);
+    for (;;) {
+        const ptrdiff_t end = fnn_min(n, j + block);
         for (; j + 4 * LANES <= end; j += 4 * LANES) {
             FNN_UNROLL
-            for (int k = 0; k < 4; k++) {
-                const vec v = FN(load)(a + j + k * LANES);
-                acc[k] = b ? FN(fma)(v, FN(load)(b + j + k * LANES), acc[k]) : acc[k] + v;
-            }
+            for (int k = 0; k < 4; k++)
+                acc[k] = FN(add_product)(1, FN(mask)(0), a, b, j + k * LANES, acc[k]);
         }
-        for (; j + LANES <= end; j += LANES) {
-            const vec v = FN(load)(a + j);
-            acc[0] = b ? FN(fma)(v, FN(load)(b + j), acc[0]) : acc[0] + v;
-        }
+        for (; j + LANES <= end; j += LANES)
+            acc[0] = FN(add_product)(1, FN(mask)(0), a, b, j, acc[0]);
+        if (n - j < LANES) break;
         FN(add_exactly)(&total, (acc[0] + acc[1]) + (acc[2] + acc[3]));
+        FNN_UNROLL
+        for (int k = 0; k < 4; k++) acc[k] = FN(zero)();
     }
-    if (j < n) {
-        const vmask tail = FN(mask)(n - j);
-        const vec v = FN(load_m)(a + j, tail);
-        FN(add_exactly)(&total, b ? v * FN(load_m)(b + j, tail) : v);
-    }
+    if (j < n) acc[1] = FN(add_product)(0, FN(mask)(n - j), a, b, j, acc[1]);
+    const vec last = (acc[0] + acc[1]) + (acc[2] + acc[3]);
+    if (n <= block) return FN(sum_everywhere)(last); /* the row need not wait for more */
+    FN(add_exactly)(&total, last);
     return FN(sum_everywhere)(FN(rounded)(total));
 }
 
@@ -40,8 +57,14 @@ FNN_INLINE vec FN(log_softmax_grad)(vec dy, vec y, vec sum) {
     static FNN_NOINLINE void FN(name)(ptrdiff_t rows, ptrdiff_t n, const real *dy, const real *y, \
                                       real *dx) {                                                 \
         for (ptrdiff_t i = 0; i < rows; i++, dy += n, y += n, dx += n) {                          \
-            const vec sum = FN(row_dot)(n, dy, factor);                                           \
-            ptrdiff_t j = 0;                                                                      \
+            const ptrdiff_t head = FN(row_head)(n, dx);                                           \
+            const vec sum = FN(row_dot)(n, head, dy, factor);                                     \
+            ptrdiff_t j = head;                                                                   \
+            if (head > 0) {                                                                       \
+                const vmask part = FN(mask)(head);                                                \
+                const vec g = FN(load_m)(dy, part), v = FN(load_m)(y, part);                      \
+                FN(store_m)(dx, FN(grad)(g, v, sum), part);                                       \
+            }                                                                                     \
             for (; j + LANES <= n; j += LANES)                                                    \
                 FN(store)(dx + j, FN(grad)(FN(load)(dy + j), FN(load)(y + j), sum));              \
             if (j < n) {                                                                          \
