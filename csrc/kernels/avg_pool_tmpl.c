@@ -13,7 +13,7 @@ FNN_INLINE void FN(avg_vector)(const fnn_pool_shape *s, const real *x, ptrdiff_t
     if (n == LANES)
         FN(store)(y, sum);
     else
-        FN(store_m)(y, sum, FN(mask)(n));
+        FN(store_first_lanes)(y, sum, FN(mask)(n));
 }
 
 /* A row of outputs: `rows` rows of taps are inside the plane, the first at x; they count as
@@ -65,7 +65,7 @@ FNN_INLINE void FN(avg_squares)(const fnn_pool_shape *s, const real *x, ptrdiff_
             if (q + LANES <= n)
                 FN(store)(y + q, sum);
             else
-                FN(store_m)(y + q, sum, tail);
+                FN(store_first_lanes)(y + q, sum, tail);
         }
     }
 }

@@ -170,7 +170,7 @@ FNN_INLINE void FN(row_gradients)(ptrdiff_t first, ptrdiff_t end, ptrdiff_t n, c
                 const ivec own = FN(lane_numbers)(1) == (FN(lane_int))(t - j);
                 d -= FN(select)(own, FN(splat)(by->hit[i]), FN(zero)());
             }
-            FN(store_m)(dx + j, d, m);
+            FN(store_first_lanes)(dx + j, d, m);
             if (t >= j) continue;
         }
         dx[t] -= by->hit[i];

@@ -14,7 +14,7 @@
         if (j < n) {                                                                             \
             if (A_STRIDE) va = FN(load_m)(a + j, tail);                                          \
             if (B_STRIDE) vb = FN(load_m)(b + j, tail);                                          \
-            FN(store_m)(out + j, va op vb, tail);                                                \
+            FN(store_first_lanes)(out + j, va op vb, tail);                                      \
         }                                                                                        \
     }
 

@@ -186,7 +186,7 @@ static FNN_NOINLINE void FN(log_softmax_rows)(ptrdiff_t rows, ptrdiff_t n, const
                 FN(store)(y + j, (FN(load)(x + j) - high) - low);
             if (j < (i + 1) * n) {
                 const vmask tail = FN(mask)((i + 1) * n - j);
-                FN(store_m)(y + j, (FN(load_m)(x + j, tail) - high) - low, tail);
+                FN(store_first_lanes)(y + j, (FN(load_m)(x + j, tail) - high) - low, tail);
             }
         }
     }

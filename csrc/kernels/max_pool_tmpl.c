@@ -12,7 +12,7 @@ FNN_INLINE void FN(store_index)(int32_t *p, ivec v, ptrdiff_t n) {
         return;
     }
 #if FNN_REAL_IS_F32
-    FN(store_m)((real *)(void *)p, (vec)narrow, FN(mask)(n));
+    FN(store_first_lanes)((real *)(void *)p, (vec)narrow, FN(mask)(n));
 #else
     for (ptrdiff_t i = 0; i < n; i++) p[i] = narrow[i];
 #endif
@@ -22,7 +22,7 @@ FNN_INLINE void FN(store_outputs)(real *y, int32_t *index, vec most, ivec at, pt
     if (n == LANES)
         FN(store)(y, most);
     else
-        FN(store_m)(y, most, FN(mask)(n));
+        FN(store_first_lanes)(y, most, FN(mask)(n));
     if (index) FN(store_index)(index, at, n);
 }
 

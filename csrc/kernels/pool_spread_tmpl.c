@@ -71,8 +71,8 @@ FNN_INLINE void FN(store_in_turn)(real *to, const FN(turn_store) *of, vec a, vec
         FN(store)(to + LANES, high);
         return;
     }
-    FN(store_m)(to, low, of->low);
-    if (of->second) FN(store_m)(to + LANES, high, of->high);
+    FN(store_first_lanes)(to, low, of->low);
+    if (of->second) FN(store_first_lanes)(to + LANES, high, of->high);
 }
 
 /* Lines that will be written are asked for: two rows of windows ahead (in L2 1.1 to 1.4x). Columns

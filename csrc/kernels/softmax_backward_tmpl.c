@@ -63,14 +63,14 @@ FNN_INLINE vec FN(log_softmax_grad)(vec dy, vec y, vec sum) {
             if (head > 0) {                                                                       \
                 const vmask part = FN(mask)(head);                                                \
                 const vec g = FN(load_m)(dy, part), v = FN(load_m)(y, part);                      \
-                FN(store_m)(dx, FN(grad)(g, v, sum), part);                                       \
+                FN(store_first_lanes)(dx, FN(grad)(g, v, sum), part);                             \
             }                                                                                     \
             for (; j + LANES <= n; j += LANES)                                                    \
                 FN(store)(dx + j, FN(grad)(FN(load)(dy + j), FN(load)(y + j), sum));              \
             if (j < n) {                                                                          \
                 const vmask tail = FN(mask)(n - j);                                               \
                 const vec g = FN(load_m)(dy + j, tail), v = FN(load_m)(y + j, tail);              \
-                FN(store_m)(dx + j, FN(grad)(g, v, sum), tail);                                   \
+                FN(store_first_lanes)(dx + j, FN(grad)(g, v, sum), tail);                        \
             }                                                                                     \
         }                                                                                         \
     }

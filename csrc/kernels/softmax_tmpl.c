@@ -51,7 +51,7 @@ FNN_INLINE void FN(row_scale)(ptrdiff_t n, vec f, real *y) {
     for (; j + LANES <= n; j += LANES) FN(store)(y + j, FN(load)(y + j) * f);
     if (j < n) {
         const vmask tail = FN(mask)(n - j);
-        FN(store_m)(y + j, FN(load_m)(y + j, tail) * f, tail);
+        FN(store_first_lanes)(y + j, FN(load_m)(y + j, tail) * f, tail);
     }
 }
 
@@ -144,9 +144,10 @@ FNN_INLINE vec FN(exponentials_beside)(ptrdiff_t n, const real *x, vec shift, re
         if (b) {
             const vec v = FN(load_m)(b->after + j, tail);
             b->most = FN(maximum)(b->most, FN(select)(live, v, b->most));
-            FN(store_m)(b->before + j, FN(load_m)(b->before + j, tail) * b->factor, tail);
+            FN(store_first_lanes)(b->before + j, FN(load_m)(b->before + j, tail) * b->factor,
+                                  tail);
         }
-        FN(store_m)(y + j, a, tail);
+        FN(store_first_lanes)(y + j, a, tail);
         loose += FN(select)(live, a, FN(zero)());
     }
     return FN(group_exponentials)(whole, x, shift, y, loose, b, 0, ahead, c);
@@ -307,7 +308,7 @@ FNN_INLINE void FN(softmax_short)(int count, ptrdiff_t n, const real *x, real *y
     FN(prepare_sums)(sum, count);
     FNN_UNROLL
     for (int i = 0; i < count; i++)
-        FN(store_m)(y + i * n, FN(over_sum)(e[i], sum, count, i), tail);
+        FN(store_first_lanes)(y + i * n, FN(over_sum)(e[i], sum, count, i), tail);
 }
 
 /* Whether rows go beside each other: where there are few lanes, it would only be more code. */

@@ -109,8 +109,9 @@ FNN_INLINE int FN(all_finite)(vec v) {
 #endif
 }
 
-/* Whether m has all lanes, where it pays to know: a masked store takes AVX2 on AMD's processors as long
- * as 11 plain ones; else 0. */
+/* AVX2's masked stores take as long as 11 plain ones on AMD's processors. */
+
+/* Whether m has all lanes, where it pays to know; else 0. */
 FNN_INLINE int FN(all_lanes)(vmask m) {
 #if FNN_VBYTES == 32 && FNN_REAL_IS_F32
     return _mm256_movemask_ps((__m256)m) == 255;
@@ -128,4 +129,43 @@ FNN_INLINE void FN(store_some)(int all, real *p, vec v, vmask m) {
         FN(store)(p, v);
     else
         FN(store_m)(p, v, m);
+}
+
+/* v to the lanes of m, which are the first ones: for the ends of short rows. */
+FNN_INLINE void FN(store_first_lanes)(real *p, vec v, vmask m) {
+#if FNN_VBYTES == 32
+    if (FN(all_lanes)(m)) {
+        FN(store)(p, v);
+        return;
+    }
+#if FNN_REAL_IS_F32
+    int lanes = _mm256_movemask_ps((__m256)m);
+    __m128 low = _mm256_castps256_ps128(v);
+    if (lanes & 8) {
+        _mm_storeu_ps(p, low);
+        low = _mm256_extractf128_ps(v, 1);
+        lanes >>= 4;
+        p += 4;
+    }
+    if (lanes & 2) {
+        _mm_storel_pi((__m64 *)(void *)p, low);
+        low = _mm_movehl_ps(low, low);
+        lanes >>= 2;
+        p += 2;
+    }
+    if (lanes & 1) _mm_store_ss(p, low);
+#else
+    int lanes = _mm256_movemask_pd((__m256d)m);
+    __m128d low = _mm256_castpd256_pd128(v);
+    if (lanes & 2) {
+        _mm_storeu_pd(p, low);
+        low = _mm256_extractf128_pd(v, 1);
+        lanes >>= 2;
+        p += 2;
+    }
+    if (lanes & 1) _mm_store_sd(p, low);
+#endif
+#else
+    FN(store_m)(p, v, m);
+#endif
 }
