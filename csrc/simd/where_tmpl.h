@@ -133,14 +133,13 @@ FNN_INLINE void FN(store_some)(int all, real *p, vec v, vmask m) {
 
 /* v to the lanes of m, which are the first ones: for the ends of short rows. */
 FNN_INLINE void FN(store_first_lanes)(real *p, vec v, vmask m) {
-#if FNN_VBYTES == 32
+#if FNN_VBYTES == 32 && FNN_REAL_IS_F32
+    int lanes = _mm256_movemask_ps((__m256)m);
+    __m128 low = _mm256_castps256_ps128(v);
     if (FN(all_lanes)(m)) {
         FN(store)(p, v);
         return;
     }
-#if FNN_REAL_IS_F32
-    int lanes = _mm256_movemask_ps((__m256)m);
-    __m128 low = _mm256_castps256_ps128(v);
     if (lanes & 8) {
         _mm_storeu_ps(p, low);
         low = _mm256_extractf128_ps(v, 1);
@@ -154,18 +153,7 @@ FNN_INLINE void FN(store_first_lanes)(real *p, vec v, vmask m) {
         p += 2;
     }
     if (lanes & 1) _mm_store_ss(p, low);
-#else
-    int lanes = _mm256_movemask_pd((__m256d)m);
-    __m128d low = _mm256_castpd256_pd128(v);
-    if (lanes & 2) {
-        _mm_storeu_pd(p, low);
-        low = _mm256_extractf128_pd(v, 1);
-        lanes >>= 2;
-        p += 2;
-    }
-    if (lanes & 1) _mm_store_sd(p, low);
-#endif
-#else
+#else /* (for float64 its code is spared) */
     FN(store_m)(p, v, m);
 #endif
 }
