@@ -20,7 +20,7 @@ FNN_INLINE void FN(add_square)(vec by, const real *from, ptrdiff_t right, ptrdif
 
 /* Results of `planes` planes of 2x2 places from LANES sums; bias is the first plane's, or NULL. */
 FNN_INLINE void FN(store_squares)(vec *sums, ptrdiff_t planes, const real *bias, real *y) {
-    FN(store_m)(y, FN(sum_each)(sums, LANES), FN(mask)(4 * planes));
+    FN(store_first_lanes)(y, FN(sum_each)(sums, LANES), FN(mask)(4 * planes));
     for (ptrdiff_t i = 0; i < (bias ? 4 * planes : 0); i++) y[i] += bias[i / 4];
 }
 
@@ -115,7 +115,7 @@ static FNN_NOINLINE void FN(conv2d_few)(const fnn_conv2d_few *a, ptrdiff_t plane
             sums[held++] = acc;
             if (held < LANES && (j + 1 < planes || i + 1 < count)) continue;
             for (int l = held; l < LANES; l++) sums[l] = FN(zero)();
-            FN(store_m)(to, FN(sum_each)(sums, LANES), FN(mask)(held));
+            FN(store_first_lanes)(to, FN(sum_each)(sums, LANES), FN(mask)(held));
             to += LANES;
             held = 0;
         }

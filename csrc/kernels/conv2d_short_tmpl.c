@@ -9,10 +9,12 @@
  * where registers hold their weights. */
 #if FNN_VBYTES == 64
 #define SHORT(name) FN(eight_##name)
+#define SHORT_STORE FN(eight_store_m)
 typedef eight_f32 FN(short_row);
 typedef __mmask8 FN(short_span);
 #else
 #define SHORT(name) FN(name)
+#define SHORT_STORE FN(store_first_lanes)
 typedef vec FN(short_row);
 typedef vspan FN(short_span);
 #endif
@@ -112,13 +114,13 @@ FNN_INLINE void FN(short_store)(ptrdiff_t rows, ptrdiff_t cols, const row acc[7]
     if (rows >= FN(SHORT_TILE)) {
         FNN_UNROLL
         for (int i = 0; i < last; i++) SHORT(store)(dst + i * cols, acc[i]);
-        SHORT(store_m)(dst + last * cols, acc[last], SHORT(mask)(fnn_min(cols, FN(EIGHT))));
+        SHORT_STORE(dst + last * cols, acc[last], SHORT(mask)(fnn_min(cols, FN(EIGHT))));
         return;
     }
     FNN_UNROLL
     for (int i = 0; i < last; i++)
         if (i < rows)
-            SHORT(store_m)(dst + i * cols, acc[i], SHORT(mask)(fnn_min(cols, FN(EIGHT))));
+            SHORT_STORE(dst + i * cols, acc[i], SHORT(mask)(fnn_min(cols, FN(EIGHT))));
 }
 
 /* Columns q .. q + EIGHT of a tile of one plane. */
@@ -226,9 +228,10 @@ static FNN_NOINLINE void FN(conv2d_few_spread)(const fnn_conv2d_few *a, ptrdiff_
             if (h + 1 < rows) /* the next row overwrites what is beside this one */
                 SHORT(store)(dx, acc);
             else
-                SHORT(store_m)(dx, acc, SHORT(mask)(cols));
+                SHORT_STORE(dx, acc, SHORT(mask)(cols));
         }
     }
 }
 #undef SHORT
+#undef SHORT_STORE
 #undef row
