@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every-algorithm",
         action="store_true",
-        help="force every convolution algorithm in turn instead, and say how good the choice is",
+        help="force every algorithm of each pass of a convolution in turn instead, and say how "
+        "good the choice is",
     )
     parser.add_argument("--shard", help="i/n: only every n-th case, from the i-th")
     parser.add_argument("--backend", choices=("native", "reference"), default="native")
@@ -128,6 +129,10 @@ def _options(arguments: argparse.Namespace) -> dict[str, str]:
 
 def _measure(arguments: argparse.Namespace) -> tuple[Run, dict[str, Any], Table]:
     cases = select(arguments.cases.split(","))
+    if arguments.every_algorithm:
+        cases = [c for c in cases if c.kind == "conv" and c.params["which"] != "training"]
+        if not cases:
+            raise ValueError(f"--every-algorithm: no convolution's pass is in {arguments.cases!r}")
     only_grid = all(case.family == "grid" for case in cases)
     whole = len(cases)
     if arguments.shard:

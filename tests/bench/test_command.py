@@ -73,11 +73,20 @@ def test_every_algorithm_in_turn():
     assert "of 1 cells" in done.stdout
 
 
+def test_every_algorithm_leaves_out_what_has_none():
+    cases = "gemm:8x8x8,conv:2x32->64@8"
+    done = run("--cases", cases, "--every-algorithm", "--against", "none", *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert "8x8x8" not in done.stdout
+    assert "of 3 cells" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         (["--cases", "gird"], "unknown cases 'gird'"),
         (["--against", "tensorflow"], "unknown peer 'tensorflow'"),
+        (["--cases", "gemm", "--every-algorithm"], "no convolution's pass is in 'gemm'"),
         (["--cases", "grid", "--shard", "9/4"], "shard i/n"),
         (["--merge", "/nowhere.json"], "cannot read figures from /nowhere.json"),
     ],
