@@ -16,33 +16,37 @@ FNN_INLINE vec FN(add_product)(int whole, vmask part, const real *a, const real 
     return FN(fma)(x, whole ? FN(load)(b + j) : FN(load_m)(b + j, part), v);
 }
 
+/* The products of whole vectors j <= i < end, added to four sums; returns where they end. */
+FNN_INLINE ptrdiff_t FN(add_products)(ptrdiff_t j, ptrdiff_t end, const real *a, const real *b,
+                                      vec acc[4]) {
+    const vmask none = FN(mask)(0);
+    for (; j + 4 * LANES <= end; j += 4 * LANES) {
+        FNN_UNROLL
+        for (int k = 0; k < 4; k++)
+            acc[k] = FN(add_product)(1, none, a, b, j + k * LANES, acc[k]);
+    }
+    for (; j + LANES <= end; j += LANES) acc[0] = FN(add_product)(1, none, a, b, j, acc[0]);
+    return j;
+}
+
 /* Every lane: sum of a[j] b[j], or of a[j] if b is NULL (a literal), for j < n. Whole vectors begin
  * with `head`. */
 FNN_INLINE vec FN(row_dot)(ptrdiff_t n, ptrdiff_t head, const real *a, const real *b) {
     const ptrdiff_t block = 4 * FN(SUM_STEPS) * LANES;
-    FN(exact_sum) total = {FN(zero)(), FN(zero)()};
+    const vec none = FN(zero)();
+    FN(exact_sum) total = {none, none};
+    vec acc[4] = {none, none, none, none};
     ptrdiff_t j = head;
-    vec acc[4];
-    FNN_UNROLL
-    for (int k = 0; k < 4; k++) acc[k] = FN(zero)();
     if (head > 0) acc[3] = FN(add_product)(0, FN(mask)(head), a, b, 0, acc[3]);
-    for (;;) {
-        const ptrdiff_t end = fnn_min(n, j + block);
-        for (; j + 4 * LANES <= end; j += 4 * LANES) {
-            FNN_UNROLL
-            for (int k = 0; k < 4; k++)
-                acc[k] = FN(add_product)(1, FN(mask)(0), a, b, j + k * LANES, acc[k]);
-        }
-        for (; j + LANES <= end; j += LANES)
-            acc[0] = FN(add_product)(1, FN(mask)(0), a, b, j, acc[0]);
-        if (n - j < LANES) break;
+    while (n - j > block) {
+        j = FN(add_products)(j, j + block, a, b, acc);
         FN(add_exactly)(&total, (acc[0] + acc[1]) + (acc[2] + acc[3]));
-        FNN_UNROLL
-        for (int k = 0; k < 4; k++) acc[k] = FN(zero)();
+        acc[0] = acc[1] = acc[2] = acc[3] = none;
     }
+    j = FN(add_products)(j, n, a, b, acc);
     if (j < n) acc[1] = FN(add_product)(0, FN(mask)(n - j), a, b, j, acc[1]);
     const vec last = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-    if (n <= block) return FN(sum_everywhere)(last); /* the row need not wait for more */
+    if (n - head <= block) return FN(sum_everywhere)(last); /* the row need not wait for more */
     FN(add_exactly)(&total, last);
     return FN(sum_everywhere)(FN(rounded)(total));
 }
