@@ -175,6 +175,9 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
             for stride in ((1, 1), (2, 2))
         ),
         C((1, 2, 3, 17), 2, (1, 3), padding=(0, 0, 8, 8), dilation=(1, 8)),
+        # one result as if the kernel covered the plane, and steps as far apart as taps
+        C((7, 7, 4, 5), 11, (4, 5), (1, 2), (0, 3, 0, 4), (2, 2)),
+        C((32, 6, 9, 10), 8, (5, 5), (1, 2), (2, 2, 4, 21), (1, 2)),
         # blocks of 7 and 30 tiles of 4x4, all of a panel's channels
         C((1, 32, 4, 28), 32, padding=SAME3),
         C((2, 32, 12, 20), 32, padding=SAME3),

@@ -59,7 +59,7 @@ static FN(batch_plan) FN(make_batch_plan)(const fnn_ctx *ctx, const fnn_conv2d_s
     const pixel_need need = {.outs = plan.out, .width = least,
                              .terms = plan.in * fnn_ceil_div(plan.taps, plan.classes),
                              .run = s->dilation_w == s->stride_w ? s->s : 1,
-                             .framed = plan.classes == 1 &&
+                             .framed = plan.classes == 1 && s->stride_w == 1 &&
                                        fnn_conv2d_batch_source(cols, cols->lo) == 1 - s->s &&
                                        cols->in + s->s - 1 == cols->out};
     plan.tile = choose_pixels(kernels->conv2d_registers, &need);

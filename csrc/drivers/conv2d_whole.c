@@ -10,7 +10,8 @@ enum { FEWEST = 8 /* channels of a group that are worth a product */ };
 
 int fnn_conv2d_is_whole(const fnn_conv2d_shape *s) {
     return s->p == 1 && s->q == 1 && s->r == s->h && s->s == s->w && s->pad_top == 0 &&
-           s->pad_left == 0 &&
+           s->pad_left == 0 && s->dilation_h * (s->r - 1) == s->h - 1 &&
+           s->dilation_w * (s->s - 1) == s->w - 1 &&
            (s->groups == 1 || fnn_min(s->c, s->k) >= FEWEST * s->groups);
 }
 

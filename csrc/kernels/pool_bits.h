@@ -19,8 +19,8 @@
 #include "base/common.h"
 #include "fastnn.h"
 
-/* Windows in a record, its words, and the most windows a row may have (a gradient copies rows of
- * dx at a plane's ends by way of the stack). */
+/* Windows in a record, its words, and the most windows a row may have (a gradient has rows that are
+ * outside of the plane on the stack). */
 enum { FNN_BIT_LANES = 16, FNN_BIT_WORDS = 6, FNN_BIT_ROW = 512 };
 
 /* Records of a row of windows. */

@@ -29,15 +29,14 @@ FNN_INLINE ptrdiff_t FN(add_products)(ptrdiff_t j, ptrdiff_t end, const real *a,
     return j;
 }
 
-/* Every lane: sum of a[j] b[j], or of a[j] if b is NULL (a literal), for j < n. Whole vectors begin
- * with `head`. */
-FNN_INLINE vec FN(row_dot)(ptrdiff_t n, ptrdiff_t head, const real *a, const real *b) {
+/* Every lane: sum of a[j] b[j], or of a[j] if b is NULL (a literal), for j < n: in one order, wherever
+ * the row lies. */
+FNN_INLINE vec FN(row_dot)(ptrdiff_t n, const real *a, const real *b) {
     const ptrdiff_t block = 4 * FN(SUM_STEPS) * LANES;
     const vec none = FN(zero)();
     FN(exact_sum) total = {none, none};
     vec acc[4] = {none, none, none, none};
-    ptrdiff_t j = head;
-    if (head > 0) acc[3] = FN(add_product)(0, FN(mask)(head), a, b, 0, acc[3]);
+    ptrdiff_t j = 0;
     while (n - j > block) {
         j = FN(add_products)(j, j + block, a, b, acc);
         FN(add_exactly)(&total, (acc[0] + acc[1]) + (acc[2] + acc[3]));
@@ -46,7 +45,7 @@ FNN_INLINE vec FN(row_dot)(ptrdiff_t n, ptrdiff_t head, const real *a, const rea
     j = FN(add_products)(j, n, a, b, acc);
     if (j < n) acc[1] = FN(add_product)(0, FN(mask)(n - j), a, b, j, acc[1]);
     const vec last = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-    if (n - head <= block) return FN(sum_everywhere)(last); /* the row need not wait for more */
+    if (n <= block) return FN(sum_everywhere)(last); /* the row need not wait for more */
     FN(add_exactly)(&total, last);
     return FN(sum_everywhere)(FN(rounded)(total));
 }
@@ -62,7 +61,7 @@ FNN_INLINE vec FN(log_softmax_grad)(vec dy, vec y, vec sum) {
                                       real *dx) {                                                 \
         for (ptrdiff_t i = 0; i < rows; i++, dy += n, y += n, dx += n) {                          \
             const ptrdiff_t head = FN(row_head)(n, dx);                                           \
-            const vec sum = FN(row_dot)(n, head, dy, factor);                                     \
+            const vec sum = FN(row_dot)(n, dy, factor);                                           \
             ptrdiff_t j = head;                                                                   \
             if (head > 0) {                                                                       \
                 const vmask part = FN(mask)(head);                                                \

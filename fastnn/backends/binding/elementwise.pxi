@@ -208,6 +208,8 @@ cdef object reduction(object array, tuple axes, bint keepdims, bint average):
     for axis in axes:
         if not 0 <= axis < ndim:
             raise ValueError(f"axis {axis} of an array of {ndim} dimensions")
+        if summed >> <int>axis & 1:
+            raise ValueError(f"axis {axis} appears twice in {axes}")
         summed |= <unsigned long long>1 << <int>axis
     if len(axes) == ndim and not keepdims:
         total = cnp.PyArray_SIZE(x)
