@@ -55,10 +55,10 @@ static double rows_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, feature
 
 /* Winograd's transforms cost the same for any number of channels on the other side, so there must
  * be some on either, and two tiles; the weights' transform must meet three that are whole, or of
- * three images and half full, else five. (Where operations are done in halves, multiply-adds saved are
- * worth more beside a transform: three quarters full will do.) A strict one saves less. Few tiles of small maps, and maps
- * that fill little of theirs, may cost more than rows of pixels or columns do. Phases of a dilated
- * window are images, which are copied out and back. */
+ * three images and half full, else five. (Where operations are done in halves, multiply-adds saved
+ * are worth more beside a transform: three quarters full will do.) A strict one saves less. Few tiles
+ * of small maps, and maps that fill little of theirs, may cost more than rows of pixels or columns
+ * do. Phases of a dilated window are images, which are copied out and back. */
 static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
                             fnn_conv2d_pass pass) {
     const int strict = ctx->precision == FNN_STRICT, m = strict ? 2 : 4;

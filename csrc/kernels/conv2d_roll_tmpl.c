@@ -1,7 +1,7 @@
 /* Windows of stride 1 over small planes in place, one channel each, where vectors are shorter than
- * cache lines or a multiply-add takes as long as a load that straddles two: a strip of one vector runs down the plane, and the result rows that a source row
- * meets rotate. No row is read for two tiles, and only what is above and below the plane is tested.
- * Part of conv2d_window.
+ * cache lines or a multiply-add takes as long as a load that straddles two: a strip of one vector
+ * runs down the plane, and the result rows that a source row meets rotate. No row is read for two
+ * tiles, and only what is above and below the plane is tested. Part of conv2d_window.
  *
  *   size 3, source row y, P = y + top:   acc[0] acc[1] acc[2] = result rows P-2, P-1, P
  *     x[s] for each column s             w[2][s] -> P-2, which is stored, w[1][s] -> P-1, w[0][s] -> P

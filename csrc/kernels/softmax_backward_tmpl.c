@@ -1,7 +1,7 @@
 /* The gradients of softmax and its logarithm along dense rows; contracts in kernels/softmax.h. */
 
-/* Elements of a row before p is on a vector's boundary: across lines loads and stores take twice as
- * long. Rows of few vectors, and narrow vectors, would only pay for it. */
+/* Elements of a row before p is on a vector's boundary: across lines loads and stores take up to
+ * twice as long. Rows of few vectors, and narrow vectors, would only pay for it. */
 FNN_INLINE ptrdiff_t FN(row_head)(ptrdiff_t n, const real *p) {
     if (FNN_VBYTES < 32 || n < 4 * LANES) return 0;
     return (ptrdiff_t)(-(uintptr_t)p % FNN_VBYTES / sizeof(real));

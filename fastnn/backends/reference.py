@@ -8,6 +8,8 @@ tap at once.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from . import reference_windows as windows
@@ -284,11 +286,10 @@ class Reference:
 
     def mean(self, x: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
         """Sum over ``axes`` divided by the number of elements summed."""
-        count = 1
-        for axis in axes:
-            count *= x.shape[axis]
+        total = self.sum(x, axes, keepdims)
+        count = math.prod(x.shape[axis] for axis in axes)
         with np.errstate(all="ignore"):
-            return _new(np.sum(x, axis=axes, keepdims=keepdims) / x.dtype.type(count))
+            return _new(total / x.dtype.type(count))
 
     # -- softmax and its loss ------------------------------------------------------------
 

@@ -115,6 +115,15 @@ def test_sum_and_mean(case, isa, dtype):
     assert_close(got, want, 2 * eps(dtype) * largest(x), "mean")
 
 
+@pytest.mark.parametrize("axes", [(3,), (0, 0), (1, 2, 1)])
+@pytest.mark.parametrize("name", ["sum", "mean"])
+def test_axes_are_there_and_named_once(name, axes):
+    x = np.ones((2, 3, 4), np.float32)
+    for backend in (native, reference):
+        with pytest.raises(ValueError, match="axis"):
+            getattr(backend, name)(x, axes)
+
+
 def test_long_sums_are_not_naive(isa, dtype):
     """One running total over 2**20 ones would lose nothing, over 1.1 it drifts by thousands."""
     x = np.full(2**20, 1.1, dtype)
