@@ -61,8 +61,8 @@ WARNINGS = ["-Wall", "-Wextra", "-Wmissing-prototypes", "-Wvla"]
 OPTIONAL = [
     # moves scalars of the next pixel through general registers: 1.5x slower convolution kernels
     "-fno-predictive-commoning",
-    # loops come in the forms that kernels give them; twice over for a condition or a stride of 1 they
-    # are 16 KB of the wheel and no faster
+    # loops come in the forms that kernels give them; twice over for a condition or a stride of 1
+    # they are 16 KB of the wheel and no faster
     "-fno-unswitch-loops",
     "-fno-version-loops-for-strides",
 ]

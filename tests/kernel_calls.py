@@ -47,6 +47,7 @@ LARGE = Sizes(
     (  # planes are tasks, and rows of planes
         PoolCase((16, 17, 29, 31), (3, 3), (2, 2), (1, 1)),
         PoolCase((1, 5, 200, 203), (3, 3), (2, 2), (1, 1)),
+        PoolCase((5, 17, 29, 31), (5, 5), (1, 1), (2, 2)),
     ),
     203, 397, 211, 2003, 131,
 )  # fmt: skip

@@ -63,10 +63,7 @@ static FNN_NOINLINE void FN(avg_pool_backward)(const fnn_pool_shape *s, ptrdiff_
     }
 #if FNN_POOL_LANES
     if (planes >= LANES && FN(spreads_in_lanes)(s)) {
-        for (ptrdiff_t done = 0; done < planes; done += LANES) {
-            const ptrdiff_t i = fnn_min(done, planes - LANES);
-            FN(avg_lanes_backward)(s, dy + i * s->p * s->q, dx + i * s->h * s->w);
-        }
+        FN(avg_lanes_backward)(s, planes, dy, dx);
         return;
     }
 #endif

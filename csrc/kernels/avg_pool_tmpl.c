@@ -316,10 +316,7 @@ static FNN_NOINLINE void FN(avg_pool)(const fnn_pool_shape *shape, ptrdiff_t pla
 #endif
 #if FNN_POOL_LANES
     if (planes >= LANES && FN(means_in_lanes)(shape, square, FN(means_pass_borders)(shape))) {
-        for (ptrdiff_t done = 0; done < planes; done += LANES) {
-            const ptrdiff_t i = fnn_min(done, planes - LANES);
-            FN(avg_lanes)(shape, from, to, x + i * shape->h * shape->w, y + i * shape->p * shape->q);
-        }
+        FN(avg_lanes)(shape, planes, from, to, x, y);
         return;
     }
 #endif

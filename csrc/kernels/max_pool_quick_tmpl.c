@@ -227,10 +227,7 @@ static FNN_NOINLINE void FN(max_pool)(const fnn_pool_shape *s, ptrdiff_t planes,
 #if FNN_POOL_LANES
     if (planes >= LANES && !bits &&
         FN(goes_in_lanes)(s, FN(quick_kind)(s), FN(goes_by_threes)(s, index) && s->pad_w)) {
-        for (ptrdiff_t done = 0; done < planes; done += LANES) {
-            const ptrdiff_t i = fnn_min(done, planes - LANES), out = i * s->p * s->q;
-            FN(max_lanes)(s, from, to, x + i * s->h * s->w, y + out, index ? index + out : NULL);
-        }
+        FN(max_lanes)(s, planes, from, to, x, y, index);
         return;
     }
 #endif

@@ -22,16 +22,18 @@ typedef void FN(max_pool_fn)(const fnn_pool_shape *shape, ptrdiff_t planes, ptrd
 typedef int FN(max_pool_backward_fn)(const fnn_pool_shape *shape, ptrdiff_t planes, const real *dy,
                                      const int32_t *index, real *dx);
 
-/* The same for taps that bits tell, but windows one below the other are summed first; NULL in the tables of vectors that do not have 16 lanes. */
+/* The same for taps that bits tell, but windows one below the other are summed first; NULL in the
+ * tables of vectors that do not have 16 lanes. */
 typedef void FN(max_pool_bits_backward_fn)(const fnn_pool_shape *shape, ptrdiff_t planes,
                                            const real *dy, const uint16_t *bits, real *dx);
 
-/* Rows [from, to) of each output plane: the sum of the taps (dilation is 1), row by row, divided
- * by divisor_override, else by the number of taps inside the padded plane (count_include_pad)
+/* Rows [from, to) of each output plane: the sum of the taps (dilation is 1), in an order that
+ * the shape tells, divided by divisor_override, else by the number of taps inside the padded plane (count_include_pad)
  * or inside the plane. */
 typedef void FN(avg_pool_fn)(const fnn_pool_shape *shape, ptrdiff_t planes, ptrdiff_t from,
                              ptrdiff_t to, const real *x, ptrdiff_t readable, real *y);
 
-/* dx [h][w] = sum of dy / divisor over the windows that hold (h, w), in the order of p, then q. */
+/* dx [h][w] = sum of dy / divisor over the windows that hold (h, w): in the order of p, then q, or of
+ * the sums of each p in the order of p. */
 typedef void FN(avg_pool_backward_fn)(const fnn_pool_shape *shape, ptrdiff_t planes, const real *dy,
                                       real *dx);
