@@ -233,7 +233,8 @@ FNN_INLINE ptrdiff_t FN(height_of)(const fnn_pool_shape *s, ptrdiff_t p) {
 }
 
 /* The means of a row of windows from their sums, or what gradients give to each of their taps. */
-FNN_INLINE void FN(divide_row)(const fnn_pool_shape *s, ptrdiff_t p, int even, vec *sums) {
+static FNN_NOINLINE void FN(divide_row)(const fnn_pool_shape *s, ptrdiff_t p, int even,
+                                        vec *sums) {
     const ptrdiff_t height = FN(height_of)(s, p);
     for (ptrdiff_t q = 0; q < s->q; q++)
         sums[q] = FN(divided_in_lanes)(sums[q], FN(divisor)(s, height, q), even);
@@ -282,14 +283,19 @@ FNN_INLINE void FN(means_of_lanes)(const fnn_pool_shape *s, ptrdiff_t from, ptrd
     }
 }
 
-/* Rows [from, to) of at least LANES planes. */
-static FNN_NOINLINE void FN(avg_lanes)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdiff_t from,
-                                       ptrdiff_t to, const real *x, real *y) {
-    FN(lane_run) runs[FN(LANE_OUTPUTS)];
+/* The columns that a row's windows see. */
+static FNN_SMALL void FN(columns_of)(const fnn_pool_shape *s, FN(lane_run) *runs) {
     for (ptrdiff_t q = 0; q < s->q; q++) {
         const ptrdiff_t column = q * s->stride_w - s->pad_w, c = fnn_min(fnn_max(column, 0), s->w);
         runs[q] = (FN(lane_run)){(short)c, (short)fnn_max(c, fnn_min(column + s->s, s->w))};
     }
+}
+
+/* Rows [from, to) of at least LANES planes. */
+static FNN_NOINLINE void FN(avg_lanes)(const fnn_pool_shape *s, ptrdiff_t planes, ptrdiff_t from,
+                                       ptrdiff_t to, const real *x, real *y) {
+    FN(lane_run) runs[FN(LANE_OUTPUTS)];
+    FN(columns_of)(s, runs);
     for (ptrdiff_t done = 0; done < planes; done += LANES) {
         const ptrdiff_t i = fnn_min(done, planes - LANES);
         FN(means_of_lanes)(s, from, to, runs, x + i * s->h * s->w, y + i * s->p * s->q);
