@@ -1,16 +1,17 @@
-"""The figures of a run as plain data, for files: written, read and merged."""
+"""The figures of a run as plain data: for reports and for files, read and merged."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from .limits import limit
 from .noise import noise
-from .results import OWN, Result, Run
+from .results import OWN, SELF, Result, Run
 
-__all__ = ["as_json", "merge", "read"]
+__all__ = ["as_json", "case_figures", "is_compared", "merge", "read", "worst_ratio"]
 
 #: What the two times of the noise are called in a case's figures.
 PAIR = "pair"
@@ -36,7 +37,8 @@ def _own(result: Result) -> float:
     return result.measurements[OWN].best
 
 
-def _case(result: Result, bandwidth: list[dict[str, Any]]) -> dict[str, Any]:
+def case_figures(result: Result, bandwidth: list[dict[str, Any]]) -> dict[str, Any]:
+    """Everything measured of one case."""
     case, bound = result.case, limit(result.case, result.peak, bandwidth)
     return {
         "family": case.family,
@@ -65,8 +67,21 @@ def as_json(run: Run, versions: dict[str, str], machine: dict[str, Any]) -> dict
         "noise": run.noise,
         "sweeps": run.sweeps,
         "seconds": run.seconds,
-        "results": [_case(result, machine["bandwidth"]) for result in run.results],
+        "stopped": run.stopped and (str(run.stopped) or type(run.stopped).__name__),
+        "results": [case_figures(result, machine["bandwidth"]) for result in run.results],
     }
+
+
+def is_compared(cell: dict[str, Any]) -> bool:
+    """Whether any peer has a figure of the case."""
+    return any(label not in (OWN, SELF) for label in cell["libraries"])
+
+
+def worst_ratio(cell: dict[str, Any]) -> float:
+    """The fastest peer's time over fastnn's, the median where there are three; inf without one."""
+    libraries = cell["libraries"].items()
+    ratios = (float(each["ratio"]) for label, each in libraries if label not in (OWN, SELF))
+    return min(ratios, default=math.inf)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -98,5 +113,6 @@ def merge(parts: list[dict[str, Any]]) -> dict[str, Any]:
         "noise": noise(tuple(each[PAIR]) for each in results if each[PAIR]),
         "sweeps": min(part["sweeps"] for part in parts),
         "seconds": sum(part["seconds"] for part in parts),
+        "stopped": next((why for part in parts if (why := part.get("stopped"))), None),
         "results": results,
     }

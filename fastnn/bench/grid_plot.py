@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from .figures import is_compared, worst_ratio
 from .grid import AXES, Cell
-from .grid_report import geometric_mean, is_compared, worst_ratio
+from .grid_report import geometric_mean
 
 __all__ = ["pair_tables", "save_heat_map"]
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .figures import is_compared, worst_ratio
 from .report import duration
 from .results import OWN, SELF
 
-__all__ = ["geometric_mean", "is_compared", "is_grid", "summary", "worst_ratio"]
+__all__ = ["geometric_mean", "is_grid", "summary"]
 
 #: Cells that the report lists.
 WORST = 10
@@ -26,17 +27,6 @@ def geometric_mean(values: Iterable[float]) -> float:
 def is_grid(figures: dict[str, Any]) -> bool:
     """Whether all cases are cells of the grid."""
     return all(cell["family"] == "grid" for cell in figures["results"])
-
-
-def is_compared(cell: dict[str, Any]) -> bool:
-    """Whether any peer has a figure."""
-    return any(label not in (OWN, SELF) for label in cell["libraries"])
-
-
-def worst_ratio(cell: dict[str, Any]) -> float:
-    """The fastest peer's time over fastnn's; the median where there are three."""
-    libraries = cell["libraries"].items()
-    return float(min(each["ratio"] for label, each in libraries if label not in (OWN, SELF)))
 
 
 def _line(cell: dict[str, Any]) -> str:

@@ -19,23 +19,22 @@ class Limit(NamedTuple):
     by: str
 
 
-def level(case: Case, bandwidth: list[dict[str, Any]]) -> dict[str, Any]:
-    """The smallest level of :func:`.machine.probe` that holds operands and results."""
-    total = case.reads + case.writes
+def level(total: float, bandwidth: list[dict[str, Any]]) -> dict[str, Any]:
+    """The smallest level of :func:`.machine.probe` that holds so many bytes."""
     return next((b for b in bandwidth if b["cache"] and total <= b["cache"]), bandwidth[-1])
 
 
-def yardstick(case: Case, rates: dict[str, Any]) -> float:
+def yardstick(reads: float, writes: float, rates: dict[str, Any]) -> float:
     """Bytes a second of a plain loop with as many writes for each read, but a copy's at most.
 
     Of the loops of :func:`.machine.probe` the one that writes most without writing more for each
     read than the case; a copy for all that write less, writes for what only writes.
     """
-    if case.reads == 0 and case.writes:
+    if reads == 0 and writes:
         return float(rates["write"])
     stream = "copy"
-    for name, writes in MIXED:
-        if case.writes >= writes * case.reads:
+    for name, each in MIXED:
+        if writes >= each * reads:
             stream = name
     return float(rates[stream])
 
@@ -63,10 +62,10 @@ def limit(case: Case, peak: float, bandwidth: list[dict[str, Any]]) -> Limit | N
         bounds.append(Limit(case.operations * 32 / peak, "operations"))
     total = case.reads + case.writes
     if total:
-        rates = level(case, bandwidth)
+        rates = level(total, bandwidth)
         best = max(rates["read"], rates["write"], rates["copy"])
         if case.writes >= case.reads:
-            best = yardstick(case, rates)
+            best = yardstick(case.reads, case.writes, rates)
         times = (case.reads / rates["read"], case.writes / rates["write"], total / best)
         bounds.append(Limit(max(times), rates["level"]))
     return max(bounds, default=None)

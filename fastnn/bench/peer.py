@@ -10,13 +10,19 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["ONE_THREAD", "BenchmarkError", "Peer", "PeerTimeoutError", "present"]
+__all__ = ["LIBRARIES", "ONE_THREAD", "BenchmarkError", "Peer", "PeerTimeoutError", "present"]
 
+#: What can be compared with, each in a process of its own.
+LIBRARIES = ("numpy", "torch", "torch.compile", "onnxruntime")
 #: fastnn itself, whatever the threads of the others.
 ONE_THREAD = "one-thread"
 
 #: What else a library needs.
 ALSO = {"onnxruntime": ("onnxruntime", "onnx"), "torch.compile": ("torch",)}
+
+
+#: Seconds that a process may take to end by itself.
+GRACE = 3.0
 
 
 class BenchmarkError(RuntimeError):
@@ -65,6 +71,7 @@ class Peer:
             stdout=subprocess.PIPE,
             text=True,
             env=self._environment,
+            process_group=0,  # Ctrl-C reaches the one who asks, and it ends the others
         )
         self.version: str = self.ask(do="version")["version"]
 
@@ -104,6 +111,10 @@ class Peer:
         """End the process."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:  # it is in the middle of something
+            self._process.kill()
+            self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .limits import level, limit, yardstick
-from .results import OWN, SELF, Result, Run
+from .figures import worst_ratio
+from .limits import level, yardstick
+from .results import OWN, SELF
 
 __all__ = ["FOOTNOTE", "Table", "duration"]
 
@@ -42,33 +43,33 @@ class Table:
         self._labels = [label for label in labels if label not in (OWN, SELF)]
         self._bandwidth = bandwidth
 
-    def _rate(self, result: Result) -> list[str]:
+    def _rate(self, cell: dict[str, Any]) -> list[str]:
         """Operations a second and their share of the peak, else bytes and of the yardstick's."""
-        case, seconds = result.case, result.measurements[OWN].best
-        if case.flops:
-            rate = case.flops / seconds
-            return [f"{rate / 1e9:.1f}", f"{rate / result.peak:.0%}"]
-        if case.reads + case.writes:
-            rate = (case.reads + case.writes) / seconds
-            most = yardstick(case, level(case, self._bandwidth))
+        seconds = cell["libraries"][OWN]["min"]
+        if cell["flops"]:
+            rate = cell["flops"] / seconds
+            return [f"{rate / 1e9:.1f}", f"{rate / cell['peak']:.0%}"]
+        reads, writes = cell["bytes"]["reads"], cell["bytes"]["writes"]
+        if reads + writes:
+            rate = (reads + writes) / seconds
+            most = yardstick(reads, writes, level(reads + writes, self._bandwidth))
             return [f"{rate / 1e9:.1f} GB/s", f"{rate / most:.0%}"]
         return ["", ""]
 
-    def _cells(self, result: Result) -> list[str]:
+    def _cells(self, cell: dict[str, Any]) -> list[str]:
         """Case, min, median, rate, share of peak, limit, distance, then the peers."""
-        own = result.measurements[OWN]
-        bound = limit(result.case, result.peak, self._bandwidth)
-        cells = [f"{result.case.family} {result.case.name}"]
-        cells += [duration(own.best), duration(own.median)]
-        cells += self._rate(result)
-        cells += [bound.by, f"{own.best / bound.seconds:.2f}x"] if bound else ["", ""]
+        own, bound = cell["libraries"][OWN], cell["limit"]
+        cells = [f"{cell['family']} {cell['name']}"]
+        cells += [duration(own["min"]), duration(own["median"])]
+        cells += self._rate(cell)
+        cells += [bound["by"], f"{cell['distance']:.2f}x"] if bound else ["", ""]
         for label in self._labels:
-            measurement = result.measurements.get(label)
-            if measurement is None:
+            peer = cell["libraries"].get(label)
+            if peer is None:
                 cells.append("")
                 continue
-            mark = "*" if measurement.variant == "channels_last" else ""
-            cells.append(f"{duration(measurement.best)}{mark}, {result.ratio(label):.2f}x")
+            mark = "*" if peer["variant"] == "channels_last" else ""
+            cells.append(f"{duration(peer['min'])}{mark}, {peer['ratio']:.2f}x")
         return cells
 
     @property
@@ -77,40 +78,41 @@ class Table:
         return [*fixed, *self._labels]
 
     def _line(self, cells: list[str]) -> str:
-        widths = [10, 10, 9, 9, 8, 12] + [20] * len(self._labels)
-        rest = "".join(f"{c:>{w}}" for c, w in zip(cells[1:], widths, strict=True))
+        widths = [9, 9, 11, 8, 10, 10] + [19] * len(self._labels)
+        rest = "".join(f" {c:>{w}}" for c, w in zip(cells[1:], widths, strict=True))
         return f"{cells[0]:<48}{rest}"
 
     def header(self) -> str:
         """Column titles."""
         return self._line(self._titles)
 
-    def row(self, result: Result) -> str:
-        """One case."""
-        return self._line(self._cells(result))
+    def row(self, cell: dict[str, Any]) -> str:
+        """One case, as :func:`.figures.case_figures` gives it."""
+        return self._line(self._cells(cell))
 
-    def text(self, run: Run) -> str:
+    def text(self, figures: dict[str, Any]) -> str:
         """All cases, losses first, and the noise."""
-        ordered = sorted(run.results, key=lambda r: r.worst_ratio)
-        lines = [self.header(), *(self.row(result) for result in ordered), noise_line(run)]
+        ordered = sorted(figures["results"], key=worst_ratio)
+        lines = [self.header(), *(self.row(cell) for cell in ordered), noise_line(figures)]
         return "\n".join([*lines, FOOTNOTE])
 
-    def markdown(self, run: Run) -> str:
+    def markdown(self, figures: dict[str, Any]) -> str:
         """The table of :meth:`text` as a page shows it."""
         lines = [f"| {' | '.join(self._titles)} |", "|---|" + "---:|" * (len(self._titles) - 1)]
-        for result in sorted(run.results, key=lambda r: r.worst_ratio):
-            cells = self._cells(result)
+        for cell in sorted(figures["results"], key=worst_ratio):
+            cells = self._cells(cell)
             peers = [
-                f"{cell.rpartition(', ')[0]}, **{cell.rpartition(', ')[2]}**" if cell else ""
-                for cell in cells[7:]
+                f"{text.rpartition(', ')[0]}, **{text.rpartition(', ')[2]}**" if text else ""
+                for text in cells[7:]
             ]
             lines.append(f"| {' | '.join([*cells[:7], *peers])} |")
-        return "\n".join([*lines, "", noise_line(run), "", FOOTNOTE]) + "\n"
+        return "\n".join([*lines, "", noise_line(figures), "", FOOTNOTE]) + "\n"
 
 
-def noise_line(run: Run) -> str:
+def noise_line(figures: dict[str, Any]) -> str:
     """The noise as a sentence."""
+    sweeps = figures["sweeps"]
     return (
-        f"Noise: fastnn against itself differs by up to {run.noise:.1%} in 95 of 100 cases "
-        f"({run.sweeps} sweep{'s' * (run.sweeps > 1)}, {run.seconds:.0f} s)."
+        f"Noise: fastnn against itself differs by up to {figures['noise']:.1%} in 95 of 100 cases "
+        f"({sweeps} sweep{'s' * (sweeps != 1)}, {figures['seconds']:.0f} s)."
     )

@@ -99,9 +99,10 @@ class Result:
 
 @dataclass
 class Run:
-    """All cases of a run, its noise and what it took."""
+    """All cases of a run that have figures, its noise, what it took, and what ended it early."""
 
     results: list[Result]
     noise: float
     sweeps: int
     seconds: float
+    stopped: BaseException | None = None

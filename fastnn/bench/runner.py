@@ -100,10 +100,12 @@ def _prepare(result: Result, peer: Asked, effort: Effort, verify: bool) -> None:
 
 
 def _time(result: Result, peers: list[Asked], effort: Effort, verify: bool) -> None:
-    """Every variant of every peer in turn, and the peak beside them."""
+    """Every variant of every peer in turn, and the peak beside them; nothing without fastnn."""
     for peer in peers:
         if peer.label not in result.absent:
             _prepare(result, peer, effort, verify and peer.label != SELF)
+        if OWN in result.absent:
+            return
     for _ in range(effort.turns):
         for peer in peers:
             for measurement in result.variants.get(peer.label, []):
@@ -116,7 +118,12 @@ def _time(result: Result, peers: list[Asked], effort: Effort, verify: bool) -> N
 
 
 def _noise(results: list[Result]) -> float:
-    return noise(r.pair for r in results if r.pair is not None)
+    return noise(r.pair for r in _measured(results) if r.pair is not None)
+
+
+def _measured(results: list[Result]) -> list[Result]:
+    """Those whose first turn was finished: the peak comes last in a turn."""
+    return [result for result in results if result.peak]
 
 
 def _retime(results: list[Result], peers: list[Asked], effort: Effort, budget: Budget) -> None:
@@ -142,7 +149,8 @@ def measure(
     """Verify and time each case, in sweeps over all of them until the noise is low.
 
     Every sweep runs in fresh processes: where memory happens to lie is a part of the noise, and
-    the shortest time is one of several placements.
+    the shortest time is one of several placements. Whatever ends the run early, an interrupt or a
+    peer that died, is in what is returned, beside all that was measured before.
 
     Parameters
     ----------
@@ -150,7 +158,8 @@ def measure(
         First fastnn, then fastnn again, labelled ``"self"``: the noise is how far their times
         lie apart.
     report : callable
-        Called with each result of the first sweep as it comes.
+        Called with each result of the first sweep as it comes; there is no figure in what
+        fastnn cannot do.
     progress : callable
         Called with a line about each sweep.
     clock : callable
@@ -160,19 +169,23 @@ def measure(
     results = [Result(case) for case in cases]
     sweeping = effort.budget * (0.75 if effort.retime else 1)
     budget, whole = (Budget(effort.noise, seconds, clock) for seconds in (sweeping, effort.budget))
-    sweeps = 0
-    while True:
-        for result in results:
-            _time(result, peers, effort, verify=sweeps == 0)
-            if sweeps == 0:
-                report(result)
-        sweeps += 1
-        spread = _noise(results)
-        progress(f"sweep {sweeps}: noise {spread:.1%} after {whole.spent:.0f} s")
-        if not budget.wants_more(spread):
-            break
-        for peer in peers:
-            peer.restart()
-    if effort.retime:
-        _retime(results, peers, effort, whole)
-    return Run(results, spread, sweeps, whole.spent)
+    run = Run([], 0.0, 0, 0.0)
+    try:
+        while True:
+            for result in results if run.sweeps == 0 else _measured(results):
+                _time(result, peers, effort, verify=run.sweeps == 0)
+                if run.sweeps == 0:
+                    report(result)
+            run.sweeps += 1
+            spread = _noise(results)
+            progress(f"sweep {run.sweeps}: noise {spread:.1%} after {whole.spent:.0f} s")
+            if not budget.wants_more(spread):
+                break
+            for peer in peers:
+                peer.restart()
+        if effort.retime:
+            _retime(_measured(results), peers, effort, whole)
+    except (KeyboardInterrupt, Exception) as error:
+        run.stopped = error
+    run.results, run.noise, run.seconds = _measured(results), _noise(results), whole.spent
+    return run

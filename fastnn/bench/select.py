@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 
 from .bandwidth import bandwidth_cases
 from .cases import FAMILIES, Case
@@ -22,23 +23,52 @@ _SOURCES: dict[str, Callable[[], list[Case]]] = {
 NAMES = tuple(_SOURCES)
 
 
-def select(names: list[str]) -> list[Case]:
-    """Cases of the named families; a name may be ``family:text`` to keep names with that text.
+#: The parts of a selection: each begins with a family, up to a colon or a blank.
+_PART = re.compile(r"\s*(\w+)\s*(?:[:\s]\s*(.*?))?\s*", re.DOTALL)
+
+
+def _filters(text: str) -> Iterator[tuple[str, str]]:
+    """Families and what their cases' names should have in them.
+
+    Names have commas: what follows one belongs to the text before, unless it is another family.
+    """
+    family, kept = "", ""
+    for part in text.split(","):
+        found = _PART.fullmatch(part)
+        if kept and not (found and found[1] in _SOURCES):
+            kept = f"{kept},{part.rstrip()}"
+            continue
+        if family:
+            yield family, kept
+        family, kept = (found[1], found[2] or "") if found else (part.strip(), "")
+        if family not in _SOURCES:
+            raise ValueError(f"unknown cases {family!r}; choose from {', '.join(NAMES)}")
+    yield family, kept
+
+
+def select(text: str) -> list[Case]:
+    """Cases of the named families, each once, in the order in which they are named.
+
+    Parameters
+    ----------
+    text : str
+        Separated by commas: ``family``, or ``family:text`` or ``family text`` to keep the cases
+        with that text in their names.
 
     Raises
     ------
     ValueError
         If there is no such family, or nothing is left.
     """
-    chosen: list[Case] = []
-    for name in names:
-        family, _, text = name.partition(":")
-        if family not in _SOURCES:
-            raise ValueError(f"unknown cases {family!r}; choose from {', '.join(NAMES)}")
-        chosen += [case for case in _SOURCES[family]() if text in case.name]
+    chosen = {
+        (case.family, case.name): case
+        for family, kept in _filters(text)
+        for case in _SOURCES[family]()
+        if kept in case.name
+    }
     if not chosen:
-        raise ValueError(f"no case matches {', '.join(names)}")
-    return chosen
+        raise ValueError(f"no case matches {text!r}")
+    return list(chosen.values())
 
 
 def shard(cases: list[Case], text: str) -> list[Case]:

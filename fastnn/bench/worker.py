@@ -17,6 +17,7 @@ import numpy as np
 
 import fastnn
 
+from ..backends import settings
 from . import machine
 from .cases import Case
 from .prepared import Prepared
@@ -86,21 +87,30 @@ class _Server:
 
     def __init__(self, library: str, version: str) -> None:
         self._library, self._version = library, version
+        #: What says that a case cannot be done: whatever a compiler raises, and the refusal of a
+        #: forced algorithm.
+        self._refusals: tuple[type[Exception], ...] = ()
+        if library == "torch.compile":
+            self._refusals = (Exception,)
+        elif settings().algorithm != "auto":
+            self._refusals = (RuntimeError,)
         self._prepared: Prepared | None = None
         self._cases: dict[tuple[str, str], Case] = {}
 
     def _case(self, family: str, name: str) -> Case:
         if not self._cases:
-            self._cases = {(case.family, case.name): case for case in select(list(NAMES))}
+            self._cases = {(case.family, case.name): case for case in select(",".join(NAMES))}
         return self._cases[family, name]
 
     def _made(self, case: Case) -> Prepared | str | None:
         """The case, None if the library has no such thing, or why it could not be made."""
-        if self._library != "torch.compile":
-            return prepare(self._library, case)
         try:
-            return prepare(self._library, case)
-        except Exception as error:  # whatever the compiler raises, it does not work here
+            made = prepare(self._library, case)
+            if made is not None and self._refusals:
+                for call in made.variants.values():
+                    call()
+            return made
+        except self._refusals as error:
             return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
     def prepare(self, family: str, name: str, verify: bool) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """``fastnn bench`` as a user meets it; small cases, no time is asserted."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -81,21 +83,74 @@ def test_every_algorithm_leaves_out_what_has_none():
     assert "of 3 cells" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (["--cases", "gird"], "unknown cases 'gird'"),
-        (["--against", "tensorflow"], "unknown peer 'tensorflow'"),
-        (["--cases", "gemm", "--every-algorithm"], "no convolution's pass is in 'gemm'"),
-        (["--cases", "grid", "--shard", "9/4"], "shard i/n"),
-        (["--merge", "/nowhere.json"], "cannot read figures from /nowhere.json"),
-    ],
-)
-def test_mistakes_are_told(arguments, text):
-    done = run(*arguments)
+def test_what_a_forced_algorithm_cannot_do_is_left_out():
+    cases = ["--cases", "conv:LeNet 64x1, conv:few images 2x64@4, train:LeNet"]
+    done = run(*cases, "--algorithm", "winograd", "--against", "numpy", *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "left out: conv LeNet 64x1->6@28 5x5 forward: RuntimeError: convolution alg" in done.stdout
+    )
+    assert "left out: train LeNet, batch 64: RuntimeError" in done.stdout
+    table = done.stdout[done.stdout.index("Losses first") :]
+    assert table.count("conv few images 2x64@4 3x3") == 4
+    assert "LeNet" not in table
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_but_what_it_cannot_do_is_an_error():
+    done = run("--cases", "conv:LeNet", "--algorithm", "winograd", "--against", "none", *SHORT)
     assert done.returncode == 2
-    assert done.stderr.startswith("fastnn bench: ")
-    assert text in done.stderr
+    assert (
+        done.stderr.splitlines()[-1] == "fastnn bench: fastnn has no figure for any of 'conv:LeNet'"
+    )
+
+
+def test_merged_figures_of_any_cases_are_reported_and_written(tmp_path):
+    one, other, page = (tmp_path / name for name in ("1.json", "2.json", "out.md"))
+    for path, case in ((one, "gemm:8x8x8"), (other, "gemm:16x16x16")):
+        done = run("--cases", case, "--against", "numpy", "--json", str(path), *SHORT)
+        assert done.returncode == 0, done.stderr
+    merge = ["--merge", str(one), str(other), "--markdown", str(page)]
+    done = run(*merge)
+    assert done.returncode == 0, done.stderr
+    for text in (done.stdout, page.read_text()):
+        assert "gemm 8x8x8" in text
+        assert "gemm 16x16x16" in text
+        assert "Noise: fastnn against itself" in text
+    pytest.importorskip("matplotlib")
+    done = run(*merge, "--plot", str(tmp_path / "out.png"))
+    assert (tmp_path / "out.png").stat().st_size > 10_000, done.stderr
+    for each in (one, other):
+        figures = json.loads(each.read_text())
+        for cell in figures["results"]:
+            del cell["libraries"]["numpy"]
+        each.write_text(json.dumps(figures))
+    done = run(*merge, "--plot", str(tmp_path / "out.png"))
+    assert done.returncode == 2
+    assert "nothing to draw" in done.stderr
+
+
+def test_an_interrupt_writes_what_was_measured(tmp_path):
+    path = tmp_path / "out.json"
+    options = ["--cases", "gemm", "--against", "numpy", "--seconds", "1", "--json", str(path)]
+    running = subprocess.Popen(
+        [*COMMAND, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    for line in running.stdout:
+        if line.startswith("gemm 8x8x8"):
+            break
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal's Ctrl-C
+    rest, told = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Losses first" in rest
+    assert told.splitlines() == ["stopped: 1 cases have figures", "", "interrupted"]
+    figures = json.loads(path.read_text())
+    assert [cell["name"] for cell in figures["results"]] == ["8x8x8"]
+    assert figures["stopped"] == "KeyboardInterrupt"
 
 
 def test_a_peer_that_does_not_answer_is_replaced(peer):

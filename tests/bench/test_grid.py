@@ -6,7 +6,7 @@ import pytest
 
 from fastnn import _shapes_window as window
 from fastnn.bench.grid import AXES, MOST, Cell, cells, generate, grid_cases, is_common
-from fastnn.bench.select import select, shard
+from fastnn.bench.select import NAMES, select, shard
 
 LISTED = {dtype: [cell for cell in cells() if cell.dtype == dtype] for dtype in AXES["dtype"]}
 #: Pairs of values that no convolution has, or that say the same as another pair.
@@ -129,12 +129,30 @@ def test_empty_shard_is_told():
         shard(grid_cases()[:2], "3/5")
 
 
+def test_every_name_can_be_given_as_printed():
+    everything = select(",".join(NAMES))
+    for case in everything[:: len(everything) // 100]:
+        for separator in (":", " "):
+            assert case in select(f"{case.family}{separator}{case.name}"), case
+    pools = "pool mean 3x3/2 padded, 16x512@7, pool:max 2x2/2, 64x32@28,gemm:8x8x8"
+    assert [case.name for case in select(pools)] == [
+        "mean 3x3/2 padded, 16x512@7",
+        "max 2x2/2, 64x32@28",
+        "8x8x8",
+    ]
+
+
+def test_blanks_and_overlaps_change_nothing():
+    assert select(" gemm , gemm:8x8x8,gemm: 8x8x8 ") == select("gemm")
+    assert select("gemm, pool") == select("gemm,pool")
+
+
 def test_selection_by_family_and_text():
-    assert [case.name for case in select(["gemm:8x8x8"])] == ["8x8x8"]
-    assert select(["grid:512@7 weight"]) == [
+    assert [case.name for case in select("gemm:8x8x8")] == ["8x8x8"]
+    assert select("grid:512@7 weight") == [
         c.case for c in cells() if (c.ladder, c.which) == ("512@7", "weight")
     ]
     with pytest.raises(ValueError, match="unknown cases 'gird'; choose from gemm, conv"):
-        select(["gird"])
-    with pytest.raises(ValueError, match="no case matches gemm:nothing"):
-        select(["gemm:nothing"])
+        select("gird")
+    with pytest.raises(ValueError, match="no case matches 'gemm:nothing'"):
+        select("gemm:nothing")

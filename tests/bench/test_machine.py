@@ -89,7 +89,7 @@ def test_the_later_of_peak_and_bandwidth_is_the_limit(given, want):
      (0, 1, 50)],
 )  # fmt: skip
 def test_a_share_is_of_a_loop_that_writes_no_more(reads, writes, want):
-    assert yardstick(case(reads=reads, writes=writes), BANDWIDTH[0]) == want
+    assert yardstick(reads, writes, BANDWIDTH[0]) == want
 
 
 def test_nothing_counted_has_no_limit():

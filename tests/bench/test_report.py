@@ -7,9 +7,10 @@ import pytest
 
 from fastnn.bench import figures
 from fastnn.bench.bandwidth import bandwidth_cases, sizes
+from fastnn.bench.figures import worst_ratio
 from fastnn.bench.grid import cells
 from fastnn.bench.grid_plot import pair_tables, save_heat_map
-from fastnn.bench.grid_report import geometric_mean, summary, worst_ratio
+from fastnn.bench.grid_report import geometric_mean, summary
 from fastnn.bench.machine import STREAMS
 from fastnn.bench.report import FOOTNOTE, Table, duration
 from fastnn.bench.results import Measurement, Result, Run
@@ -57,8 +58,9 @@ def test_durations():
 def test_table_has_all_that_a_row_needs():
     case = cells()[0].case
     run = Run([result(case, 1e-3, 1.01e-3, 3e-3, 2e-3)], 0.034, 2, 12.0)
+    found = figures.as_json(run, {}, MACHINE)
     table = Table(["fastnn", "self", "torch"], BANDWIDTH)
-    text = table.text(run)
+    text = table.text(found)
     rate = case.flops / 1e-3
     assert case.flops > 0
     for part in (
@@ -74,7 +76,7 @@ def test_table_has_all_that_a_row_needs():
     ):
         assert part in text, part
     assert "self" not in table.header()
-    page = table.markdown(run).splitlines()
+    page = table.markdown(found).splitlines()
     assert "2 ms*, **2.00x** |" in page[2]
     assert page[0].count("|") == page[1].count("|") == page[2].count("|")
 
@@ -82,7 +84,8 @@ def test_table_has_all_that_a_row_needs():
 def test_bytes_stand_where_no_operations_are_counted():
     case = bandwidth_cases()[0]
     moved = case.reads + case.writes
-    cells = Table(["fastnn"], BANDWIDTH).row(result(case, moved / 5e9)).split()
+    found = figures.case_figures(result(case, moved / 5e9), BANDWIDTH)
+    cells = Table(["fastnn"], BANDWIDTH).row(found).split()
     assert cells[-5:] == ["5.0", "GB/s", "50%", "memory", "2.00x"]
 
 
@@ -95,7 +98,8 @@ def test_losses_come_first():
     cases = [cell.case for cell in cells()[:3]]
     ratios = (2.0, 0.5, 1.0)
     results = [result(c, 1.0, 1.0, r, r) for c, r in zip(cases, ratios, strict=True)]
-    lines = Table(["fastnn", "torch"], BANDWIDTH).text(Run(results, 0, 1, 1)).splitlines()
+    found = figures.as_json(Run(results, 0, 1, 1), {}, MACHINE)
+    lines = Table(["fastnn", "torch"], BANDWIDTH).text(found).splitlines()
     assert [line.split()[-1] for line in lines[1:4]] == ["0.50x", "1.00x", "2.00x"]
 
 

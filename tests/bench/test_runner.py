@@ -26,10 +26,12 @@ class Clock:
 class Recorded:
     """A peer whose times are given: a list for each case, consumed turn by turn."""
 
-    def __init__(self, label, clock, times, variants=("",), error=1e-7, supported=True):
+    def __init__(self, label, clock, times, variants=("",), error=1e-7, supported=True,
+                 cannot=(), fails=None):  # fmt: skip
         self.label, self._clock, self._variants = label, clock, variants
         self._times = {name: list(values) for name, values in times.items()}
         self._error, self._supported = error, supported
+        self._cannot, self._fails = dict(cannot), fails
         self.asked = []
         self.restarts = 0
 
@@ -39,12 +41,16 @@ class Recorded:
     def ask(self, timeout=None, **request):
         self.asked.append(request)
         self._clock.now += 1
+        if self._fails and len(self.asked) > self._fails[0]:
+            raise self._fails[1]
         if request["do"] == "peak":
             return {"flops": 1e9}
         if request["do"] == "prepare":
             self._case = request["name"]
             if self._supported == "never":
                 raise PeerTimeoutError(f"{self.label} took more than {timeout:g} s")
+            if self._case in self._cannot:
+                return {"supported": False, "why": self._cannot[self._case]}
             if not self._supported:
                 return {"supported": False}
             answer = {"supported": True, "variants": list(self._variants)}
@@ -53,10 +59,15 @@ class Recorded:
         return {"times": [values.pop(0) if len(values) > 1 else values[0]]}
 
 
-def run(peers, effort=QUICK, cases=CASES, clock=None):
+def stopped(peers, effort=QUICK, cases=CASES, clock=None):
     shown, lines = [], []
     got = measure(cases, peers, effort, shown.append, lines.append, clock or (lambda: 0.0))
-    assert shown == got.results
+    return got, lines
+
+
+def run(*arguments, **keywords):
+    got, lines = stopped(*arguments, **keywords)
+    assert got.stopped is None
     return got, lines
 
 
@@ -209,15 +220,45 @@ def test_a_wrong_peer_stops_the_run(error):
     clock = Clock()
     own = Recorded("fastnn", clock, {"a": [1.0]})
     wrong = Recorded("torch", clock, {"a": [1.0]}, error=error)
+    got, _ = stopped([own, wrong], cases=CASES[:1])
     with pytest.raises(BenchmarkError, match="torch differs from the reference on gemm a: rel"):
-        run([own, wrong], cases=CASES[:1])
+        raise got.stopped
+    assert got.results == []
 
 
 def test_tolerance_is_that_of_the_dtype():
     clock = Clock()
     case = Case("gemm", "a", "gemm", {}, dtype="float64")
+    got, _ = stopped([Recorded("fastnn", clock, {"a": [1.0]})], cases=[case])
     with pytest.raises(BenchmarkError, match=r"1\.0e-07 > 1e-11"):
-        run([Recorded("fastnn", clock, {"a": [1.0]})], cases=[case])
+        raise got.stopped
+
+
+def test_what_fastnn_cannot_do_is_reported_and_has_no_result():
+    clock = Clock()
+    own, again, numpy = (
+        Recorded(label, clock, {"b": [1.0]}, cannot={"a": "no such algorithm"})
+        for label in ("fastnn", "self", "numpy")
+    )
+    shown = []
+    got = measure(CASES, [own, again, numpy], QUICK, shown.append, print, lambda: 0.0)
+    assert [result.case.name for result in shown] == ["a", "b"]
+    assert shown[0].absent == {"fastnn": "no such algorithm"}
+    assert got.results == shown[1:]
+    assert all(request.get("name") != "a" for request in again.asked + numpy.asked)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BenchmarkError("ended")])
+@pytest.mark.parametrize(("after", "names", "sweeps"), [(1, "", 0), (5, "a", 0), (12, "ab", 1)])
+def test_what_ends_a_run_early_keeps_what_was_measured(error, after, names, sweeps):
+    clock = Clock()
+    own = Recorded("fastnn", clock, {"a": [1.0], "b": [2.0]}, fails=(after, error))
+    again = Recorded("self", clock, {"a": [2.0], "b": [4.0]})
+    got, _ = stopped([own, again], Effort(turns=2, budget=1e9))
+    assert got.stopped is error
+    assert [result.case.name for result in got.results] == list(names)
+    assert got.sweeps == sweeps
+    assert got.noise == pytest.approx(math.log(2) if names else 0)
 
 
 def test_choice_and_auto_are_the_pair_of_the_noise():

@@ -16,7 +16,7 @@ MACHINE = {"bandwidth": BANDWIDTH, "peaks": {}}
 
 @pytest.mark.parametrize("family", ["targets", "targets_avx2", "targets_threads"])
 def test_every_case_has_a_name_of_its_own_and_something_asked(family):
-    cases = select([family])
+    cases = select(family)
     assert len({case.name for case in cases}) == len(cases)
     assert {case.family for case in cases} == {family}
     for case in cases:
