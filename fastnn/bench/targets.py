@@ -68,7 +68,8 @@ def _each(**ratios: float) -> dict[str, Asked]:
 
 
 def _winograd() -> Iterator[Case]:
-    for n, c, size in ((16, 32, 56), (16, 64, 32), (1, 64, 56), (16, 128, 28), (1, 128, 28)):
+    images = ((32, 56), (64, 32), (128, 28), (256, 14), (512, 7))
+    for n, c, size in (*((16, *each) for each in images), (1, 64, 56), (1, 128, 28)):
         label = f"3x3 {n}x{c}@{size}"
         yield from _conv(label, _each(default=2.2, best=2.0), n, c, size, c)
         yield from _conv(f"{label} strict", _each(default=1.7), n, c, size, c, precision="strict")
@@ -90,12 +91,21 @@ def _few_channels() -> Iterator[Case]:
 
 
 def _many_groups() -> Iterator[Case]:
-    for n, c, size in ((1, 32, 112), (8, 384, 14), (1, 96, 56), (8, 64, 32)):
-        label = f"depthwise 3x3 {n}x{c}@{size}"
-        yield from _conv(label, _each(default=2.8, best=1.2), n, c, size, c, groups=c)
-    label = "groups of 32, 3x3 8x128@28"
-    yield from _conv(label, _each(default=1.3), 8, 128, 28, 128, groups=4)
-    yield from _conv("dilated 3x3 (2) 8x64@28", _each(default=1.3), 8, 64, 28, 64, dilation=2)
+    depthwise = ((1, 32, 112), (8, 384, 14), (1, 96, 56), (8, 64, 32), (16, 32, 56), (16, 512, 7))
+    asked = _each(default=2.8, best=1.2)
+    for n, c, size in depthwise:
+        yield from _conv(f"depthwise 3x3 {n}x{c}@{size}", asked, n, c, size, c, groups=c)
+    yield from _conv("depthwise 3x3/2 8x144@56", asked, 8, 144, 56, 144, stride=2, groups=144)
+    yield from _conv("depthwise 5x5 8x240@28", asked, 8, 240, 28, 240, (5, 5), groups=240)
+    asked = _each(default=1.3)
+    for label, n, c, size, r in (
+        ("groups of 32, 3x3 8x128@28", 8, 128, 28, 3),
+        ("groups of 16, 3x3 16x64@56", 16, 64, 56, 3),
+        ("groups of 64, 5x5 16x256@14", 16, 256, 14, 5),
+    ):
+        yield from _conv(label, asked, n, c, size, c, (r, r), groups=4)
+    for n, c, size in ((8, 64, 28), (16, 128, 28), (16, 256, 14)):
+        yield from _conv(f"dilated 3x3 (2) {n}x{c}@{size}", asked, n, c, size, c, dilation=2)
 
 
 def _pointwise() -> Iterator[Case]:
@@ -110,11 +120,20 @@ def _pointwise() -> Iterator[Case]:
 PRODUCTS: dict[str, float] = {
     **{f"{n}x{n}x{n}": 1.0 for n in (8, 16, 32, 48, 64, 96, 128, 256, 512, 1024, 2048)},
     **{f"{m}x1024x1024 nt": 1.5 for m in (4, 8, 16)},
-    "1x1024x1024 nt": 1.0,
+    **{f"{m}x1024x1024 nt": 1.0 for m in (1, 2, 32)},
+    "1x1024x1024": 1.0,
     "64x3072x10 nt": 1.2,
     "64x10x3072": 1.2,
     "10x64x3072": 1.2,
 }
+#: Size of a square product to what is asked kernel to kernel, and how many of them one call of
+#: ``bmm`` makes, so that the call itself counts for little, in every library alike.
+BATCHES: dict[int, tuple[float, int]] = {8: (2.0, 64), 16: (2.0, 64), 32: (1.25, 16)}
+#: Sizes of square products with a weight that fastnn has packed once, and what is asked of them
+#: against a peer's ordinary call.
+PACKED, PACKED_ASKED = (96, 128, 256), 1.1
+#: Lengths of dot products that should not be slower.
+DOTS = (1000, 10_000)
 #: Net to what is asked of its training step.
 STEPS: dict[str, float] = {
     "MLP 10-5-5-10": 4.5,
@@ -135,11 +154,46 @@ def _product(text: str, asked: float) -> Case:
     return replace(case, family="targets", name=f"mm {text}", asked={BEST: asked})
 
 
+def _batch(n: int, asked: float, count: int) -> Case:
+    """So many products of n x n in one call."""
+    return Case(
+        family="targets",
+        name=f"bmm, {count} of {n}x{n}x{n}",
+        kind="batch",
+        params={"n": n, "count": count},
+        flops=2.0 * count * n**3,
+        reads=8.0 * count * n**2,
+        writes=4.0 * count * n**2,
+        asked={BEST: asked},
+    )
+
+
+def _packed(n: int) -> Case:
+    case = replace(_product(f"{n}x{n}x{n}", PACKED_ASKED), kind="packed")
+    return replace(case, name=f"prepacked {n}x{n}x{n}")
+
+
+def _dot(count: int) -> Case:
+    return Case(
+        family="targets",
+        name=f"dot of {count}",
+        kind="dot",
+        params={"count": count},
+        flops=2.0 * count,
+        reads=8.0 * count,
+        writes=4.0,
+        asked={BEST: 1.0},
+    )
+
+
 def targets() -> list[Case]:
     """Those of AVX-512."""
     steps = {case.name.partition(",")[0]: case for case in FAMILIES["train"]}
     return [
         *(_product(text, asked) for text, asked in PRODUCTS.items()),
+        *(_batch(n, *asked) for n, asked in BATCHES.items()),
+        *map(_packed, PACKED),
+        *map(_dot, DOTS),
         *_winograd(),
         *_few_channels(),
         *_many_groups(),

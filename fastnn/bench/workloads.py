@@ -10,30 +10,24 @@ from typing import Any
 import numpy as np
 
 from .cases import Case
-from .prepared import Array, Prepared, numpy_of, random_array, tensors
+from .prepared import Prepared, numpy_of, random_array, tensors
 from .workloads_conv import fastnn_conv, fastnn_each_algorithm, onnxruntime_conv, torch_conv
 from .workloads_kernel import fastnn_kernel
 from .workloads_net import compiled_net, fastnn_net, onnxruntime_net, torch_net
+from .workloads_product import (
+    numpy_batch,
+    numpy_dot,
+    numpy_gemm,
+    packed_gemm,
+    torch_like_batch,
+    torch_like_dot,
+    torch_like_gemm,
+)
 from .workloads_stream import loss_step, optimiser_step, pool_step, torch_pool_step
 
 __all__ = ["prepare"]
 
 Builder = Callable[[dict[str, Any]], Prepared | None]
-
-
-def _gemm_operands(p: dict[str, Any]) -> tuple[Array, Array]:
-    a = random_array(p["m"], p["k"])
-    b = (
-        random_array(p["n"], p["k"], seed=1).T
-        if p["layout"] == "nt"
-        else random_array(p["k"], p["n"], seed=1)
-    )
-    return a, b
-
-
-def _torch_like_gemm(torch: Any, p: dict[str, Any]) -> Prepared:
-    a, b = tensors(torch, *_gemm_operands(p))
-    return Prepared({"": lambda: torch.mm(a, b)}, lambda: numpy_of([torch.mm(a, b)]))
 
 
 def _torch_like_elementwise(torch: Any, p: dict[str, Any]) -> Prepared:
@@ -46,11 +40,6 @@ def _torch_like_elementwise(torch: Any, p: dict[str, Any]) -> Prepared:
         "softmax": lambda: torch.softmax(x, 1),
     }[p["op"]]
     return Prepared({"": call}, lambda: numpy_of([call()]))
-
-
-def _numpy_gemm(p: dict[str, Any]) -> Prepared:
-    a, b = _gemm_operands(p)
-    return Prepared({"": lambda: np.matmul(a, b)}, lambda: [np.matmul(a, b)])
 
 
 def _numpy_elementwise(p: dict[str, Any]) -> Prepared | None:
@@ -71,9 +60,15 @@ def _like_torch(library: str, build: Callable[[Any, dict[str, Any]], Prepared]) 
 
 #: Library and kind of case to what makes one; what is not there the library cannot do.
 BUILDERS: dict[tuple[str, str], Builder] = {
-    ("fastnn", "gemm"): _like_torch("fastnn", _torch_like_gemm),
-    ("torch", "gemm"): _like_torch("torch", _torch_like_gemm),
-    ("numpy", "gemm"): _numpy_gemm,
+    **{(torch, "gemm"): _like_torch(torch, torch_like_gemm) for torch in ("fastnn", "torch")},
+    ("numpy", "gemm"): numpy_gemm,
+    ("fastnn", "packed"): packed_gemm,
+    ("torch", "packed"): _like_torch("torch", torch_like_gemm),
+    ("numpy", "packed"): numpy_gemm,
+    **{(torch, "batch"): _like_torch(torch, torch_like_batch) for torch in ("fastnn", "torch")},
+    ("numpy", "batch"): numpy_batch,
+    **{(torch, "dot"): _like_torch(torch, torch_like_dot) for torch in ("fastnn", "torch")},
+    ("numpy", "dot"): numpy_dot,
     ("fastnn", "elementwise"): _like_torch("fastnn", _torch_like_elementwise),
     ("torch", "elementwise"): _like_torch("torch", _torch_like_elementwise),
     ("numpy", "elementwise"): _numpy_elementwise,

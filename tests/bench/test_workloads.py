@@ -30,6 +30,9 @@ SMALL = [
     *NETS,
     Case("gemm", "nn", "gemm", {"m": 5, "n": 6, "k": 7, "layout": "nn"}),
     Case("gemm", "nt", "gemm", {"m": 5, "n": 6, "k": 7, "layout": "nt"}),
+    Case("targets", "packed", "packed", {"m": 5, "n": 6, "k": 7, "layout": "nn"}),
+    Case("targets", "batch", "batch", {"n": 5, "count": 3}),
+    Case("targets", "dot", "dot", {"count": 37}),
     *(
         Case("elementwise", op, "elementwise", {"op": op, "count": 256})
         for op in ("relu", "add", "exp", "softmax")
