@@ -35,6 +35,9 @@ class Case:
         Of the operands.
     asked : dict
         What the ratio should be, by what it is measured against (see :mod:`.targets`).
+    unit : str
+        What is measured: ``"s"``, the time of a call, or ``"bytes"``, the memory that one takes
+        in a fresh process (see :mod:`.memory`).
     """
 
     family: str
@@ -47,6 +50,7 @@ class Case:
     operations: float = 0.0
     dtype: str = "float32"
     asked: dict[str, float] = field(default_factory=dict, hash=False)
+    unit: str = "s"
 
 
 def gemm_case(m: int, n: int, k: int, layout: str = "nn") -> Case:

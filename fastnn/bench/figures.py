@@ -45,6 +45,7 @@ def case_figures(result: Result, bandwidth: list[dict[str, Any]]) -> dict[str, A
         "name": case.name,
         "params": case.params,
         "dtype": case.dtype,
+        "unit": case.unit,
         "flops": case.flops,
         "bytes": {"reads": case.reads, "writes": case.writes},
         "peak": result.peak,

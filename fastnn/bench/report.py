@@ -8,7 +8,7 @@ from .figures import worst_ratio
 from .limits import level, yardstick
 from .results import OWN, SELF
 
-__all__ = ["FOOTNOTE", "Table", "duration"]
+__all__ = ["FOOTNOTE", "Table", "amount", "duration"]
 
 FOOTNOTE = (
     "Ratios: the peer's shortest time over fastnn's; above 1 fastnn is faster. * the peer's"
@@ -16,8 +16,13 @@ FOOTNOTE = (
     " GB/s are bytes read plus written, and their share is of what a copy moves in the level that"
     " holds them, or a loop of two or four writes for each read where a case writes that much more."
     " limit: peak, the kernel's own operations, or bytes over that level's bandwidth, whichever"
-    " binds; and how many times longer the case takes."
+    " binds; and how many times longer the case takes. Memory in MB stands where the case is of it."
 )
+
+
+def amount(value: float, unit: str) -> str:
+    """Three significant digits of seconds or of bytes."""
+    return duration(value) if unit == "s" else f"{value / 1e6:.3g} MB"
 
 
 def duration(seconds: float) -> str:
@@ -60,7 +65,8 @@ class Table:
         """Case, min, median, rate, share of peak, limit, distance, then the peers."""
         own, bound = cell["libraries"][OWN], cell["limit"]
         cells = [f"{cell['family']} {cell['name']}"]
-        cells += [duration(own["min"]), duration(own["median"])]
+        unit = cell.get("unit", "s")
+        cells += [amount(own["min"], unit), amount(own["median"], unit)]
         cells += self._rate(cell)
         cells += [bound["by"], f"{cell['distance']:.2f}x"] if bound else ["", ""]
         for label in self._labels:
@@ -69,7 +75,7 @@ class Table:
                 cells.append("")
                 continue
             mark = "*" if peer["variant"] == "channels_last" else ""
-            cells.append(f"{duration(peer['min'])}{mark}, {peer['ratio']:.2f}x")
+            cells.append(f"{amount(peer['min'], unit)}{mark}, {peer['ratio']:.2f}x")
         return cells
 
     @property

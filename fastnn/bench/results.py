@@ -15,7 +15,7 @@ OWN, SELF = "fastnn", "self"
 
 @dataclass
 class Measurement:
-    """Times of one variant of one library: seconds per call."""
+    """Times of one variant of one library, seconds per call; or its memory, bytes."""
 
     variant: str
     times: list[float] = field(default_factory=list)

@@ -100,13 +100,19 @@ def _prepare(result: Result, peer: Asked, effort: Effort, verify: bool) -> None:
 
 
 def _time(result: Result, peers: list[Asked], effort: Effort, verify: bool) -> None:
-    """Every variant of every peer in turn, and the peak beside them; nothing without fastnn."""
+    """Every variant of every peer in turn, and the peak beside them; nothing without fastnn.
+
+    Memory is measured once, in a process that has computed nothing before.
+    """
+    is_memory = result.case.unit == "bytes"
     for peer in peers:
         if peer.label not in result.absent:
-            _prepare(result, peer, effort, verify and peer.label != SELF)
+            if is_memory:
+                peer.restart()
+            _prepare(result, peer, effort, verify and peer.label != SELF and not is_memory)
         if OWN in result.absent:
             return
-    for _ in range(effort.turns):
+    for _ in range(1 if is_memory else effort.turns):
         for peer in peers:
             for measurement in result.variants.get(peer.label, []):
                 answer = peer.ask(

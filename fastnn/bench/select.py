@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from .bandwidth import bandwidth_cases
 from .cases import FAMILIES, Case
 from .grid import grid_cases
+from .memory import memory_cases
 from .targets import targets, targets_avx2, targets_threads
 
 __all__ = ["NAMES", "select", "shard"]
@@ -16,6 +17,7 @@ _SOURCES: dict[str, Callable[[], list[Case]]] = {
     **{name: (lambda cases=cases: cases) for name, cases in FAMILIES.items()},  # type: ignore[misc]
     "bandwidth": bandwidth_cases,
     "grid": grid_cases,
+    "memory": memory_cases,
     "targets": targets,
     "targets_avx2": targets_avx2,
     "targets_threads": targets_threads,

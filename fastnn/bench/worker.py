@@ -20,6 +20,7 @@ import fastnn
 from ..backends import settings
 from . import machine
 from .cases import Case
+from .memory import growth
 from .prepared import Prepared
 from .select import NAMES, select
 from .workloads import prepare
@@ -95,6 +96,7 @@ class _Server:
         elif settings().algorithm != "auto":
             self._refusals = (RuntimeError,)
         self._prepared: Prepared | None = None
+        self._unit = "s"
         self._cases: dict[tuple[str, str], Case] = {}
 
     def _case(self, family: str, name: str) -> Case:
@@ -106,7 +108,7 @@ class _Server:
         """The case, None if the library has no such thing, or why it could not be made."""
         try:
             made = prepare(self._library, case)
-            if made is not None and self._refusals:
+            if made is not None and self._refusals and case.unit == "s":
                 for call in made.variants.values():
                     call()
             return made
@@ -122,7 +124,7 @@ class _Server:
         made = self._made(case)
         if not isinstance(made, Prepared):
             return {"supported": False, "why": made or ""}
-        self._prepared = made
+        self._prepared, self._unit = made, case.unit
         answer: dict[str, Any] = {"supported": True, "variants": list(made.variants)}
         if made.chosen is not None:
             answer["chosen"] = made.chosen
@@ -131,9 +133,12 @@ class _Server:
         return answer
 
     def time(self, variant: str, seconds: float) -> dict[str, Any]:
-        """Time one variant of the prepared case."""
+        """Time one variant of the prepared case, or tell the memory that it takes."""
         assert self._prepared is not None
-        return {"times": _time(self._prepared.variants[variant], seconds)}
+        call = self._prepared.variants[variant]
+        if self._unit == "bytes":
+            return {"times": [growth(call)]}
+        return {"times": _time(call, seconds)}
 
     def peak(self, seconds: float, dtype: str) -> dict[str, Any]:
         """Floating-point operations per second out of registers."""

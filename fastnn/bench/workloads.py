@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .cases import Case
+from .memory import training_memory
 from .prepared import Prepared, numpy_of, random_array, tensors
 from .workloads_conv import fastnn_conv, fastnn_each_algorithm, onnxruntime_conv, torch_conv
 from .workloads_kernel import fastnn_kernel
@@ -78,6 +79,8 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("fastnn", "kernel"): fastnn_kernel,
     ("fastnn", "optim"): _like_torch("fastnn", optimiser_step),
     ("torch", "optim"): _like_torch("torch", partial(optimiser_step, fused=True)),
+    ("fastnn", "memory"): _like_torch("fastnn", training_memory),
+    ("torch", "memory"): _like_torch("torch", partial(training_memory, fused=True)),
     ("fastnn", "conv"): fastnn_conv,
     ("algorithms", "conv"): fastnn_each_algorithm,
     ("torch", "conv"): torch_conv,

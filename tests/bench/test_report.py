@@ -12,7 +12,7 @@ from fastnn.bench.grid import cells
 from fastnn.bench.grid_plot import pair_tables, save_heat_map
 from fastnn.bench.grid_report import geometric_mean, summary
 from fastnn.bench.machine import STREAMS
-from fastnn.bench.report import FOOTNOTE, Table, duration
+from fastnn.bench.report import FOOTNOTE, Table, amount, duration
 from fastnn.bench.results import Measurement, Result, Run
 
 BANDWIDTH = [{"level": "memory", "cache": None} | dict.fromkeys(STREAMS, 1e10)]
@@ -53,6 +53,11 @@ def test_durations():
         "500 ms",
         "2 s",
     ]
+
+
+def test_memory_is_told_in_megabytes():
+    assert amount(7_654_321.0, "bytes") == "7.65 MB"
+    assert amount(0.00123, "s") == "1.23 ms"
 
 
 def test_table_has_all_that_a_row_needs():
