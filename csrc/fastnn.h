@@ -119,7 +119,7 @@ typedef struct fnn_conv2d_plan {
     const char *kernel;      /* that does the arithmetic; NULL if the algorithm does not say */
     int notes;
     fnn_plan_note note[FNN_PLAN_NOTES];
-    double share;            /* of the multiply-add peak, expected; 0 if the algorithm cannot say */
+    double share;            /* of the multiply-add lanes that the kernel fills; 0 if unknown */
     const char *basis;       /* what that is computed from */
 } fnn_conv2d_plan;
 

@@ -21,6 +21,8 @@ from .autograd import (
 )
 from .backends import (
     conv_algorithm,
+    get_conv_algorithm,
+    get_conv_precision,
     set_conv_precision,
     use_backend,
 )
@@ -344,6 +346,8 @@ __all__ = [
     "full_like",
     "gather",
     "ge",
+    "get_conv_algorithm",
+    "get_conv_precision",
     "get_default_dtype",
     "get_isa",
     "get_num_threads",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from . import _shapes_window as window
 from .autograd import no_grad
-from .backends import _native, settings
+from .backends import _native, native, settings
 from .creation import zeros
 from .nn import Conv2d
 from .nn.module import Module
@@ -41,7 +41,7 @@ class PassPlan(NamedTuple):
             lines.append(f"{self.kernel}: {sizes}")
         lines.append(f"workspace {self.workspace:,} bytes")
         if self.share is not None:
-            lines.append(f"{self.share:.0%} of peak expected ({self.basis})")
+            lines.append(f"lanes used: {self.share:.0%} ({self.basis})")
         return "\n".join(lines)
 
 
@@ -178,13 +178,15 @@ def explain(module: Module, input_shape: Sequence[int]) -> Explanation:
         ``input_shape``, ``output_shape`` and the passes ``forward``, ``input`` and ``weight``
         (the gradients of these), each with
 
-        - ``algorithm``: that the native backend takes now, under the instruction set and
-          ``conv_algorithm`` in force; None if the forced one cannot do the shape,
+        - ``algorithm``: that the native backend takes now, under the instruction set,
+          ``conv_algorithm`` and ``set_conv_precision`` in force; None if the forced one cannot do
+          the shape,
         - ``reason``: the chooser's,
         - ``workspace``: bytes for the number of threads in force,
         - ``kernel`` and ``sizes``: the inner kernel, its register tile and blocks,
-        - ``share``: of the processor's multiply-add peak that the algorithm's own cost model
-          expects, and ``basis``, what that counts; None where there is no model.
+        - ``share``: of the multiply-add lanes that the inner kernel fills, and ``basis``, how that
+          is counted; None where nothing counts it. It is no prediction of the speed: memory,
+          packing and transforms are left out, and terms in padding that are skipped count as done.
 
     Raises
     ------
@@ -193,11 +195,17 @@ def explain(module: Module, input_shape: Sequence[int]) -> Explanation:
     ValueError
         If the shape has a wrong number of dimensions or channels, or the module has no Conv2d.
     RuntimeError
-        With PyTorch's text, if a kernel is larger than its padded input, and from the layers.
+        With PyTorch's text, if a kernel is larger than its padded input, and from the layers; and
+        under ``use_backend("reference")``, which chooses nothing.
     """
     if not isinstance(module, Module):
         raise TypeError(f"explain: expected a fastnn.nn.Module, but got {type(module).__name__}")
     shape = _checked_shape(input_shape)
+    if settings().backend is not native.backend:
+        raise RuntimeError(
+            "explain: the reference backend is in use, which computes every convolution in one way "
+            'with NumPy; call use_backend("native") to see what its kernels do'
+        )
     if isinstance(module, Conv2d):
         return Explanation([_plan_layer("", module, shape)])
     return Explanation(_run(module, shape))

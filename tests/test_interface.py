@@ -57,4 +57,7 @@ def test_selection_lasts_until_left():
     ):
         inner = backends.settings()
         assert (inner.backend.name, *inner[1:]) == ("reference", "direct", "strict")
+        assert backends.get_conv_algorithm() == "direct"
+        assert backends.get_conv_precision() == "strict"
     assert backends.settings() == before
+    assert (backends.get_conv_algorithm(), backends.get_conv_precision()) == ("auto", "fast")

@@ -33,6 +33,8 @@ __all__ = [
     "available",
     "conv_algorithm",
     "empty_array",
+    "get_conv_algorithm",
+    "get_conv_precision",
     "is_alike",
     "is_batch_product",
     "is_classification",
@@ -111,6 +113,16 @@ def conv_algorithm(name: str) -> _Selection:
     """
     _check("algorithm", name, CONV_ALGORITHMS)
     return _Selection(algorithm=name)
+
+
+def get_conv_algorithm() -> str:
+    """What :func:`conv_algorithm` forces in this context, or ``"auto"``."""
+    return settings().algorithm
+
+
+def get_conv_precision() -> str:
+    """What :func:`set_conv_precision` says in this context: ``"fast"`` or ``"strict"``."""
+    return settings().precision
 
 
 def set_conv_precision(name: str) -> _Selection:

@@ -91,7 +91,7 @@ def test_report_names_all():
         "gradient of the input:",
         "gradient of the weight:",
         "workspace",
-        "of peak expected",
+        "lanes used: ",
     ):
         assert part in text
 
@@ -125,6 +125,36 @@ def test_command_prints_the_report(capsys):
     with fastnn.conv_algorithm("im2col"):
         told = fastnn.explain(nn.Conv2d(3, 8, 3).double(), (3, 16, 16))
     assert capsys.readouterr().out == f"{told}\n"
+
+
+def test_command_describes_the_precision_and_the_instruction_set(capsys):
+    before = fastnn.get_isa()
+    conv = ["info", "--explain", "Conv2d(64, 64, 3, padding=1)", "8,64,56,56"]
+    reports = {}
+    for options in ([], ["--precision", "strict"], ["--isa", "scalar"]):
+        assert command.main([*conv, *options]) == 0
+        reports[capsys.readouterr().out] = options
+    assert len(reports) == 3
+    assert fastnn.get_isa() == before
+    assert fastnn.get_conv_precision() == "fast"
+
+
+def test_command_tells_what_a_forced_algorithm_cannot_do(capsys):
+    forced = ["--algorithm", "winograd"]
+    assert command.main(["info", "--explain", "Conv2d(3,64,5)", "8,3,32,32", *forced]) == 2
+    told = capsys.readouterr()
+    assert told.out.count("the forced algorithm cannot do this shape") == 3
+    assert told.err == "fastnn info: algorithm 'winograd' cannot do all of this\n"
+    for option in ("--algorithm", "--precision", "--isa"):
+        with pytest.raises(SystemExit, match="2"):
+            command.main(["info", "--explain", "Conv2d(3,64,5)", "8,3,32,32", option, "foo"])
+        assert "'foo'" in capsys.readouterr().err
+
+
+def test_the_reference_backend_has_nothing_to_explain():
+    net = nn.Conv2d(3, 8, 3)
+    with fastnn.use_backend("reference"), pytest.raises(RuntimeError, match="reference backend"):
+        fastnn.explain(net, (1, 3, 8, 8))
 
 
 @pytest.mark.parametrize(

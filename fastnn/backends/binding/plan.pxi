@@ -14,9 +14,9 @@ def conv2d_plan(x_shape, weight_shape, stride, padding, dilation, groups, which,
 
     ``which`` is ``"forward"``, ``"input"`` or ``"weight"`` (the gradients of these). Returns a
     dict: ``algorithm`` (None if the forced one cannot do the shape), ``reason``, ``workspace``
-    in bytes, ``kernel``, ``sizes`` by name, ``share`` of the multiply-add peak that the
-    algorithm expects (None if it cannot say) and ``basis`` of that. The other arguments are
-    those of :meth:`fastnn.backends.interface.Backend.conv2d`.
+    in bytes, ``kernel``, ``sizes`` by name, ``share`` of the multiply-add lanes that the
+    kernel fills (None if unknown) and ``basis`` of that. The other arguments are those of
+    :meth:`fastnn.backends.interface.Backend.conv2d`.
 
     Raises
     ------
