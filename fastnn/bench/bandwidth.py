@@ -1,8 +1,9 @@
-"""What bandwidth should bound: the kernels alone, out of L2 and out of L3, beside their limits.
+"""What bandwidth should bound: the kernels alone, out of each level, beside their limits.
 
 ``fastnn bench --cases bandwidth --against none`` calls the backend's functions, so that neither
-autograd nor the module above them counts.  The limit is the bandwidth of the level that holds
-operands and results, or what the kernel's own operations take.
+autograd nor the module above them counts; the call does, most of all out of L1.  The limit is
+the bandwidth of the level that holds operands and results, or what the kernel's own operations take
+if every pipe of the core has one to do in every cycle.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from math import prod
 from typing import NamedTuple
 
 from .cases import Case
-from .machine import cache_bytes
+from .machine import MOST_MEMORY, cache_bytes
 
 __all__ = ["KERNELS", "Kernel", "bandwidth_cases", "sizes"]
 
@@ -25,15 +26,19 @@ class Kernel(NamedTuple):
         Of one row, or of one plane.
     reads, writes : float
         Floats for each element.
-    cycles : float
-        What AVX-512's operations take at least for 16 elements, as pooling.md,
-        softmax_and_loss.md and optimisers.md in csrc/notes count them; 0 where they do not.
+    operations : float
+        Of AVX-512 for 16 elements at least, as pooling.md and softmax_and_loss.md in csrc/notes
+        count them; 0 where they do not. That some processors have a single pipe for shuffles, or
+        what their dividers take, is left out: the limit holds for all.
+    in_place : bool
+        Whether all that is written was read.
     """
 
     shape: tuple[int, ...]
     reads: float
     writes: float
-    cycles: float = 0.0
+    operations: float = 0.0
+    in_place: bool = False
 
 
 #: Windows of 3x3 for each element of a plane of 56x56.
@@ -46,35 +51,36 @@ KERNELS: dict[str, Kernel] = {
     "ReLU, gradient": Kernel((1024,), 2, 1),
     "bias gradient of rows": Kernel((256,), 1, 0),
     "bias gradient of planes": Kernel((32, 32), 1, 0),
-    "max pool 2x2/2": Kernel((32, 32), 1, 0.5, 8.5 / 4),
-    "max pool 2x2/2, gradient": Kernel((32, 32), 0.5, 1, 9 / 4),
-    "max pool 3x3/2": Kernel((56, 56), 1, _MAP + _BITS, 12 * _MAP),
-    "max pool 3x3/2, gradient": Kernel((56, 56), _MAP + _BITS, 1, 13 * _MAP),
-    "mean pool 2x2/2": Kernel((32, 32), 1, 0.25, 4.5 / 4),
+    "max pool 2x2/2": Kernel((32, 32), 1, 0.5, 17 / 4),
+    "max pool 2x2/2, gradient": Kernel((32, 32), 0.5, 1, 18 / 4),
+    "max pool 3x3/2": Kernel((56, 56), 1, _MAP + _BITS, 22 * _MAP),
+    "max pool 3x3/2, gradient": Kernel((56, 56), _MAP + _BITS, 1, 19.5 * _MAP),
+    "mean pool 2x2/2": Kernel((32, 32), 1, 0.25, 9 / 4),
     "mean pool 2x2/2, gradient": Kernel((32, 32), 0.25, 1),
-    "mean pool 3x3/2": Kernel((56, 56), 1, _MAP, 8.3 * _MAP),
+    "mean pool 3x3/2": Kernel((56, 56), 1, _MAP, 14 * _MAP),
     "mean pool 3x3/2, gradient": Kernel((56, 56), _MAP, 1),
-    "softmax of 1000": Kernel((1000,), 1, 1, 6),
+    "softmax of 1000": Kernel((1000,), 1, 1, 12),
     "softmax of 1000, gradient": Kernel((1000,), 2, 1),
-    "cross-entropy of 64": Kernel((64,), 1, 0, 5.6),
-    "cross-entropy of 64, gradient": Kernel((64,), 1, 1, 5),
-    "cross-entropy of 1000": Kernel((1000,), 1, 0, 5),
-    "cross-entropy of 1000, gradient": Kernel((1000,), 1, 1, 5),
-    "SGD": Kernel((1024,), 2, 1),
-    "SGD momentum": Kernel((1024,), 3, 2),
-    "Adam": Kernel((1024,), 4, 3, 24.1),
+    "cross-entropy of 64": Kernel((64,), 1, 0, 45 / 4),
+    "cross-entropy of 64, gradient": Kernel((64,), 1, 1, 10),
+    "cross-entropy of 1000": Kernel((1000,), 1, 0, 10),
+    "cross-entropy of 1000, gradient": Kernel((1000,), 1, 1, 10),
+    "SGD": Kernel((128,), 2, 1, in_place=True),
+    "SGD momentum": Kernel((128,), 3, 2, in_place=True),
+    "Adam": Kernel((128,), 4, 3, 10, in_place=True),
 }
 
-#: Most bytes of operands and results together: far beyond an L2.
+#: Most bytes of operands and results together in L3: far beyond an L2.
 MOST = 1 << 25
 
 
 def sizes(caches: dict[str, int]) -> list[tuple[str, int]]:
-    """Half of the L2, and up to :data:`MOST` a quarter of the L3, with their names.
+    """Half of L1 and of L2, up to :data:`MOST` a quarter of L3, and beyond it, with their names.
 
     Others use an L3, too.
     """
-    found = (caches["L2"] // 2, min(MOST, caches["L3"] // 4))
+    found = [caches["L1"] // 2, caches["L2"] // 2, min(MOST, caches["L3"] // 4)]
+    found.append(min(MOST_MEMORY, 4 * caches["L3"]))
     return [(f"{n >> 20} MB" if n >= 1 << 20 else f"{n >> 10} KB", n) for n in found]
 
 
@@ -84,6 +90,7 @@ def bandwidth_cases() -> list[Case]:
     for name, kernel in KERNELS.items():
         for label, total in sizes(cache_bytes()):
             rows = int(total / 4 / (kernel.reads + kernel.writes) / prod(kernel.shape))
+            rows -= rows % 4 if rows > 4 else 0  # planes come in images of four
             count = rows * prod(kernel.shape)
             cases.append(
                 Case(
@@ -93,7 +100,8 @@ def bandwidth_cases() -> list[Case]:
                     params={"op": name, "rows": rows},
                     reads=4 * kernel.reads * count,
                     writes=4 * kernel.writes * count,
-                    operations=2 * kernel.cycles * count / 16,
+                    in_place=kernel.in_place,
+                    operations=kernel.operations * count / 16,
                 )
             )
     return cases

@@ -29,12 +29,14 @@ class Case:
     reads, writes : float
         Bytes of the operands and of the results, each once; 0 if the figure says nothing.
     operations : float
-        Operations on vectors of 64 bytes, two of which a core does in a cycle, that the kernel
-        cannot do without; 0 if the figure says nothing.
+        Operations on vectors of 64 bytes that the kernel cannot do without, whatever pipe does
+        them; 0 if the figure says nothing.
     dtype : str
         Of the operands.
     asked : dict
         What the ratio should be, by what it is measured against (see :mod:`.targets`).
+    in_place : bool
+        Whether what is written lies where it was read: such lines are not fetched for it again.
     unit : str
         What is measured: ``"s"``, the time of a call, or ``"bytes"``, the memory that one takes
         in a fresh process (see :mod:`.memory`).
@@ -50,6 +52,7 @@ class Case:
     operations: float = 0.0
     dtype: str = "float32"
     asked: dict[str, float] = field(default_factory=dict, hash=False)
+    in_place: bool = False
     unit: str = "s"
 
 

@@ -86,7 +86,7 @@ def _measure(arguments: argparse.Namespace) -> tuple[Run, dict[str, Any]]:
 
         def show(result: Result) -> None:
             if OWN in result.variants:
-                print(table.row(case_figures(result, machine["bandwidth"])), flush=True)
+                print(table.row(case_figures(result, machine)), flush=True)
             else:
                 name = f"{result.case.family} {result.case.name}"
                 print(f"left out: {name}: {result.absent[OWN]}", flush=True)

@@ -37,9 +37,10 @@ def _own(result: Result) -> float:
     return result.measurements[OWN].best
 
 
-def case_figures(result: Result, bandwidth: list[dict[str, Any]]) -> dict[str, Any]:
-    """Everything measured of one case."""
-    case, bound = result.case, limit(result.case, result.peak, bandwidth)
+def case_figures(result: Result, machine: dict[str, Any]) -> dict[str, Any]:
+    """Everything measured of one case on what :func:`.machine.probe` found."""
+    case = result.case
+    bound = limit(case, result.peak, machine["bandwidth"], machine["pipes"])
     return {
         "family": case.family,
         "name": case.name,
@@ -69,7 +70,7 @@ def as_json(run: Run, versions: dict[str, str], machine: dict[str, Any]) -> dict
         "sweeps": run.sweeps,
         "seconds": run.seconds,
         "stopped": run.stopped and (str(run.stopped) or type(run.stopped).__name__),
-        "results": [case_figures(result, machine["bandwidth"]) for result in run.results],
+        "results": [case_figures(result, machine) for result in run.results],
     }
 
 

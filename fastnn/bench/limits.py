@@ -39,14 +39,16 @@ def yardstick(reads: float, writes: float, rates: dict[str, Any]) -> float:
     return float(rates[stream])
 
 
-def limit(case: Case, peak: float, bandwidth: list[dict[str, Any]]) -> Limit | None:
+def limit(
+    case: Case, peak: float, bandwidth: list[dict[str, Any]], pipes: float | None
+) -> Limit | None:
     """Whichever binds; None if the case counts neither operations nor bytes.
 
     Floating-point operations are the direct method's: an algorithm that needs fewer can go
     below. Bytes are operands and results once each, in the :func:`level` that holds them all;
     reads and writes may overlap, so the bound is the largest of reads at the read rate, writes
-    at the write rate and both at the best rate there is: that of the :func:`yardstick` if the case
-    writes as much as it reads.
+    at the write rate and, unless they are the same lines, both at the best rate there is: that of
+    the :func:`yardstick` if the case writes as much as it reads.
 
     Parameters
     ----------
@@ -54,18 +56,22 @@ def limit(case: Case, peak: float, bandwidth: list[dict[str, Any]]) -> Limit | N
         Floating-point operations per second for the case's dtype.
     bandwidth : list of dict
         As in :func:`.machine.probe`, from the smallest level.
+    pipes : float, optional
+        As :func:`.machine.pipes` tells.
     """
     bounds = []
     if case.flops:
         bounds.append(Limit(case.flops / peak, "peak"))
-    if case.operations:  # the peak is two multiply-adds of 16 floats a cycle, or as many of 8
-        bounds.append(Limit(case.operations * 32 / peak, "operations"))
+    if case.operations and pipes:  # a multiply-add of 64 bytes is 32 of the peak's operations
+        bounds.append(Limit(case.operations * 32 / (peak * pipes), "operations"))
     total = case.reads + case.writes
     if total:
         rates = level(total, bandwidth)
         best = max(rates["read"], rates["write"], rates["copy"])
         if case.writes >= case.reads:
             best = yardstick(case.reads, case.writes, rates)
-        times = (case.reads / rates["read"], case.writes / rates["write"], total / best)
+        times = [case.reads / rates["read"], case.writes / rates["write"]]
+        if not case.in_place:  # a copy fetches what it writes
+            times.append(total / best)
         bounds.append(Limit(max(times), rates["level"]))
     return max(bounds, default=None)

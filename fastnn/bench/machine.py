@@ -11,7 +11,7 @@ import numpy as np
 
 from ..backends import _native
 
-__all__ = ["cache_bytes", "describe", "peak", "probe"]
+__all__ = ["MOST_MEMORY", "cache_bytes", "describe", "peak", "pipes", "probe"]
 
 #: From the one that writes least.
 STREAMS = ("read", "copy", "double", "quadruple", "write")
@@ -39,6 +39,25 @@ def cache_bytes(folder: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> di
         except (OSError, ValueError):
             continue
     return sizes
+
+
+def pipes(isa: str, cpus: Path = Path("/proc/cpuinfo")) -> float | None:
+    """Operations on vectors that a core begins at most for each multiply-add that it could begin.
+
+    AMD's cores have four pipes for vectors, two of which multiply and add; so it is for AVX-512 in
+    two halves. Intel's have two that are 512 bits wide, and both multiply and add, and three for
+    256 bits. Others are taken for AMD's: a bound must not be too high. None where the instruction
+    set has no multiply-add on vectors, whose peak would tell the clock.
+    """
+    if isa not in ("avx2", "avx512", "neon"):
+        return None
+    try:
+        is_intel = "GenuineIntel" in cpus.read_text("utf-8")
+    except OSError:
+        is_intel = False
+    if not is_intel:
+        return 2.0
+    return 1.0 if isa == "avx512" else 1.5
 
 
 def _rate(work: Callable[[], float], seconds: float) -> float:
@@ -104,7 +123,7 @@ def probe(seconds: float = 0.03) -> dict[str, Any]:
         ``bandwidth``: for L1, L2, L3 and memory the ``cache``'s bytes (None for memory), the
         ``buffer`` that was used, and bytes per second of ``read``, ``copy``, ``double`` and
         ``quadruple`` (each vector is written two or four times) and ``write``, each counted as
-        reads plus writes.
+        reads plus writes. ``pipes``: as :func:`pipes` tells for the instruction set in use.
     """
     caches = cache_bytes()
     third = min(caches["L3"] // 4, 8 * caches["L2"])
@@ -114,7 +133,8 @@ def probe(seconds: float = 0.03) -> dict[str, Any]:
         {"cache": caches.get(level), **_bandwidth(level, size // 4096 * 4096, seconds)}
         for level, size in buffers.items()
     ]
-    return {"peaks": _peaks(seconds), "bandwidth": bandwidth}
+    found = {"peaks": _peaks(seconds), "bandwidth": bandwidth}
+    return {**found, "pipes": pipes(_native.get_isa())}
 
 
 def describe(machine: dict[str, Any]) -> str:

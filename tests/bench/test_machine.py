@@ -20,8 +20,8 @@ BANDWIDTH = [
 ]
 
 
-def case(flops=0.0, reads=0.0, writes=0.0, operations=0.0):
-    return Case("gemm", "case", "gemm", {}, flops, reads, writes, operations)
+def case(flops=0.0, reads=0.0, writes=0.0, operations=0.0, in_place=False):
+    return Case("gemm", "case", "gemm", {}, flops, reads, writes, operations, in_place=in_place)
 
 
 def test_probe_measures_every_figure():
@@ -35,6 +35,7 @@ def test_probe_measures_every_figure():
         assert all(level[stream] > 0 for stream in machine.STREAMS)
         assert level["buffer"] % 4096 == 0
         assert level["cache"] is None or level["buffer"] <= level["cache"]
+    assert found["pipes"] == machine.pipes(isa)
     text = machine.describe(found)
     for name in (*found["peaks"], "L1", "L2", "L3", "memory"):
         assert f"\n  {name} " in text
@@ -62,6 +63,7 @@ def test_cache_sizes_are_those_of_the_system(tmp_path):
     [
         (case(flops=1000.0), (10.0, "peak")),
         (case(reads=200.0, writes=100.0), (2.5, "L1")),  # all of it at the copy's rate
+        (case(reads=200.0, writes=100.0, in_place=True), (2.0, "L1")),  # the reads alone
         (case(reads=600.0, writes=10.0), (6.0, "L1")),  # the reads alone
         (case(reads=100.0, writes=600.0), (12.0, "L1")),  # the writes alone
         (case(reads=300.0, writes=300.0), (6.0, "L1")),  # the writes alone
@@ -77,7 +79,7 @@ def test_cache_sizes_are_those_of_the_system(tmp_path):
     ],
 )
 def test_the_later_of_peak_and_bandwidth_is_the_limit(given, want):
-    bound = limit(given, 100.0, BANDWIDTH)
+    bound = limit(given, 100.0, BANDWIDTH, 1.0)
     assert bound is not None
     assert bound.by == want[1]
     assert bound.seconds == pytest.approx(want[0])
@@ -92,8 +94,31 @@ def test_a_share_is_of_a_loop_that_writes_no_more(reads, writes, want):
     assert yardstick(reads, writes, BANDWIDTH[0]) == want
 
 
+def test_operations_are_bound_by_all_pipes():
+    given = case(operations=50.0, reads=200.0, writes=100.0)
+    assert limit(given, 100.0, BANDWIDTH, 2.0) == (8.0, "operations")
+    assert limit(given, 100.0, BANDWIDTH, None) == (2.5, "L1")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "isa", "want"),
+    [
+        ("GenuineIntel", "avx512", 1.0),
+        ("GenuineIntel", "avx2", 1.5),
+        ("AuthenticAMD", "avx512", 2.0),
+        ("AuthenticAMD", "avx2", 2.0),
+        ("GenuineIntel", "sse2", None),
+    ],
+)
+def test_pipes_are_those_of_the_vendor(tmp_path, vendor, isa, want):
+    path = tmp_path / "cpuinfo"
+    path.write_text(f"processor\t: 0\nvendor_id\t: {vendor}\n")
+    assert machine.pipes(isa, path) == want
+    assert machine.pipes("avx512", tmp_path / "none") == 2.0
+
+
 def test_nothing_counted_has_no_limit():
-    assert limit(case(), 100.0, BANDWIDTH) is None
+    assert limit(case(), 100.0, BANDWIDTH, 1.0) is None
 
 
 def test_training_moves_what_its_passes_move():

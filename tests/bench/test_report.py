@@ -6,17 +6,17 @@ import math
 import pytest
 
 from fastnn.bench import figures
-from fastnn.bench.bandwidth import bandwidth_cases, sizes
+from fastnn.bench.bandwidth import KERNELS, bandwidth_cases, sizes
 from fastnn.bench.figures import worst_ratio
 from fastnn.bench.grid import cells
 from fastnn.bench.grid_plot import pair_tables, save_heat_map
 from fastnn.bench.grid_report import geometric_mean, summary
-from fastnn.bench.machine import STREAMS
+from fastnn.bench.machine import STREAMS, cache_bytes
 from fastnn.bench.report import FOOTNOTE, Table, amount, duration
 from fastnn.bench.results import Measurement, Result, Run
 
 BANDWIDTH = [{"level": "memory", "cache": None} | dict.fromkeys(STREAMS, 1e10)]
-MACHINE = {"bandwidth": BANDWIDTH, "peaks": {}}
+MACHINE = {"bandwidth": BANDWIDTH, "peaks": {}, "pipes": 1.0}
 
 
 def result(case, own, again=None, torch=None, last=None, repeats=()):
@@ -89,14 +89,26 @@ def test_table_has_all_that_a_row_needs():
 def test_bytes_stand_where_no_operations_are_counted():
     case = bandwidth_cases()[0]
     moved = case.reads + case.writes
-    found = figures.case_figures(result(case, moved / 5e9), BANDWIDTH)
+    found = figures.case_figures(result(case, moved / 5e9), MACHINE)
     cells = Table(["fastnn"], BANDWIDTH).row(found).split()
     assert cells[-5:] == ["5.0", "GB/s", "50%", "memory", "2.00x"]
 
 
 def test_sizes_are_parts_of_the_caches_and_no_more_than_far_beyond_the_second():
-    assert sizes({"L2": 2 << 20, "L3": 260 << 20}) == [("1 MB", 1 << 20), ("32 MB", 1 << 25)]
-    assert sizes({"L2": 1 << 20, "L3": 32 << 20}) == [("512 KB", 1 << 19), ("8 MB", 1 << 23)]
+    names = lambda l1, l2, l3: [  # noqa: E731
+        name for name, _ in sizes({"L1": l1 << 10, "L2": l2 << 20, "L3": l3 << 20})
+    ]
+    assert names(48, 2, 260) == ["24 KB", "1 MB", "32 MB", "512 MB"]
+    assert names(32, 1, 32) == ["16 KB", "512 KB", "8 MB", "128 MB"]
+
+
+def test_every_kernel_has_work_in_every_level_and_no_plane_too_many():
+    found = bandwidth_cases()
+    assert len(found) == 4 * len(KERNELS)
+    levels = [size for _, size in sizes(cache_bytes())]
+    for case, most in zip(found, levels * len(KERNELS), strict=True):
+        assert most / 2 < case.reads + case.writes <= most, case.name
+        assert case.params["rows"] <= 4 or case.params["rows"] % 4 == 0, case.name
 
 
 def test_losses_come_first():

@@ -11,7 +11,7 @@ from fastnn.bench.select import select
 from fastnn.bench.targets import BEST, DEFAULT, targets
 
 BANDWIDTH = [{"level": "memory", "cache": None} | dict.fromkeys(STREAMS, 1e10)]
-MACHINE = {"bandwidth": BANDWIDTH, "peaks": {}}
+MACHINE = {"bandwidth": BANDWIDTH, "peaks": {}, "pipes": 1.0}
 
 
 @pytest.mark.parametrize("family", ["targets", "targets_avx2", "targets_threads"])
