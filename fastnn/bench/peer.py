@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -110,7 +111,8 @@ class Peer:
     def close(self) -> None:
         """End the process."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # of a request that nobody read
+                self._process.stdin.close()
         try:
             self._process.wait(GRACE)
         except subprocess.TimeoutExpired:  # it is in the middle of something

@@ -166,6 +166,13 @@ def test_a_restarted_peer_is_another_process_that_answers(peer):
     assert peer.ask(do="peak", seconds=0, dtype="float64")["flops"] > 0
 
 
+def test_a_peer_that_was_killed_is_told_and_can_be_closed(peer):
+    peer._process.kill()
+    peer._process.wait()
+    with pytest.raises(BenchmarkError, match="fastnn ended while asked to"):
+        peer.ask(do="version")
+
+
 def test_a_peer_that_dies_is_told(peer):
     with pytest.raises(BenchmarkError, match="fastnn ended while asked to"):
         peer.ask(do="time", variant="no case was prepared", seconds=0.1)
