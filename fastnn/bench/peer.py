@@ -23,7 +23,7 @@ ALSO = {"onnxruntime": ("onnxruntime", "onnx"), "torch.compile": ("torch",)}
 
 
 #: Seconds that a process may take to end by itself.
-GRACE = 3.0
+GRACE = 1.0
 
 
 class BenchmarkError(RuntimeError):
@@ -74,7 +74,11 @@ class Peer:
             env=self._environment,
             process_group=0,  # Ctrl-C reaches the one who asks, and it ends the others
         )
-        self.version: str = self.ask(do="version")["version"]
+        try:
+            self.version: str = self.ask(do="version")["version"]
+        except BaseException:
+            self.close()
+            raise
 
     def ask(self, timeout: float | None = None, **request: Any) -> dict[str, Any]:
         """Send one request and wait for the answer.

@@ -164,7 +164,10 @@ def main(arguments: list[str]) -> None:
     """``LIBRARY THREADS [key=value ...]``."""
     library, threads, *rest = arguments
     version = _configure(library, int(threads), dict(item.split("=", 1) for item in rest))
-    _Server(library, version).serve()
+    try:
+        _Server(library, version).serve()
+    except BrokenPipeError:  # whoever asked has ended
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -173,6 +173,17 @@ def test_a_peer_that_was_killed_is_told_and_can_be_closed(peer):
         peer.ask(do="version")
 
 
+def test_a_peer_that_is_interrupted_at_its_start_leaves_no_process(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Peer, "ask", interrupted)
+    made = Peer.__new__(Peer)
+    with pytest.raises(KeyboardInterrupt):
+        made.__init__("fastnn", "fastnn", 1, {})
+    assert made._process.poll() is not None
+
+
 def test_a_peer_that_dies_is_told(peer):
     with pytest.raises(BenchmarkError, match="fastnn ended while asked to"):
         peer.ask(do="time", variant="no case was prepared", seconds=0.1)
