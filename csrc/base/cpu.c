@@ -13,6 +13,7 @@
 #endif
 
 int fnn_asks_for_lines = 1;
+int fnn_straddles = 0;
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -61,8 +62,9 @@ int fnn_cpu_halves(fnn_isa isa) {
     return __get_cpuid(1, &a, &b, &c, &d) && (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
 }
 
-__attribute__((constructor)) static void look_at_stores(void) {
-    fnn_asks_for_lines = !fnn_cpu_halves(FNN_ISA_AVX512);
+__attribute__((constructor)) static void look_at_lines(void) {
+    fnn_straddles = fnn_cpu_halves(FNN_ISA_AVX512);
+    fnn_asks_for_lines = !fnn_straddles;
 }
 
 #elif defined(__aarch64__)

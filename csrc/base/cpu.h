@@ -36,4 +36,9 @@ int fnn_cpu_halves(fnn_isa isa);
  * asked for. Set when the library is loaded. */
 extern int fnn_asks_for_lines;
 
+/* 1 if loads that straddle two lines hide behind multiply-adds, and lines that are written half by half
+ * cost no more than whole ones while the last cache holds them: on AMD's family 19h, of vectors of 32 bytes
+ * as well. Set when the library is loaded. */
+extern int fnn_straddles;
+
 #endif

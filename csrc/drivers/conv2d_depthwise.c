@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/common.h"
+#include "base/cpu.h"
 #include "base/fpstate.h"
 #include "kernels/kernels.h"
 
@@ -15,14 +16,19 @@ enum {
     BLOCK_BYTES = 24 * 1024,  /* rows of a group's source that stay in the L1 cache */
     DOT_BYTES = 1024,         /* of a plane that repays the call for its dot product */
     SCALE_GRAIN = 32768,      /* pixels worth a task where each is multiplied once */
-    STRIP_COLUMNS = 32,       /* and rows of planes by strips; where halves take turns: .. */
+    STRIP_COLUMNS = 32,       /* and rows of planes by strips; where lines may be written by halves: .. */
     STRIP_FAR_COLUMNS = 40,   /* .. beyond the last cache, .. */
-    STRIP_BYTES = 20 << 20,   /* .. which holds so much of both maps */
+    STRIP_BYTES = 20 << 20,   /* .. which holds so much of both maps, or three quarters by half lines */
     FOLD = 16,                /* gradients of windows whose sums are folded together */
     THREE_PAIRS = 18,         /* of channels: sums by threes of results that stay in the L1 cache, .. */
     THREE_BYTES = 24 * 1024,  /* .. with so much of both maps */
     THREE_PARTS = 8           /* of the images */
 };
+
+/* Whether gradients of weights go by strips (conv2d_roll_weight). */
+static int weight_strips_suit(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
+    return s->r == 3 && s->stride_h == 1 && (ctx->halves || ctx->kernels->f32.lanes == 8);
+}
 
 /* Copied planes serve all channels of a group, so the more there are the cheaper is the copy; it is
  * dearest with a stride of 2, which splits the planes in four. Products of a group's channels up
@@ -42,6 +48,9 @@ static int window_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2
          s->q % ctx->kernels->f32.lanes || ctx->kernels->f32.conv2d_registers < 32))
         return 0;
     if (weight && !strided && s->r == 5 && ctx->kernels->f32.conv2d_registers == 16) return 0;
+    /* strips find columns beside the plane in the first and the last two of a row alone */
+    if (weight && weight_strips_suit(ctx, s) && fnn_max(s->pad_left, s->q + 2 - s->w - s->pad_left) > 8)
+        return 0;
     const ptrdiff_t pairs = (s->c / s->groups) * (s->k / s->groups);
     if (!strided) return pairs <= (weight ? 8 : 16);
     /* strided windows are shuffled for each result anew, copied planes once */
@@ -55,15 +64,17 @@ typedef struct width {
 } width;
 
 /* Whether a group's results go by strips (conv2d_roll): planes that L1 holds, by vectors of 32 bytes.
- * Where vectors of 64 bytes take two turns, strips are of either kind, of 3x3 alone, and planes are
- * larger while the last cache holds all of them: a strip leaves lines of a plane half written. */
+ * Where loads may straddle lines planes are larger while the last cache holds all of them, as a strip leaves
+ * lines of a plane half written; and where vectors of 64 bytes take two turns, strips are of either kind, of
+ * 3x3 alone. */
 static int strips_suit(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const int data = pass == FNN_BACKWARD_DATA;
     const ptrdiff_t rows = data ? s->h : s->p, cols = data ? s->w : s->q;
     const double bytes = (double)(s->n * (s->c * s->h * s->w + s->k * s->p * s->q)) * sizeof(float);
-    const ptrdiff_t most = !ctx->halves          ? STRIP_COLUMNS
-                           : bytes > STRIP_BYTES ? STRIP_FAR_COLUMNS
-                                                 : FNN_CONV2D_STRIP_COLUMNS;
+    const double near = STRIP_BYTES * (ctx->halves ? 1 : 0.75);
+    const ptrdiff_t most = !fnn_straddles ? STRIP_COLUMNS
+                           : bytes > near ? STRIP_FAR_COLUMNS
+                                          : FNN_CONV2D_STRIP_COLUMNS;
     return (ctx->halves ? s->r == 3 : ctx->kernels->f32.lanes == 8) && s->stride_h == 1 &&
            (data ? s->k : s->c) == s->groups && 8 <= cols && cols <= most && rows <= most;
 }
@@ -106,10 +117,14 @@ static double window_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_c
     const double fold = weight ? 25 + 10 * taps / (double)s->n : 0;
     const ptrdiff_t columns = data ? s->w : s->q, step = data && strided ? 2 : 1;
     const ptrdiff_t rows = data ? s->h : s->p;
-    const double vectors = (double)(rows * fnn_ceil_div(columns, step * vector.lanes));
+    const int sums = weight && weight_strips_suit(ctx, s);
+    const ptrdiff_t lanes = sums && strips_halve(ctx, columns) ? 8 : vector.lanes;
+    const double vectors = (double)(rows * fnn_ceil_div(columns, step * lanes));
     /* all other models are of processors whose vectors take one turn */
     if (!weight && results == 1 && strips_suit(ctx, s, pass))
         return (ctx->halves ? 0.6 : 1) * strip_cycles(rows, columns, taps);
+    if (sums && fnn_straddles)
+        return (ctx->halves ? 0.65 : 1) * results * (fold + vectors * (lanes == 8 ? 5.8 : 8.4));
     if (single_suits(s, pass, vector)) return 20 * results;
     const int narrow = vector.lanes == 16 && s->w <= 16, wide = s->w >= 2 * vector.lanes;
     /* strips of one channel, which 16 registers have no quick masks for */

@@ -234,23 +234,31 @@ typedef struct FN(depthwise_weight_job) {
     const real *dy, *x;
     real *dw;
     FN(bias_sums) bias;
-    int narrow; /* conv2d_short_weight */
+    int narrow, strips; /* conv2d_short_weight; windows by strips */
     ptrdiff_t tasks;
     size_t worker_bytes;
     char *workers;
 } FN(depthwise_weight_job);
 
+/* The kernels of a gradient: where vectors take two turns, strips may be of half a vector. */
+FNN_INLINE const FN(fnn_table) *FN(weight_table)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
+                                                 way way) {
+    const int half = way == WAY_WINDOW && weight_strips_suit(ctx, s) && strips_halve(ctx, s->q);
+    return FN(table_of)(half ? ctx->halves : ctx->kernels);
+}
+
 /* A run of windows (output channel, input channel of its group): they are neighbours in dw. */
 static void FN(depthwise_weight_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(depthwise_weight_job) *job = argument;
     const fnn_conv2d_shape *s = job->shape;
-    const fnn_conv2d_window window = conv2d_window(s);
+    fnn_conv2d_window window = conv2d_window(s);
     const ptrdiff_t c = s->c / s->groups, k = s->k / s->groups, taps = s->r * s->s;
     const ptrdiff_t x_plane = s->h * s->w, dy_plane = s->p * s->q, lanes = job->kernels->lanes;
     const ptrdiff_t end = s->k * c * (task + 1) / job->tasks;
     FN(bias_region) planes = {.rows = s->n, .row = s->k * dy_plane, .channel = dy_plane,
                               .pixels = dy_plane};
     real *sums = (real *)(job->workers + (size_t)worker * job->worker_bytes);
+    window.strips = job->strips;
     for (ptrdiff_t i = s->k * c * task / job->tasks; i < end; i += FOLD) {
         const ptrdiff_t some = fnn_min(end - i, FOLD);
         for (ptrdiff_t n = 0; n < (job->narrow ? s->n : 0); n++)
@@ -336,8 +344,8 @@ void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv
     const ptrdiff_t windows = shape->k * (shape->c / shape->groups);
     const ptrdiff_t work = fnn_max(shape->n * shape->p * shape->q * shape->r * shape->s, 1);
     FN(depthwise_weight_job) job = {
-        .shape = shape, .kernels = FN(table)(ctx), .dy = dy, .x = x, .dw = dw,
-        .narrow = way == WAY_SHORT,
+        .shape = shape, .kernels = FN(weight_table)(ctx, shape, way), .dy = dy, .x = x, .dw = dw,
+        .narrow = way == WAY_SHORT, .strips = weight_strips_suit(ctx, shape),
         .tasks = fnn_ceil_div(windows, fnn_min(fnn_ceil_div(GRAIN, work), windows)),
         .worker_bytes = FN(depthwise_worker_bytes)(ctx, shape)};
     job.bias = (FN(bias_sums)){db, workspace, shape->k, job.kernels->lanes};
@@ -367,7 +375,7 @@ void FN(fnn_conv2d_depthwise_describe)(const fnn_ctx *ctx, const fnn_conv2d_shap
     const FN(depthwise_plan) plan =
         FN(make_depthwise_plan)(ctx, shape, pass == FNN_BACKWARD_DATA, narrow);
     const ptrdiff_t row = pass == FNN_BACKWARD_DATA ? shape->w : shape->q;
-    const ptrdiff_t lanes = weight ? FN(table)(ctx)->lanes : plan.kernels->lanes;
+    const ptrdiff_t lanes = (weight ? FN(weight_table)(ctx, shape, way) : plan.kernels)->lanes;
     to->kernel = narrow        ? (weight ? "conv2d_short_weight" : "conv2d_short")
                  : way == WAY_THREE ? "conv2d_three_weight"
                  : weight      ? "conv2d_window_weight"

@@ -114,7 +114,9 @@ typedef struct fnn_conv2d_window {
     ptrdiff_t height, width, row_step, col_step; /* conv2d_short: rows and columns of taps, which
                                                     stand that far apart; size and stride unused */
     int strips; /* conv2d_window: by conv2d_roll. Only for a stride of 1, one channel, and from 8 to
-                   FNN_CONV2D_STRIP_COLUMNS columns; of tables of 64 bytes for windows of 3 */
+                   FNN_CONV2D_STRIP_COLUMNS columns; of tables of 64 bytes for windows of 3.
+                   conv2d_window_weight: by conv2d_roll_weight. Only for windows of 3, a stride of 1 and
+                   at most eight columns beside the plane; tables of 32 bytes do those by nothing else */
 } fnn_conv2d_window;
 
 enum {

@@ -163,7 +163,7 @@ FNN_INLINE void FN(window_weight_sum)(int size, int stride, int first, int count
 #define WEIGHT_3(X) X(3, 1, 0, 3) X(3, 2, 0, 3)
 #define WEIGHT_5(X) X(5, 1, 0, 5) X(5, 2, 0, 5)
 #else
-#define WEIGHT_3(X) X(3, 1, 0, 3) X(3, 2, 0, 3)
+#define WEIGHT_3(X) X(3, 2, 0, 3)
 #define WEIGHT_5(X) X(5, 2, 0, 2) X(5, 2, 2, 2) X(5, 2, 4, 1)
 #endif
 
@@ -178,9 +178,15 @@ WEIGHT_3(X)
 WEIGHT_5(X)
 #undef X
 
+#include "kernels/conv2d_roll_weight_tmpl.c"
+
 static void FN(conv2d_window_weight)(const fnn_conv2d_window *window, ptrdiff_t images,
                                      ptrdiff_t x_image, ptrdiff_t dy_image, const real *x,
                                      const real *dy, real *g) {
+    if (window->strips) {
+        FN(conv2d_roll_weight)(window, images, x_image, dy_image, x, dy, g);
+        return;
+    }
 #define X(SIZE, STRIDE, FIRST, COUNT)                                                          \
     if (window->size == SIZE && window->stride == STRIDE)                                      \
         FN(conv2d_window_weight_##SIZE##x##STRIDE##_##FIRST)(window, images, x_image, dy_image, \
