@@ -287,7 +287,10 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         # strips down small planes
         C((2, 3, 20, 28), 3, padding=SAME3, groups=3),
         C((1, 2, 50, 45), 2, padding=SAME3, groups=2),
-        *(C((2, 2, 10, w), 2, padding=(2, 0, 1, r), groups=2) for w, r in ((64, 2), (48, 7), (30, 10))),
+        *(
+            C((2, 2, 10, w), 2, padding=(2, 0, 1, r), groups=2)
+            for w, r in ((64, 2), (48, 7), (30, 10))
+        ),
         C((1, 3, 24, 13), 3, (5, 5), padding=(4, 4, 0, 2), groups=3),
         # bands of large planes
         C((1, 16, 75, 60), 16, (7, 5), padding=(3, 2, 1, 4), groups=16),

@@ -26,7 +26,7 @@ enum {
 };
 
 /* Whether gradients of weights go by strips (conv2d_roll_weight). */
-static int weight_strips_suit(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
+static FNN_NOINLINE int weight_strips_suit(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
     return s->r == 3 && s->stride_h == 1 && (ctx->halves || ctx->kernels->f32.lanes == 8);
 }
 
@@ -80,7 +80,7 @@ static int strips_suit(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d
 }
 
 /* Whether strips of 32 bytes are sooner than of 64 where these take two turns: three for two. */
-static int strips_halve(const fnn_ctx *ctx, ptrdiff_t cols) {
+static FNN_NOINLINE int strips_halve(const fnn_ctx *ctx, ptrdiff_t cols) {
     return ctx->halves && 3 * fnn_ceil_div(cols, 16) >= 2 * fnn_ceil_div(cols, 8);
 }
 

@@ -241,8 +241,8 @@ typedef struct FN(depthwise_weight_job) {
 } FN(depthwise_weight_job);
 
 /* The kernels of a gradient: where vectors take two turns, strips may be of half a vector. */
-FNN_INLINE const FN(fnn_table) *FN(weight_table)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
-                                                 way way) {
+static FNN_NOINLINE const FN(fnn_table) *FN(weight_table)(const fnn_ctx *ctx,
+                                                          const fnn_conv2d_shape *s, way way) {
     const int half = way == WAY_WINDOW && weight_strips_suit(ctx, s) && strips_halve(ctx, s->q);
     return FN(table_of)(half ? ctx->halves : ctx->kernels);
 }

@@ -24,8 +24,8 @@ typedef struct FN(roll_place) {
     ptrdiff_t lo, hi;
 } FN(roll_place);
 
-static FNN_NOINLINE void FN(roll_set_place)(const fnn_conv2d_window *a, ptrdiff_t q,
-                                            FN(roll_place) *place) {
+static FNN_SMALL void FN(roll_set_place)(const fnn_conv2d_window *a, ptrdiff_t q,
+                                         FN(roll_place) *place) {
     const ptrdiff_t lanes = fnn_min(a->out_cols - q, LANES), col = q - a->left, end = col + 2 + LANES;
     place->live = FN(span)(0, lanes);
     for (ptrdiff_t s = 0; s < 3; s++)
@@ -96,34 +96,36 @@ FNN_INLINE FN(roll_walk) *FN(roll_weight_strip)(FN(roll_walk) *walk, vec acc[3][
     const real *dy = walk->dy + (walk->first + walk->window.top) * walk->window.out_cols + walk->q;
     const ptrdiff_t lo = fnn_min(fnn_max(place->lo, walk->first), walk->end);
     const ptrdiff_t hi = fnn_max(fnn_min(place->hi, walk->end), lo);
-    FN(roll_weight_edge)(&walk->window, walk->first, lo, live, span, &x, &dy, acc);
-    walk = FN(roll_anew)(walk);
-    if (lo < hi) {
-        const ptrdiff_t in_cols = walk->window.in_cols, out_cols = walk->window.out_cols;
-        const ptrdiff_t x_next = walk->x_next, dy_next = walk->dy_next;
-        vec before = FN(roll_load)(dy - out_cols, live);
-        vec last = FN(roll_load)(dy - 2 * out_cols, live);
-        FNN_LOOP
-        for (ptrdiff_t left = hi - lo; left > 0; left--) {
-            const vec now = FN(pin)(FN(roll_load)(dy, live));
-            FNN_UNROLL
-            for (int s = 0; s < 3; s++) {
-                const vec v = FN(pin)(FN(roll_load)(x + s, span[s]));
-                acc[0][s] = FN(fma)(v, now, acc[0][s]);
-                acc[1][s] = FN(fma)(v, before, acc[1][s]);
-                acc[2][s] = FN(fma)(v, last, acc[2][s]);
-            }
-            __builtin_prefetch(dy + dy_next);
-            __builtin_prefetch(x + x_next);
-            x += in_cols;
-            dy += out_cols;
-            last = before;
-            before = now;
+    for (ptrdiff_t j = walk->first, until = lo;; j = hi, until = walk->end) {
+        FN(roll_weight_edge)(&walk->window, j, until, live, span, &x, &dy, acc);
+        walk = FN(roll_anew)(walk);
+        if (until == walk->end) return walk;
+        if (lo < hi) {
+            const ptrdiff_t in_cols = walk->window.in_cols, out_cols = walk->window.out_cols;
+            const ptrdiff_t x_next = walk->x_next, dy_next = walk->dy_next;
+            vec before = FN(roll_load)(dy - out_cols, live);
+            vec last = FN(roll_load)(dy - 2 * out_cols, live);
+            ptrdiff_t left = hi - lo;
+            FNN_LOOP
+            do {
+                const vec now = FN(pin)(FN(roll_load)(dy, live));
+                FNN_UNROLL
+                for (int s = 0; s < 3; s++) {
+                    const vec v = FN(pin)(FN(roll_load)(x + s, span[s]));
+                    acc[0][s] = FN(fma)(v, now, acc[0][s]);
+                    acc[1][s] = FN(fma)(v, before, acc[1][s]);
+                    acc[2][s] = FN(fma)(v, last, acc[2][s]);
+                }
+                __builtin_prefetch(dy + dy_next);
+                __builtin_prefetch(x + x_next);
+                x += in_cols;
+                dy += out_cols;
+                last = before;
+                before = now;
+            } while (--left > 0);
         }
+        walk = FN(roll_anew)(walk);
     }
-    walk = FN(roll_anew)(walk);
-    FN(roll_weight_edge)(&walk->window, hi, walk->end, live, span, &x, &dy, acc);
-    return FN(roll_anew)(walk);
 }
 
 static FNN_NOINLINE void FN(conv2d_roll_weight)(const fnn_conv2d_window *window, ptrdiff_t images,
