@@ -78,7 +78,7 @@ def calls(backend: Any, dtype: Any, sizes: Sizes) -> Iterator[Call]:
 def _products(backend: Any, normal: Any, sizes: Sizes) -> Iterator[Call]:
     m, k, n = sizes.m, sizes.k, sizes.n
     yield "matmul", backend.matmul, (normal(m, k), normal(k, n))
-    yield "matmul batched", backend.matmul, (normal(2, 1, 5, k), normal(3, k, 17))
+    yield "matmul batched", backend.matmul, (normal(2, 1, 5, k), normal(20, k, 17))
     yield "matmul vector", backend.matmul, (normal(1, k), normal(k, n))
     yield "linear", backend.linear, (normal(m, k), normal(n, k), normal(n))
     yield "linear_relu", backend.linear_relu, (normal(m, k), normal(n, k), normal(n))

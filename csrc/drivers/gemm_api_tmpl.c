@@ -12,19 +12,47 @@ static void FN(all_sums)(const FN(fnn_table) *t, const fnn_gemm_shape *s, const 
     fnn_fp_set(state);
 }
 
-/* The whole product by one call of the kernel: see is_one_call. */
-static void FN(one_call)(const FN(fnn_table) *t, const fnn_gemm_shape *s, const real *a,
-                         const real *b, const real *bias, real *c) {
-    const FN(gemm_operands) g = {.m = s->m, .n = s->n, .k = s->k,
+/* A product whose matrices are one call of the kernel each: see is_one_call. */
+typedef struct FN(calls) {
+    const FN(fnn_table) *table;
+    const fnn_gemm_shape *shape;
+    FN(gemm_operands) first;
+    ptrdiff_t share; /* matrices of a task */
+} FN(calls);
+
+static void FN(calls_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(calls) *calls = argument;
+    const fnn_gemm_shape *s = calls->shape;
+    const ptrdiff_t from = task * calls->share, to = fnn_min(from + calls->share, s->batch);
+    FN(gemm_operands) g = calls->first;
+    (void)worker;
+    for (ptrdiff_t i = from; i < to; i++) {
+        g.a = calls->first.a + i * s->a_bs;
+        g.b = calls->first.b + i * s->b_bs;
+        g.c = calls->first.c + i * s->c_bs;
+        calls->table->gemm_block(&g);
+    }
+}
+
+static void FN(run_calls)(const fnn_ctx *ctx, const fnn_gemm_shape *s, const real *a, const real *b,
+                          const real *bias, real *c) {
+    const FN(fnn_table) *t = FN(table)(ctx);
+    FN(calls) calls = {.table = t, .shape = s,
+                       .first = {.m = s->m, .n = s->n, .k = s->k,
                                  .a = a, .a_rs = s->a_rs, .a_ks = s->a_cs,
                                  .b = b, .b_ks = s->b_rs, .b_ps = t->gemm_nr,
                                  .c = c, .c_rs = s->c_rs,
                                  .bias_column = s->bias == FNN_BIAS_PER_COLUMN ? bias : NULL,
                                  .bias_row = s->bias == FNN_BIAS_PER_ROW ? bias : NULL,
-                                 .accumulate = s->accumulate, .relu = s->relu};
+                                 .accumulate = s->accumulate, .relu = s->relu}};
     const fnn_fpstate state = fnn_fp_flush();
-    if (s->sums) FN(row_sums)(t, &g, s->sums);
-    t->gemm_block(&g);
+    if (s->sums) FN(row_sums)(t, &calls.first, s->sums);
+    if (s->batch == 1) {
+        t->gemm_block(&calls.first);
+    } else {
+        calls.share = 1 + GRAIN / fnn_max(1, s->m * s->n * s->k);
+        fnn_parallel(ctx->threads, fnn_ceil_div(s->batch, calls.share), FN(calls_task), &calls);
+    }
     fnn_fp_set(state);
 }
 
@@ -61,7 +89,7 @@ fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const r
         return FNN_OK;
     }
     if (FN(is_one_call)(ctx, shape)) {
-        FN(one_call)(job.table, shape, a, b, bias, c);
+        FN(run_calls)(ctx, shape, a, b, bias, c);
         if (shape->gate) FN(gate)(job.table, shape, c, c, shape->m, shape->n);
         return FNN_OK;
     }

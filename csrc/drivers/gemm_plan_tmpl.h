@@ -86,11 +86,11 @@ FNN_INLINE way FN(way_of)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
                : IN_PLACE;
 }
 
-/* Is one call of the kernel on the operands as they lie the whole product? Then there is nothing
- * to plan, which would take as long as the product of 8 x 8 matrices. */
+/* Is one call of the kernel on the operands as they lie the whole product, of each matrix of the
+ * batch? Then there is nothing to plan, which would take as long as the product of 8 x 8 matrices. */
 FNN_INLINE int FN(is_one_call)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
     const FN(fnn_table) *t = FN(table)(ctx);
-    return s->batch == 1 && s->b_cs == 1 && s->n > 1 && s->n <= 2 * t->gemm_nr &&
+    return (s->batch == 1 || (s->b_bs != 0 && !s->gate)) && s->b_cs == 1 && s->n > 1 && s->n <= 2 * t->gemm_nr &&
            s->k <= t->gemm_kc && s->m <= 192 && s->m * s->n * s->k < 2 * GRAIN &&
            (t->gemm_masked || s->n % t->gemm_nr == 0) && !s->b_packed &&
            FN(way_of)(ctx, s) == IN_PLACE;
