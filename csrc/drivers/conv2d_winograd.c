@@ -12,6 +12,7 @@ enum {
     TILE_BYTES = 400 * 1024,    /* transformed tiles of a block: with their products, half of L2 */
     LEAST_TILES = 28,           /* of a block: below, the weights are read too often */
     LEAST_DEPTH = 56,           /* the same where tiles are a product's depth */
+    STRICT_DEPTH = 28,          /* most tiles that a strict one adds up in one chain: accuracy */
     DEEP_TILES = 64,            /* the same where U is made anew for each block */
     WEIGHT_BYTES = 4 << 20,     /* most of U that is kept: beyond, reading it is slower than making it */
     CHUNK = 32,                 /* channels summed before they are added to the result: accuracy */

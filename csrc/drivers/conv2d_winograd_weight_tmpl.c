@@ -21,6 +21,7 @@ typedef struct FN(winograd_weight) {
     ptrdiff_t groups, in, out, nr, slabs;
     ptrdiff_t pieces;           /* of SOME channels of x: tasks a slab */
     ptrdiff_t part;             /* pieces that L2 holds */
+    ptrdiff_t depth;            /* most tiles of a product: longer sums are cut evenly */
     ptrdiff_t shares, total;    /* elements of a share's sum */
     ptrdiff_t bias_parts;       /* a share's, or those of a block's strips */
     ptrdiff_t v_piece, v_position, d_position, u_position;
@@ -58,6 +59,7 @@ static FN(winograd_weight) FN(winograd_weight_plan)(const fnn_ctx *ctx,
     plan.t = FN(winograd_tiling)(ctx, s, 0, plan.pieces * SOME + plan.slabs * nr, LEAST_DEPTH);
     const tiling *t = &plan.t;
     const ptrdiff_t positions = t->side * t->side;
+    plan.depth = ctx->precision == FNN_STRICT ? STRICT_DEPTH : t->tiles;
     plan.v_position = spread(t->tiles * SOME, sizeof(real));
     plan.v_piece = positions * plan.v_position;
     plan.part = fnn_max(PART_BYTES / (plan.v_piece * (ptrdiff_t)sizeof(real)), 1);
@@ -163,10 +165,12 @@ static void FN(winograd_weight_product)(const FN(winograd_weight_job) *job,
     const ptrdiff_t outs = fnn_min(nr, plan->out - slab * nr);
     /* of vectors without a channel nothing is computed, and their taps are not stored */
     FN(gemm_operands) g = {.m = channels, .n = fnn_round_up(outs, job->kernels->lanes),
-                           .k = first_tile(t, to) - first_tile(t, from),
-                           .a = desk->v + piece * plan->v_piece, .a_rs = 1, .a_ks = SOME,
-                           .b = desk->d + slab * positions * plan->d_position, .b_ks = nr,
-                           .b_ps = nr, .c = desk->u, .c_rs = nr};
+                           .a_rs = 1, .a_ks = SOME, .b_ks = nr, .b_ps = nr, .c = desk->u,
+                           .c_rs = nr};
+    const real *a = desk->v + piece * plan->v_piece;
+    const real *b = desk->d + slab * positions * plan->d_position;
+    const ptrdiff_t tiles = first_tile(t, to) - first_tile(t, from);
+    const ptrdiff_t cuts = fnn_ceil_div(tiles, plan->depth);
     FN(winograd_depth_fn) *const depth =
         channels == SOME && g.n == nr ? job->kernels->winograd_depth : NULL;
     const ptrdiff_t row = plan->in * 9;
@@ -176,11 +180,17 @@ static void FN(winograd_weight_product)(const FN(winograd_weight_job) *job,
             for (ptrdiff_t o = outs * i / positions; o < outs * (i + 1) / positions; o++)
                 for (ptrdiff_t at = 0; at < channels * 9; at += FNN_LINE / (ptrdiff_t)sizeof(real))
                     __builtin_prefetch(dw + o * row + at, 1);
-        if (depth)
-            depth(g.k, g.a, g.b, g.c);
-        else
-            job->kernels->gemm_block(&g);
-        g.a += plan->v_position, g.b += plan->d_position, g.c += plan->u_position;
+        for (ptrdiff_t n = 0; n < cuts; n++) {
+            const ptrdiff_t tile = tiles * n / cuts;
+            g.a = a + tile * SOME, g.b = b + tile * nr;
+            g.k = tiles * (n + 1) / cuts - tile;
+            g.accumulate = n > 0;
+            if (depth)
+                depth(g.k, g.a, g.b, g.accumulate, g.c);
+            else
+                job->kernels->gemm_block(&g);
+        }
+        a += plan->v_position, b += plan->d_position, g.c += plan->u_position;
     }
     job->kernels->winograd_taps(t->m, channels, desk->u, plan->u_position, !desk->first, taps);
     if (desk->last)

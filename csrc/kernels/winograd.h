@@ -39,8 +39,9 @@ typedef void FN(winograd_product_fn)(ptrdiff_t tiles, ptrdiff_t channels, const 
                                      const real *u, int add, real *m);
 
 /* The same for the gradient of the weights of 16 input channels:
- * m[c*NR + k] = sum over t < tiles of v[t*16 + c] d[t*NR + k], for c < 16 and k < NR. */
-typedef void FN(winograd_depth_fn)(ptrdiff_t tiles, const real *v, const real *d, real *m);
+ * m[c*NR + k] (+)= sum over t < tiles of v[t*16 + c] d[t*NR + k], for c < 16 and k < NR. */
+typedef void FN(winograd_depth_fn)(ptrdiff_t tiles, const real *v, const real *d, int add,
+                                   real *m);
 
 /* Row i of G g G^T for `channels` input channels and NR = gemm_nr output channels:
  * u[j*position + c*NR + k], j < m+2, from taps[(c*9 + r*3 + s)*NR + k]. */

@@ -60,11 +60,11 @@ static FNN_NOINLINE void FN(winograd_product)(ptrdiff_t tiles, ptrdiff_t channel
     }
 }
 
-static FNN_NOINLINE void FN(winograd_depth)(ptrdiff_t tiles, const real *v, const real *d,
+static FNN_NOINLINE void FN(winograd_depth)(ptrdiff_t tiles, const real *v, const real *d, int add,
                                             real *m) {
     enum { ROWS = GEMM_MR >= 8 ? 8 : 4 };
     for (int c = 0; c < 16; c += ROWS)
-        FN(winograd_tile)(ROWS, 1, 16, tiles, v + c, d, 0, m + c * GEMM_NV * LANES);
+        FN(winograd_tile)(ROWS, 1, 16, tiles, v + c, d, add, m + c * GEMM_NV * LANES);
 }
 #undef WINOGRAD_HEIGHT
 #undef WINOGRAD_HEIGHTS
