@@ -108,9 +108,34 @@ FNN_INLINE vec FN(scale_by_power)(vec v, vec n) {
  * which a processor's queues hold three or four: in lockstep they wait for each other less. */
 enum { FN(EXP_GROUP) = 8 };
 
+FNN_INLINE void FN(exp_evenly)(vec *x, int count) {
+    const vec rounder = FN(splat)(ROUNDER);
+    vec n[FN(EXP_GROUP)], r[FN(EXP_GROUP)], q[FN(EXP_GROUP)];
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) /* in this order NaN passes */
+        x[i] = FN(maximum)(FN(splat)(EXP_LOWEST), x[i]);
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) n[i] = FN(fma)(x[i], FN(splat)(LOG2_E), rounder) - rounder;
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) r[i] = FN(fma)(n[i], FN(splat)(-LN2_HIGH), x[i]);
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) r[i] = FN(fma)(n[i], FN(splat)(-LN2_LOW), r[i]);
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) q[i] = FN(splat)(FN(exp_poly)[EXP_DEGREE]);
+    FNN_UNROLL
+    for (int k = EXP_DEGREE - 1; k >= 0; k--) {
+        FNN_UNROLL
+        for (int i = 0; i < count; i++) q[i] = FN(fma)(q[i], r[i], FN(splat)(FN(exp_poly)[k]));
+    }
+    FNN_UNROLL
+    for (int i = 0; i < count; i++)
+        x[i] = FN(scale_by_power)(FN(fma)(r[i] * r[i], q[i], r[i]) + FN(splat)(1), n[i]);
+}
+
 #if defined(__AVX512F__) && FNN_REAL_IS_F32
 /* Two operations fewer where a permutation looks up 2^(k/16): n goes by sixteenths, so |r| <=
- * ln(2)/32 and e^r = 1 + r + r^2 (c + d r) to 2^-29. */
+ * ln(2)/32 and e^r = 1 + r + r^2 (c + d r) to 2^-29. But just above a power of two, where rounding
+ * weighs most, 2^(1/16) is rounded too. */
 FNN_INLINE void FN(exp_each)(vec *x, int count) {
     const vec root = {0x1.000000p+0f, 0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f,
                       0x1.306fe0p+0f, 0x1.3dea64p+0f, 0x1.4bfdaep+0f, 0x1.5ab07ep+0f,
@@ -141,29 +166,7 @@ FNN_INLINE void FN(exp_each)(vec *x, int count) {
         x[i] = _mm512_scalef_ps(FN(fma)(t[i], q[i], t[i]), n[i]);
 }
 #else
-FNN_INLINE void FN(exp_each)(vec *x, int count) {
-    const vec rounder = FN(splat)(ROUNDER);
-    vec n[FN(EXP_GROUP)], r[FN(EXP_GROUP)], q[FN(EXP_GROUP)];
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) /* in this order NaN passes */
-        x[i] = FN(maximum)(FN(splat)(EXP_LOWEST), x[i]);
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) n[i] = FN(fma)(x[i], FN(splat)(LOG2_E), rounder) - rounder;
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) r[i] = FN(fma)(n[i], FN(splat)(-LN2_HIGH), x[i]);
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) r[i] = FN(fma)(n[i], FN(splat)(-LN2_LOW), r[i]);
-    FNN_UNROLL
-    for (int i = 0; i < count; i++) q[i] = FN(splat)(FN(exp_poly)[EXP_DEGREE]);
-    FNN_UNROLL
-    for (int k = EXP_DEGREE - 1; k >= 0; k--) {
-        FNN_UNROLL
-        for (int i = 0; i < count; i++) q[i] = FN(fma)(q[i], r[i], FN(splat)(FN(exp_poly)[k]));
-    }
-    FNN_UNROLL
-    for (int i = 0; i < count; i++)
-        x[i] = FN(scale_by_power)(FN(fma)(r[i] * r[i], q[i], r[i]) + FN(splat)(1), n[i]);
-}
+FNN_INLINE void FN(exp_each)(vec *x, int count) { FN(exp_evenly)(x, count); }
 #endif
 
 /* The same of differences, for sums of exponentials and shares of such sums: a difference has been
@@ -262,16 +265,14 @@ FNN_INLINE vec FN(tanhv)(vec x) {
     return (vec)((ivec)y | ((ivec)x & sign));
 }
 
-/* 1 / (1 + e) or e / (1 + e) with e = exp(-|x|): nothing overflows, nothing cancels. What the
- * rounding of 1 + e loses is an ulp of the result where e / (1 + e) is just below a power of
- * two, so it is put back: d/dt (e / t) = -(e / t) / t. */
+/* With e = exp(-|x|), p / (1 + e) for p = 1 or e: nothing overflows. As p - e p / (1 + e) it is
+ * rounded last, and what 1 + e and the quotient lost has e as a factor. e / (1 + e) just below a
+ * power of two doubles the error of an e just above one, where exp_evenly's is small. */
 FNN_INLINE vec FN(sigmoidv)(vec x) {
-    const vec e = FN(exp_bounded)((vec)((ivec)x | FN(sign_bit)())), one = FN(splat)(1);
-    const ivec negative = x < FN(zero)();
-    const vec sum = one + e, lost = e - (sum - one);
-    const vec y = FN(select)(negative, e, one) / sum;
-    const vec inverse = FN(select)(negative, one - y, y);
-    return FN(fma)(-(y * inverse), lost, y);
+    vec e = (vec)((ivec)x | FN(sign_bit)());
+    FN(exp_evenly)(&e, 1);
+    const vec one = FN(splat)(1), p = FN(select)(x < FN(zero)(), e, one);
+    return FN(fma)(-e, p / (one + e), p);
 }
 
 #undef MANTISSA_BITS
