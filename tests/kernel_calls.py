@@ -1,6 +1,6 @@
 """One call of each operation of a backend, at two sizes, for tests about all of them at once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,8 @@ def calls(backend: Any, dtype: Any, sizes: Sizes) -> Iterator[Call]:
 
     yield from _products(backend, normal, sizes)
     for case in sizes.conv:
-        yield from _convolutions(backend, dtype, case)
+        ways = [(each, "fast") for each in CONV_ALGORITHMS[1:]]
+        yield from convolutions(backend, dtype, case, ways)
     for pool in sizes.pool:
         yield from _poolings(backend, dtype, pool)
     yield from _elementwise(backend, normal, sizes)
@@ -99,19 +100,22 @@ def _products(backend: Any, normal: Any, sizes: Sizes) -> Iterator[Call]:
     )
 
 
-def _convolutions(backend: Any, dtype: Any, case: Conv2dCase) -> Iterator[Call]:
+def convolutions(
+    backend: Any, dtype: Any, case: Conv2dCase, ways: Iterable[tuple[str, str]]
+) -> Iterator[Call]:
+    """Both passes by each algorithm and precision that can do the case."""
     x, weight, bias, grad = case.arrays(dtype)
-    for algorithm in CONV_ALGORITHMS[1:]:
-        if not case.suits(algorithm):
+    for way in ways:
+        if not case.suits(way[0]):
             continue
         yield (
-            f"conv2d {algorithm} {case}",
-            lambda *a, by=algorithm: backend.conv2d(*a, *case.how, by),
+            f"conv2d {' '.join(way)} {case}",
+            lambda *a, by=way: backend.conv2d(*a, *case.how, *by),
             (x, weight, bias),
         )
         yield (
-            f"conv2d_backward {algorithm} {case}",
-            lambda *a, by=algorithm: backend.conv2d_backward(*a, *case.how, (True,) * 3, by),
+            f"conv2d_backward {' '.join(way)} {case}",
+            lambda *a, by=way: backend.conv2d_backward(*a, *case.how, (True,) * 3, *by),
             (grad, x, weight),
         )
 
