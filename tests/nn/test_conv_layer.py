@@ -160,17 +160,43 @@ def test_nan_and_infinity_travel(both: Any) -> None:
     both.same(lambda lib, *t: lib.F.conv2d(*t), *arrays, grad=False)
 
 
-@pytest.mark.parametrize("groups", [1, 2])
+#: Around each argument, and each form that an algorithm has: Winograd's with and without padding
+#: and by phases, strides as phases, rows and columns of taps, 1x1, whole windows, single channels.
+DIFFERENTIATED: list[tuple[Any, Any, dict[str, Any]]] = [
+    ((1, 3, 6, 7), (4, 3, 3), {"padding": 1}),
+    ((2, 4, 5, 6), (4, 3, 3), {"padding": 1, "groups": 2}),
+    ((1, 2, 6, 9), (3, 3, 3), {}),
+    ((2, 2, 5, 4), (3, 3, 3), {"padding": (0, 3)}),
+    ((1, 3, 7, 8), (2, 3, 3), {"padding": 2, "dilation": 2}),
+    ((1, 2, 7, 8), (2, 3, 3), {"padding": (1, 3), "dilation": 3, "groups": 2}),
+    ((1, 2, 7, 8), (3, 3, 3), {"stride": 2, "padding": 1}),
+    ((1, 2, 7, 9), (3, 3, 3), {"stride": (1, 2), "dilation": (2, 1)}),
+    ((1, 2, 9, 8), (3, 5, 5), {"stride": 2, "padding": 2}),
+    ((1, 2, 4, 12), (3, 1, 7), {"stride": (1, 2), "padding": (0, 3)}),
+    ((1, 2, 9, 4), (2, 7, 1), {"padding": (3, 0), "dilation": 1}),
+    ((2, 3, 4, 5), (4, 1, 1), {}),
+    ((2, 4, 5, 5), (4, 1, 1), {"stride": 2, "groups": 2}),
+    ((1, 3, 7, 8), (2, 2, 3), {"stride": (3, 2), "padding": 1, "dilation": (2, 1)}),
+    ((2, 2, 4, 5), (3, 4, 5), {}),
+    ((2, 3, 5, 6), (3, 3, 3), {"padding": 1, "groups": 3}),
+    ((1, 3, 6, 7), (3, 5, 5), {"stride": 2, "padding": 2, "groups": 3}),
+    ((17, 1, 3, 4), (2, 3, 3), {"padding": 1}),
+]
+
+
+def suits(filters: Any, how: dict[str, Any]) -> bool:
+    """Whether Winograd's algorithm can be forced."""
+    return filters[1:] == (3, 3) and how.get("stride", 1) == 1
+
+
+@pytest.mark.parametrize(("size", "filters", "how"), DIFFERENTIATED, ids=str)
 def test_gradients_by_every_algorithm_are_the_numerical_ones(
-    way: tuple[str, str], groups: int
+    way: tuple[str, str], size: Any, filters: Any, how: dict[str, Any]
 ) -> None:
     algorithm, precision = way
-    rng = np.random.default_rng(5)
-    x, weight, bias = (
-        fastnn.from_numpy(rng.standard_normal(shape)).requires_grad_()
-        for shape in ((2, 4, 6, 7), (6, 4 // groups, 3, 3), (6,))
-    )
+    arrays = problem(5, np.float64, size, filters, how.get("groups", 1))
+    leaves = [fastnn.from_numpy(array).requires_grad_() for array in arrays]
+    if algorithm == "winograd" and not suits(filters, how):
+        return  # refused, as tests/kernels/test_conv2d_kernels.py sees
     with fastnn.conv_algorithm(algorithm), fastnn.set_conv_precision(precision):
-        assert fastnn.autograd.gradcheck(
-            lambda *a: F.conv2d(*a, padding=1, groups=groups), (x, weight, bias)
-        )
+        assert fastnn.autograd.gradcheck(lambda *a: F.conv2d(*a, **how), leaves)

@@ -40,10 +40,14 @@ def convolve(rng: np.random.Generator) -> None:
     x = leaf(int(rng.integers(1, 4)), channels, *size)
     weight, bias = leaf(filters, channels // groups, *kernel), leaf(filters)
     stride, padding = (tuple(map(int, rng.integers(i, 3, 2))) for i in (1, 0))
-    suits = kernel == (3, 3) and stride == (1, 1)
+    dilation = tuple(
+        int(rng.integers(1, min(3, (n + 2 * p - 1) // max(k - 1, 1)) + 1))
+        for n, p, k in zip(size, padding, kernel, strict=True)
+    )
+    suits = kernel == (3, 3) and stride == (1, 1) and dilation[0] == dilation[1]
     algorithms = CONV_ALGORITHMS if suits else CONV_ALGORITHMS[:-1]
     with fastnn.conv_algorithm(str(rng.choice(algorithms))):
-        F.conv2d(x, weight, bias, stride, padding, groups=groups).sum().backward()
+        F.conv2d(x, weight, bias, stride, padding, dilation, groups).sum().backward()
     assert x.grad.shape == x.shape
     assert weight.grad.shape == weight.shape
 
