@@ -156,6 +156,13 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((2, 3, 37, 41), 20, (7, 7), (2, 2), (3, 3, 3, 3)),
         C((1, 5, 90, 140), 45, (5, 5), (2, 2), (2, 2, 1, 2)),
         C((1, 2, 9, 40), 3, (3, 3), (1, 9)),  # a stride beyond the kernel
+        # windows that do not overlap: rows and columns left over, borders, gaps, groups, several
+        # bands, taps apart
+        C((2, 6, 13, 37), 5, (2, 2), (2, 2), (1, 0, 1, 2)),
+        C((2, 8, 13, 15), 6, (2, 2), (3, 4), (0, 2, 1, 0), groups=2),
+        C((2, 3, 21, 34), 7, (4, 4), (4, 4), (0, 1, 2, 3)),
+        C((1, 160, 74, 58), 8, (2, 2), (2, 2), (1, 1, 1, 1)),
+        C((2, 4, 17, 19), 6, (2, 2), (4, 4), (3, 0, 0, 1), (3, 2)),
         # paddings, each side on its own, and more than the kernel
         *(
             C((1, 2, 5, 9), 3, padding=padding)

@@ -206,6 +206,12 @@ FNN_INLINE int fnn_conv2d_is_product(const fnn_conv2d_shape *s) {
            s->q == s->w && s->pad_top == 0 && s->pad_left == 0;
 }
 
+/* Windows that do not overlap: each phase's plane is a row of the matrix of columns. */
+FNN_INLINE int fnn_conv2d_is_disjoint(const fnn_conv2d_shape *s) {
+    return (s->r - 1) * s->dilation_h < s->stride_h && (s->s - 1) * s->dilation_w < s->stride_w &&
+           !fnn_conv2d_is_product(s);
+}
+
 /* Whether windows cover their planes: a product of images and weights. */
 int fnn_conv2d_is_whole(const fnn_conv2d_shape *shape);
 

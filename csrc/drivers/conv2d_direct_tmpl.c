@@ -288,8 +288,9 @@ static void FN(compute_band)(const FN(job) *job, ptrdiff_t image, ptrdiff_t grou
     const ptrdiff_t src_plane = plan->planes.rows.in * plan->planes.cols.in;
     const ptrdiff_t dst_plane = plan->planes.rows.out * plan->planes.cols.out;
     const ptrdiff_t at = image * plan->groups + group;
-    FN(copy_planes)(job->kernels, &plan->planes, count * plan->in,
-                    job->src + at * plan->in * src_plane, src_plane, a0, a1 - a0, planes);
+    FN(fnn_conv2d_copy_planes)(job->kernels, &plan->planes, count * plan->in,
+                               job->src + at * plan->in * src_plane, src_plane, a0, a1 - a0,
+                               planes);
     for (ptrdiff_t class = 0; class < plan->classes; class++) {
         FN(part) part;
         if (!FN(make_part)(job, class, a0, a1, &part)) continue;

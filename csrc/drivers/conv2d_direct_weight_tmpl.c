@@ -44,12 +44,14 @@ static void FN(copy_step)(const FN(weight_job) *job, const FN(unit) *unit, ptrdi
     const ptrdiff_t image = plan->groups * plan->in * plane;
     const real *x = job->x + n0 * image + (unit->group * plan->in + unit->in0) * plane;
     if (plan->in_block == 1) {
-        FN(copy_planes)(job->kernels, &plan->planes, n1 - n0, x, image, a0, height, unit->planes);
+        FN(fnn_conv2d_copy_planes)(job->kernels, &plan->planes, n1 - n0, x, image, a0, height,
+                                   unit->planes);
         return;
     }
     for (ptrdiff_t n = 0; n < n1 - n0; n++)
-        FN(copy_planes)(job->kernels, &plan->planes, unit->in1 - unit->in0, x + n * image, plane,
-                        a0, height, unit->planes + n * plan->in_block * plan->planes.channel);
+        FN(fnn_conv2d_copy_planes)(job->kernels, &plan->planes, unit->in1 - unit->in0,
+                                   x + n * image, plane, a0, height,
+                                   unit->planes + n * plan->in_block * plan->planes.channel);
 }
 
 /* Adds some pixels to all rows of tile t. x and dy are what the kernel asks for. */

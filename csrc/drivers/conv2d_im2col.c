@@ -10,6 +10,8 @@
 #include "drivers/gemm.h"
 
 enum {
+    BAND_BYTES = 512 * 1024,   /* of a band whose planes are columns, .. */
+    BAND_PIXELS = 128,         /* .. but at least so many pixels of the result, which fill panels */
     STACK_BYTES = 512 * 1024,  /* planes of images that L2 keeps until their columns are packed */
     FAR = 1 << 20,             /* bytes of all images that no L2 holds from one pass to the next */
     FARTHER = 1 << 30,         /* bytes times rows (128 count) to be fetched far ahead, or copied */
@@ -30,6 +32,7 @@ enum {
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_turned_tmpl.h"
 #include "drivers/conv2d_joined_tmpl.c"
+#include "drivers/conv2d_im2col_plan_tmpl.h"
 #include "drivers/conv2d_im2col_tmpl.c"
 #include "drivers/conv2d_im2col_weight_tmpl.c"
 #include "base/real_end.h"
@@ -40,6 +43,7 @@ enum {
 #include "drivers/conv2d_planes_tmpl.h"
 #include "drivers/conv2d_turned_tmpl.h"
 #include "drivers/conv2d_joined_tmpl.c"
+#include "drivers/conv2d_im2col_plan_tmpl.h"
 #include "drivers/conv2d_im2col_tmpl.c"
 #include "drivers/conv2d_im2col_weight_tmpl.c"
 #include "base/real_end.h"

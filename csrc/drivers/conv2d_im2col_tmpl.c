@@ -6,8 +6,10 @@
  *   backward_weight  dw [K][CT] += dy [K][PQ] columns(x)^T [PQ][CT], image by image, or as many
  *                    small ones at a time as make a depth
  *
- * A 1x1 window on every pixel needs no columns. Forward, small maps of all images are one matrix
- * of columns, whose product goes to a sheet and from there to the images. Workspace:
+ * A 1x1 window on every pixel needs no columns. Where windows do not overlap, a plane of a phase is
+ * a row of columns: bands of planes are the product's operand or result in place. Forward, small
+ * maps of all images are one matrix of columns, whose product goes to a sheet and from there to the
+ * images. Workspace:
  *
  *   shared   tap offsets | sums for the bias
  *   worker   padded planes of x or dx | columns of dx, or several images' y or dy | the product's
@@ -15,20 +17,6 @@
  *
  * A worker is a thread that takes whole images and groups, or all threads together where there
  * are fewer of those than threads: the product's bits do not depend on its threads. */
-
-typedef struct FN(columns_plan) {
-    const fnn_conv2d_shape *shape;
-    fnn_conv2d_planes planes;
-    fnn_gemm_shape gemm;
-    fnn_ctx inner;              /* what one product runs with */
-    int plain, threads;
-    ptrdiff_t in, out, taps;    /* channels per group */
-    ptrdiff_t images;           /* a product: forward all or one, of weights a stack */
-    ptrdiff_t block, blocks;    /* backward_data: channels a task */
-    ptrdiff_t planes_image;     /* elements of one image's planes */
-    ptrdiff_t turned_pitch; /* of weights turned for all images, or 0 */
-    size_t turned_bytes, tap_bytes, bias_bytes, plane_bytes, column_bytes, worker_bytes, workers;
-} FN(columns_plan);
 
 /* What the packing callback sees. */
 typedef struct FN(columns_source) {
@@ -47,109 +35,6 @@ typedef struct FN(columns_job) {
     ptrdiff_t *tap;
     char *workers;
 } FN(columns_job);
-
-/* Between rows of dy where a stack's images stand side by side. */
-FNN_INLINE ptrdiff_t FN(stack_pitch)(const FN(columns_plan) *plan) {
-    const ptrdiff_t line = FNN_LINE / sizeof(real), pixels = plan->shape->p * plan->shape->q;
-    return fnn_round_up(plan->images * pixels, line) + line;
-}
-
-/* Images of one product: those whose planes L2 holds, or whose columns. */
-static ptrdiff_t FN(images_of)(const FN(columns_plan) *plan, fnn_conv2d_pass pass,
-                               const FN(fnn_table) *t) {
-    const fnn_conv2d_shape *s = plan->shape;
-    if (pass != FNN_BACKWARD_WEIGHT) return fnn_conv2d_columns_side(s, pass, t->lanes);
-    const ptrdiff_t pixels = s->p * s->q, bytes = plan->planes_image * (ptrdiff_t)sizeof(real);
-    return fnn_conv2d_columns_stack(
-        s, fnn_min(t->gemm_kc / fnn_max(pixels, 1), STACK_BYTES / bytes));
-}
-
-static fnn_gemm_shape FN(columns_gemm)(const FN(columns_plan) *plan, fnn_conv2d_pass pass) {
-    const fnn_conv2d_shape *s = plan->shape;
-    const ptrdiff_t pixels = s->p * s->q, rows = plan->in * plan->taps;
-    fnn_gemm_shape g = {.batch = 1};
-    ptrdiff_t bytes = s->n * s->c * s->h * s->w * (ptrdiff_t)sizeof(real); /* of all of B */
-    switch (pass) {
-    case FNN_FORWARD:
-        g.m = plan->out, g.n = plan->images * pixels, g.k = rows;
-        g.a_rs = rows, g.a_cs = 1, g.b_rs = pixels, g.b_cs = 1, g.c_rs = g.n;
-        break;
-    case FNN_BACKWARD_DATA:
-        bytes = s->n * s->k * pixels * (ptrdiff_t)sizeof(real);
-        g.m = plan->block * plan->taps, g.n = pixels, g.k = plan->out;
-        g.a_rs = 1, g.a_cs = rows, g.b_rs = pixels, g.b_cs = 1, g.c_rs = pixels;
-        break;
-    default:
-        g.m = plan->out, g.n = rows, g.k = plan->images * pixels;
-        g.a_rs = plan->images > 1 ? FN(stack_pitch)(plan) : pixels, g.a_cs = 1;
-        g.b_rs = 1, g.b_cs = pixels, g.c_rs = rows;
-    }
-    g.b_far = (bytes > FAR) + (bytes * fnn_min(g.m, 128) > FARTHER) + (bytes > FARTHEST);
-    return g;
-}
-
-static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
-                                              fnn_conv2d_pass pass) {
-    const FN(fnn_table) *kernels = FN(table)(ctx);
-    FN(columns_plan) plan = {.shape = s, .inner = *ctx, .plain = fnn_conv2d_is_product(s),
-                             .planes = fnn_conv2d_planes_forward(s, kernels->lanes),
-                             .in = s->c / s->groups, .out = s->k / s->groups,
-                             .taps = s->r * s->s, .images = 1, .blocks = 1};
-    const ptrdiff_t pixels = s->p * s->q, size = sizeof(real);
-    plan.block = plan.in;
-    plan.tap_bytes = fnn_lines((size_t)plan.taps * sizeof(ptrdiff_t));
-    if (pass == FNN_BACKWARD_WEIGHT)
-        plan.bias_bytes = FN(bias_bytes)(1, s->k, kernels->lanes);
-    if (pass == FNN_BACKWARD_DATA && !plan.plain) {
-        plan.blocks = fnn_conv2d_columns_blocks(s, size);
-        plan.block = fnn_ceil_div(plan.in, plan.blocks);
-        plan.column_bytes = FN(bytes)(plan.block * plan.taps * pixels);
-    }
-    if (!plan.plain) {
-        fnn_conv2d_lay_planes(&plan.planes, s->p, kernels->lanes, size);
-        plan.planes_image = plan.block * plan.planes.channel + kernels->lanes;
-        plan.images = FN(images_of)(&plan, pass, kernels);
-        if (plan.images > 1)
-            plan.column_bytes = FN(bytes)(plan.out * (pass == FNN_FORWARD ? plan.images * pixels
-                                                                         : FN(stack_pitch)(&plan)));
-        plan.plane_bytes = FN(bytes)(plan.images * plan.planes_image);
-    }
-    const ptrdiff_t tasks =
-        pass == FNN_BACKWARD_WEIGHT ? s->groups : s->n / plan.images * s->groups * plan.blocks;
-    const ptrdiff_t work = s->n * s->k * plan.in * plan.taps * pixels;
-    plan.threads = work > GRAIN && tasks >= ctx->threads ? ctx->threads : 1;
-    if (plan.threads > 1 || work <= GRAIN) plan.inner.threads = 1;
-    plan.workers = (size_t)fnn_max(fnn_min(plan.threads, FNN_MAX_THREADS), 1);
-    plan.gemm = FN(columns_gemm)(&plan, pass);
-    if (pass == FNN_BACKWARD_DATA && plan.plain && s->groups == 1 && s->n > 1 &&
-        s->n * pixels >= TURNING) {
-        plan.turned_pitch = fnn_round_up(plan.out, kernels->lanes) + kernels->lanes;
-        plan.turned_bytes = FN(bytes)(plan.in * plan.turned_pitch);
-        plan.gemm.a_rs = plan.turned_pitch;
-        plan.gemm.a_cs = 1;
-    }
-    size_t product;
-    if (plan.plain || pass == FNN_BACKWARD_DATA) {
-        product = FN(fnn_gemm_workspace)(&plan.inner, &plan.gemm);
-        /* a smaller product may be cut into larger parts */
-        fnn_gemm_shape last = plan.gemm;
-        last.m -= (plan.blocks * plan.block - plan.in) * plan.taps;
-        if (last.m < plan.gemm.m && pass == FNN_BACKWARD_DATA) {
-            const size_t bytes = FN(fnn_gemm_workspace)(&plan.inner, &last);
-            if (bytes > product) product = bytes;
-        }
-    } else {
-        product = FN(fnn_gemm_virtual_workspace)(&plan.inner, &plan.gemm);
-        fnn_gemm_shape last = plan.gemm;
-        last.k -= (fnn_ceil_div(s->n, plan.images) * plan.images - s->n) * pixels;
-        if (last.k < plan.gemm.k) { /* fewer images */
-            const size_t bytes = FN(fnn_gemm_virtual_workspace)(&plan.inner, &last);
-            if (bytes > product) product = bytes;
-        }
-    }
-    plan.worker_bytes = plan.plane_bytes + plan.column_bytes + fnn_lines(product);
-    return plan;
-}
 
 FNN_INLINE ptrdiff_t FN(x_plane)(const FN(columns_plan) *plan) {
     return plan->shape->h * plan->shape->w;
@@ -181,24 +66,36 @@ static FN(columns_source) FN(read_planes)(const FN(columns_job) *job, const real
     const FN(columns_plan) *plan = job->plan;
     const ptrdiff_t plane = FN(x_plane)(plan);
     for (ptrdiff_t n = 0; n < images; n++)
-        FN(copy_planes)(job->kernels, &plan->planes, plan->in, x + n * plan->shape->c * plane,
-                        plane, 0, plan->shape->p, planes + n * plan->planes_image);
+        FN(fnn_conv2d_copy_planes)(job->kernels, &plan->planes, plan->in,
+                                   x + n * plan->shape->c * plane, plane, 0, plan->shape->p,
+                                   planes + n * plan->planes_image);
     return (FN(columns_source)){
         .kernels = job->kernels, .planes = planes, .columns = FN(describe_columns)(job)};
 }
 
-/* Padded planes of dx to their places. Pixels that no window covers are in no plane. */
-static void FN(write_planes)(const FN(columns_job) *job, ptrdiff_t channels, const real *planes,
-                             real *dx) {
+/* Of an image. */
+static void FN(read_band)(const FN(columns_job) *job, const FN(columns_band) *band, const real *x,
+                          real *planes) {
+    FN(fnn_conv2d_copy_planes)(job->kernels, &job->plan->planes, job->plan->in, x,
+                               FN(x_plane)(job->plan), band->from, band->rows, planes);
+}
+
+/* Padded planes of a band of dx to their places. Pixels that no window covers are in no plane. */
+static void FN(write_planes)(const FN(columns_job) *job, const FN(columns_band) *band,
+                             ptrdiff_t channels, const real *planes, real *dx) {
     const fnn_conv2d_planes *p = &job->plan->planes;
-    const ptrdiff_t twin = p->cols.stride == 2 && p->cols.phases == 2 ? p->phase : 0;
-    memset(dx, 0, (size_t)(channels * FN(x_plane)(job->plan)) * sizeof(real));
+    const fnn_conv2d_shape *s = job->plan->shape;
+    const int covered = p->copies == s->stride_h * s->stride_w &&
+                        s->p * s->stride_h >= s->h + s->pad_top &&
+                        s->q * s->stride_w >= s->w + s->pad_left;
+    for (ptrdiff_t c = 0; c < channels && !covered; c++)
+        memset(dx + (c * s->h + band->top) * s->w, 0, (size_t)(band->high * s->w) * sizeof(real));
     for (ptrdiff_t i = 0; i < p->rows.phases; i++) {
-        for (ptrdiff_t j = 0; j < (twin ? 1 : p->cols.phases); j++) {
+        for (ptrdiff_t j = 0; j < p->cols.phases; j++) {
             const FN(conv2d_crop) crop =
-                FN(phase_crop)(p, i, j, channels, 0, job->plan->shape->p);
-            job->kernels->conv2d_unpad(&crop, twin, dx,
-                                       planes + (i * p->cols.phases + j) * p->phase);
+                FN(fnn_conv2d_phase_crop)(p, i, j, channels, band->from, band->rows);
+            job->kernels->conv2d_unpad(&crop, dx, planes + (i * p->cols.phases + j) * p->phase);
+            if (crop.twin) break;
         }
     }
 }
@@ -211,7 +108,7 @@ static void FN(leave_sheet)(const FN(columns_job) *job, const real *sheet, real 
                                   .row_step = 1, .col_step = 1, .rows = 1, .cols = pixels,
                                   .dst_plane = plan->gemm.n};
     for (ptrdiff_t n = 0; n < plan->images; n++)
-        job->kernels->conv2d_unpad(&crop, 0, y + n * plan->shape->k * pixels, sheet + n * pixels);
+        job->kernels->conv2d_unpad(&crop, y + n * plan->shape->k * pixels, sheet + n * pixels);
 }
 
 static void FN(forward_task)(void *argument, ptrdiff_t task, int worker) {
@@ -219,17 +116,24 @@ static void FN(forward_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(columns_plan) *plan = job->plan;
     char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
     void *workspace = scratch + plan->plane_bytes + plan->column_bytes;
-    const ptrdiff_t group = task % plan->shape->groups;
-    const real *x = job->src + task * plan->in * FN(x_plane)(plan);
+    const ptrdiff_t at = plan->disjoint ? task / plan->planes.bands : task;
+    const ptrdiff_t group = at % plan->shape->groups;
+    const real *x = job->src + at * plan->in * FN(x_plane)(plan);
     const real *w = job->w + group * plan->out * plan->in * plan->taps;
     const real *bias = job->bias ? job->bias + group * plan->out : NULL;
-    real *y = job->dst + task * plan->out * FN(y_plane)(plan);
+    real *y = job->dst + at * plan->out * FN(y_plane)(plan);
     real *sheet = plan->images > 1 ? (real *)(scratch + plan->plane_bytes) : y;
     fnn_gemm_shape gemm = plan->gemm;
     gemm.bias = bias ? FNN_BIAS_PER_ROW : FNN_NO_BIAS;
     gemm.relu = job->finishing.relu;
     if (plan->plain) {
         FN(fnn_gemm)(&plan->inner, &gemm, w, x, bias, y, workspace);
+    } else if (plan->disjoint) {
+        const FN(columns_band) band = FN(columns_band_of)(plan, task % plan->planes.bands);
+        gemm = FN(of_band)(plan, gemm, FNN_FORWARD, band.rows);
+        FN(read_band)(job, &band, x, (real *)scratch);
+        FN(fnn_gemm)(&plan->inner, &gemm, w, (const real *)scratch, bias,
+                     y + band.from * plan->shape->q, workspace);
     } else {
         const FN(columns_source) source =
             FN(read_planes)(job, x, plan->images, (real *)scratch);
@@ -242,29 +146,36 @@ static void FN(forward_task)(void *argument, ptrdiff_t task, int worker) {
 static void FN(data_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(columns_job) *job = argument;
     const FN(columns_plan) *plan = job->plan;
+    const fnn_conv2d_shape *s = plan->shape;
     char *scratch = job->workers + (size_t)worker * plan->worker_bytes;
     void *workspace = scratch + plan->plane_bytes + plan->column_bytes;
-    const ptrdiff_t block = task % plan->blocks, at = task / plan->blocks;
-    const ptrdiff_t group = at % plan->shape->groups, c = block * plan->block;
+    const ptrdiff_t bands = plan->disjoint ? plan->planes.bands : 1;
+    const ptrdiff_t block = task % plan->blocks, at = task / plan->blocks / bands;
+    const ptrdiff_t group = at % s->groups;
+    const ptrdiff_t c = block * plan->block, channels = fnn_min(plan->block, plan->in - c);
     const real *dy = job->src + at * plan->out * FN(y_plane)(plan);
     const real *w = job->w + (group * plan->out * plan->in + c) * plan->taps;
     real *dx = job->dst + (at * plan->in + c) * FN(x_plane)(plan);
-    const ptrdiff_t channels = fnn_min(plan->block, plan->in - c);
     if (plan->plain) {
         FN(fnn_gemm)(&plan->inner, &plan->gemm, w, dy, NULL, dx, workspace);
-    } else {
-        const fnn_conv2d_columns columns = FN(describe_columns)(job);
-        real *planes = (real *)scratch, *column = (real *)(scratch + plan->plane_bytes);
-        fnn_gemm_shape gemm = plan->gemm;
-        gemm.m = channels * plan->taps;
-        FN(fnn_gemm)(&plan->inner, &gemm, w, dy, NULL, column, workspace);
-        job->kernels->conv2d_add_columns(&columns, plan->shape->p, channels, column, planes);
-        FN(write_planes)(job, channels, planes, dx);
+        FN(finish)(job->kernels, &job->finishing,
+                   (FN(region)){channels, FN(x_plane)(plan), s->h, s->w, s->w}, dx - job->dst);
+        return;
     }
+    const FN(columns_band) band = FN(columns_band_of)(plan, task / plan->blocks % bands);
+    real *planes = (real *)scratch;
+    real *columns = plan->disjoint ? planes : (real *)(scratch + plan->plane_bytes);
+    fnn_gemm_shape gemm = FN(of_band)(plan, plan->gemm, FNN_BACKWARD_DATA, band.rows);
+    gemm.m = channels * plan->taps;
+    FN(fnn_gemm)(&plan->inner, &gemm, w, dy + band.from * s->q, NULL, columns, workspace);
+    if (!plan->disjoint) {
+        const fnn_conv2d_columns lines = FN(describe_columns)(job);
+        job->kernels->conv2d_add_columns(&lines, s->p, channels, columns, planes);
+    }
+    FN(write_planes)(job, &band, channels, planes, dx);
+    dx += band.top * s->w;
     FN(finish)(job->kernels, &job->finishing,
-               (FN(region)){channels, FN(x_plane)(plan), plan->shape->h, plan->shape->w,
-                            plan->shape->w},
-               dx - job->dst);
+               (FN(region)){channels, FN(x_plane)(plan), band.high, s->w, s->w}, dx - job->dst);
 }
 
 static void FN(run_columns)(const fnn_ctx *ctx, const FN(columns_plan) *plan, FN(columns_job) job,
@@ -295,7 +206,8 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
     const FN(fnn_table) *kernels = FN(table)(ctx);
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, pass);
     const ptrdiff_t lanes = kernels->lanes;
-    to->kernel = plan.plain                   ? "gemm"
+    to->kernel = plan.plain                  ? "gemm"
+                 : plan.disjoint                ? "gemm, padded planes as columns"
                  : pass == FNN_BACKWARD_DATA ? "gemm, columns added into padded planes"
                                              : "gemm, columns packed from padded planes";
     fnn_conv2d_note(to, "rows", plan.gemm.m);
@@ -304,12 +216,13 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
     fnn_conv2d_note(to, "tile rows", kernels->gemm_mr);
     fnn_conv2d_note(to, "tile columns", kernels->gemm_nr);
     fnn_conv2d_note(to, "depth block",
-                    plan.plain || pass == FNN_BACKWARD_DATA
+                    plan.plain || plan.disjoint || pass == FNN_BACKWARD_DATA
                         ? FN(fnn_gemm_depth)(&plan.inner, &plan.gemm)
                         : fnn_min(kernels->gemm_kc, plan.gemm.k));
     if (plan.images > 1) fnn_conv2d_note(to, "images side by side", plan.images);
     fnn_conv2d_note(to, "products",
-                    shape->groups * fnn_ceil_div(shape->n, plan.images) * plan.blocks);
+                    shape->groups * fnn_ceil_div(shape->n, plan.images) *
+                        (plan.disjoint ? plan.planes.bands : plan.blocks));
     to->share = (double)plan.gemm.n / (double)fnn_round_up(plan.gemm.n, lanes);
     to->basis = "at most: lanes that the product's columns fill; packing and memory left out";
 }
@@ -318,7 +231,7 @@ void FN(fnn_conv2d_im2col_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
                                    const real *w, const real *bias, real *y, void *workspace) {
     const FN(columns_plan) plan = FN(make_columns_plan)(ctx, shape, FNN_FORWARD);
     const FN(columns_job) job = {.src = x, .w = w, .bias = bias, .dst = y};
-    FN(run_columns)(ctx, &plan, job, shape->n / plan.images * shape->groups, FN(forward_task),
+    FN(run_columns)(ctx, &plan, job, FN(columns_tasks)(&plan, FNN_FORWARD), FN(forward_task),
                     workspace);
 }
 
@@ -331,6 +244,6 @@ void FN(fnn_conv2d_im2col_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_sh
         w = turned;
     }
     const FN(columns_job) job = {.src = dy, .w = w, .dst = dx};
-    FN(run_columns)(ctx, &plan, job, shape->n * shape->groups * plan.blocks, FN(data_task),
+    FN(run_columns)(ctx, &plan, job, FN(columns_tasks)(&plan, FNN_BACKWARD_DATA), FN(data_task),
                     workspace);
 }

@@ -64,6 +64,15 @@ static void FN(weight_product)(const FN(columns_job) *job, ptrdiff_t at, ptrdiff
         FN(fnn_gemm)(&plan->inner, &gemm, dy, x, NULL, dw, workspace);
         return;
     }
+    for (ptrdiff_t i = 0; plan->disjoint && i < plan->planes.bands; i++) {
+        const FN(columns_band) band = FN(columns_band_of)(plan, i);
+        gemm = FN(of_band)(plan, gemm, FNN_BACKWARD_WEIGHT, band.rows);
+        FN(read_band)(job, &band, x, planes);
+        FN(fnn_gemm)(&plan->inner, &gemm, dy + band.from * plan->shape->q, planes, NULL, dw,
+                     workspace);
+        gemm.accumulate = 1;
+    }
+    if (plan->disjoint) return;
     const FN(columns_source) source = FN(read_planes)(job, x, images, planes);
     for (ptrdiff_t i = 0; i < images && plan->images > 1; i++)
         job->kernels->gemm_pack(plan->out, pixels, dy + i * groups * dy_group, pixels, 1,

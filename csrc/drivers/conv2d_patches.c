@@ -33,7 +33,7 @@ int fnn_conv2d_takes_patches(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_
     if (s->stride_w >= 4)
         return s->s <= 2 * s->stride_w && in <= 16 && out >= 16 && (!narrow || s->n >= 8);
     if (!wide || narrow || out < 32 || s->stride_w != 2) return 0;
-    return s->s == 2 ? s->r == 2 && in <= 96 : s->r == 3 && s->s == 3 && in == 3 && s->q >= 28;
+    return s->r == 3 && s->s == 3 && in == 3 && s->q >= 28;
 }
 
 #include "base/real_f32.h"

@@ -31,10 +31,10 @@ static void FN(phases_task)(void *argument, ptrdiff_t task, int worker) {
     crop.row += a;
     real *map = job->map + (image * job->channels + first) * crop.src_plane;
     real *phases = job->phases + (image * d + a) * d * phase + first * crop.dst_plane;
-    const ptrdiff_t twin = job->back && d == 2 ? phase : 0; /* two phases at once fill a row */
-    for (ptrdiff_t b = 0; b < (twin ? 1 : d); b++, crop.col++, phases += phase) {
+    crop.twin = job->back && d == 2 ? phase : 0; /* two phases at once fill a row */
+    for (ptrdiff_t b = 0; b < (crop.twin ? 1 : d); b++, crop.col++, phases += phase) {
         if (job->back)
-            job->kernels->conv2d_unpad(&crop, twin, map, phases);
+            job->kernels->conv2d_unpad(&crop, map, phases);
         else
             job->kernels->conv2d_pad(&crop, map, phases);
     }

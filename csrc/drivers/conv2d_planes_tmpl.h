@@ -1,38 +1,19 @@
-/* Filling padded planes and adding partial gradients, for one element type; see drivers/conv2d.h. */
+/* Filling padded planes (drivers/conv2d_planes.c), and adding partial gradients, for one element
+ * type; see drivers/conv2d.h. */
 
 /* Bytes of `count` elements in whole lines. */
 FNN_INLINE size_t FN(bytes)(ptrdiff_t count) { return fnn_lines((size_t)count * sizeof(real)); }
 
-/* One phase of the planes, as a crop of the source. */
-FNN_INLINE FN(conv2d_crop) FN(phase_crop)(const fnn_conv2d_planes *planes, ptrdiff_t i, ptrdiff_t j,
-                                          ptrdiff_t channels, ptrdiff_t a0, ptrdiff_t positions) {
-    const fnn_conv2d_axis *rows = &planes->rows, *cols = &planes->cols;
-    const int split = !rows->backward;
-    return (FN(conv2d_crop)){
-        .planes = channels, .h = rows->in, .w = cols->in, .src_plane = rows->in * cols->in,
-        .row = a0 * rows->in_step - rows->in_origin + (split ? fnn_conv2d_residue(rows, i) : 0),
-        .row_step = rows->in_step,
-        .col = cols->lo * cols->in_step - cols->in_origin +
-               (split ? fnn_conv2d_residue(cols, j) : 0),
-        .col_step = cols->in_step,
-        .rows = positions + rows->halo, .cols = planes->pitch, .dst_plane = planes->channel,
-        .slack = planes->phase - (positions + rows->halo) * planes->pitch};
-}
+/* One phase of the planes, as a crop of the source; of a stride of 2, with the phase beside it. */
+FN(conv2d_crop) FN(fnn_conv2d_phase_crop)(const fnn_conv2d_planes *planes, ptrdiff_t i,
+                                          ptrdiff_t j, ptrdiff_t channels, ptrdiff_t a0,
+                                          ptrdiff_t positions);
 
 /* Positions a0 .. a0+positions of `channels` source planes, src_plane apart, with their halo, to
  * dst. */
-FNN_INLINE void FN(copy_planes)(const FN(fnn_table) *kernels, const fnn_conv2d_planes *planes,
+void FN(fnn_conv2d_copy_planes)(const FN(fnn_table) *kernels, const fnn_conv2d_planes *planes,
                                 ptrdiff_t channels, const real *src, ptrdiff_t src_plane,
-                                ptrdiff_t a0, ptrdiff_t positions, real *dst) {
-    const int split = !planes->rows.backward;
-    for (ptrdiff_t i = 0; i < (split ? planes->rows.phases : 1); i++) {
-        for (ptrdiff_t j = 0; j < (split ? planes->cols.phases : 1); j++) {
-            FN(conv2d_crop) crop = FN(phase_crop)(planes, i, j, channels, a0, positions);
-            crop.src_plane = src_plane;
-            kernels->conv2d_pad(&crop, src, dst + (i * planes->cols.phases + j) * planes->phase);
-        }
-    }
-}
+                                ptrdiff_t a0, ptrdiff_t positions, real *dst);
 
 /* `runs` of `run` elements, `step` apart, in each of so many planes. */
 FNN_INLINE fnn_conv2d_ahead FN(look_ahead)(const real *at, ptrdiff_t run, ptrdiff_t runs,
@@ -43,7 +24,7 @@ FNN_INLINE fnn_conv2d_ahead FN(look_ahead)(const real *at, ptrdiff_t run, ptrdif
                               .turn = (plane - runs * step) * size, .planes = planes};
 }
 
-/* What copy_planes will read. */
+/* What fnn_conv2d_copy_planes will read. */
 FNN_INLINE fnn_conv2d_ahead FN(planes_ahead)(const fnn_conv2d_planes *planes, ptrdiff_t channels,
                                              const real *src, ptrdiff_t a0, ptrdiff_t positions) {
     const fnn_conv2d_axis *rows = &planes->rows;

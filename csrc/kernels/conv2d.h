@@ -41,11 +41,12 @@ typedef FN(conv2d_rows_fn) FN(conv2d_pixel_runs_fn);
 /* dst[c][i][j] = src[c][row + i*row_step][col + j*col_step], 0 outside of the h x w source,
  * for c < planes, i < rows, j < cols; rows of dst are dense, and `slack` zeros follow each of its
  * planes: at least LANES, or, if col_step > 1, none, and nothing behind the last plane is written.
- * row and col may be negative. */
+ * row and col may be negative. With twin > 0, which has a col_step of 2 and a slack of LANES, also
+ * dst[twin + ..] = src[..][col + 1 + j*col_step]. */
 typedef struct FN(conv2d_crop) {
     ptrdiff_t planes, h, w, src_plane;
     ptrdiff_t row, row_step, col, col_step;
-    ptrdiff_t rows, cols, dst_plane, slack;
+    ptrdiff_t rows, cols, dst_plane, slack, twin;
 } FN(conv2d_crop);
 typedef void FN(conv2d_pad_fn)(const FN(conv2d_crop) *crop, const real *src, real *dst);
 
@@ -64,10 +65,8 @@ typedef struct FN(conv2d_images) {
 } FN(conv2d_images);
 typedef void FN(conv2d_pad_images_fn)(const FN(conv2d_images) *images, const real *src, real *dst);
 
-/* The way back: src[c][row + i*row_step][col + j*col_step] = dst[c][i][j] where it is inside. With
- * twin > 0 also src[..][col + 1 + j*col_step] = dst[c][i][twin + j]. */
-typedef void FN(conv2d_unpad_fn)(const FN(conv2d_crop) *crop, ptrdiff_t twin, real *src,
-                                 const real *dst);
+/* The way back, of what is inside: src[c][row + i*row_step][col + j*col_step] = dst[c][i][j]. */
+typedef void FN(conv2d_unpad_fn)(const FN(conv2d_crop) *crop, real *src, const real *dst);
 
 /* Takes the pixels j0 .. j0+count of `outs` channels from a tile (channels tile_stride apart)
  * to their places: pixel j is row j / pitch, column j % pitch of a grid of `cols` columns, stored

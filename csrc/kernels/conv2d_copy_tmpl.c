@@ -79,16 +79,81 @@ typedef struct FN(conv2d_span) {
     ptrdiff_t lo, hi;
 } FN(conv2d_span);
 
-FNN_INLINE FN(conv2d_span) FN(conv2d_inside)(ptrdiff_t start, ptrdiff_t step, ptrdiff_t extent,
-                                             ptrdiff_t count) {
+static FNN_NOINLINE FN(conv2d_span) FN(conv2d_inside)(ptrdiff_t start, ptrdiff_t step,
+                                                      ptrdiff_t extent, ptrdiff_t count) {
     FN(conv2d_span) span;
     span.lo = fnn_min(FN(conv2d_first)(start, step, 0), count);
     span.hi = fnn_max(span.lo, fnn_min(FN(conv2d_first)(start, step, extent), count));
     return span;
 }
 
+#if FNN_VBYTES >= 32 && FNN_REAL_IS_F32
+static FNN_NOINLINE void FN(conv2d_clear_twins)(real *dst, ptrdiff_t twin, ptrdiff_t count) {
+    FN(conv2d_clear)(dst, count);
+    FN(conv2d_clear)(dst + twin, count);
+}
+
+/* Two phases of columns at once: each pixel is loaded once. The second one's pixels begin, and end,
+ * at most one column earlier. */
+static FNN_NOINLINE void FN(conv2d_pad_twins)(const FN(conv2d_crop) *crop, const real *src,
+                                              real *dst) {
+    const ptrdiff_t cols = crop->cols, twin = crop->twin;
+    const FN(conv2d_span) rows =
+        FN(conv2d_inside)(crop->row, crop->row_step, crop->h, crop->rows);
+    const FN(conv2d_span) a = FN(conv2d_inside)(crop->col, 2, crop->w, cols);
+    const FN(conv2d_span) b = FN(conv2d_inside)(crop->col + 1, 2, crop->w, cols);
+    const ptrdiff_t both = fnn_max(b.hi - a.lo, 0), whole = both / LANES * LANES;
+    const ptrdiff_t some = 2 * (both - whole), end = a.lo + both;
+    const vmask low = FN(mask)(fnn_min(some, LANES)), high = FN(mask)(fnn_max(some - LANES, 0));
+    for (ptrdiff_t c = 0; c < crop->planes; c++, src += crop->src_plane, dst += crop->dst_plane) {
+        const real *row = src + (crop->row + rows.lo * crop->row_step) * crop->w + crop->col;
+        real *to = dst + rows.lo * cols;
+        FN(conv2d_clear_twins)(dst, twin, rows.lo * cols + (rows.lo < rows.hi ? a.lo : 0));
+        for (ptrdiff_t i = rows.lo; i < rows.hi; i++, to += cols, row += crop->row_step * crop->w) {
+            const real *from = row + 2 * a.lo;
+            real *at = to + a.lo;
+            ptrdiff_t j = 0;
+            for (; j < whole; j += LANES, from += 2 * LANES) {
+                const vec x = FN(load)(from), y = FN(load)(from + LANES);
+                FN(store)(at + j, FN(even_lanes)(x, y));
+                FN(store)(at + twin + j, FN(odd_lanes)(x, y));
+            }
+            if (some > 0) {
+                const vec x = FN(load_m)(from, low), y = FN(load_m)(from + LANES, high);
+                FN(store)(at + j, FN(even_lanes)(x, y));
+                FN(store)(at + twin + j, FN(odd_lanes)(x, y));
+                j += LANES;
+            }
+            /* the zeros reach to the next row's first pixel */
+            for (; j < (i + 1 < rows.hi ? cols : cols - a.lo); j += LANES) {
+                FN(store)(at + j, FN(zero)());
+                FN(store)(at + twin + j, FN(zero)());
+            }
+            if (b.lo < a.lo) to[twin + b.lo] = row[2 * b.lo + 1];
+            if (end < a.hi) to[end] = row[2 * end];
+        }
+        FN(conv2d_clear_twins)(dst + rows.hi * cols, twin,
+                               (crop->rows - rows.hi) * cols + crop->slack);
+    }
+}
+#else /* rarer, or no quicker */
+static void FN(conv2d_pad)(const FN(conv2d_crop) *crop, const real *src, real *dst);
+static FNN_NOINLINE void FN(conv2d_pad_twins)(const FN(conv2d_crop) *crop, const real *src,
+                                              real *dst) {
+    FN(conv2d_crop) one = *crop;
+    one.twin = 0;
+    FN(conv2d_pad)(&one, src, dst);
+    one.col++;
+    FN(conv2d_pad)(&one, src, dst + crop->twin);
+}
+#endif
+
 static FNN_NOINLINE void FN(conv2d_pad)(const FN(conv2d_crop) *crop, const real *src, real *dst) {
     const ptrdiff_t cols = crop->cols;
+    if (crop->twin) {
+        FN(conv2d_pad_twins)(crop, src, dst);
+        return;
+    }
     const FN(conv2d_span) rows =
         FN(conv2d_inside)(crop->row, crop->row_step, crop->h, crop->rows);
     const FN(conv2d_span) span = FN(conv2d_inside)(crop->col, crop->col_step, crop->w, cols);
@@ -128,21 +193,31 @@ static FNN_NOINLINE void FN(conv2d_pad)(const FN(conv2d_crop) *crop, const real 
 }
 
 /* One row of two neighbouring phases, from columns that are both inside. */
-FNN_INLINE void FN(conv2d_interleave)(const real *restrict a, const real *restrict b,
-                                      real *restrict to, ptrdiff_t count) {
-    for (ptrdiff_t j = 0; j < count; j++) {
-        to[2 * j] = a[j];
-        to[2 * j + 1] = b[j];
+FNN_INLINE void FN(conv2d_interleave)(const real *a, const real *b, real *to, ptrdiff_t count,
+                                      vmask rest, vmask first, vmask second) {
+    vec x, y;
+    for (; count >= LANES; count -= LANES, a += LANES, b += LANES, to += 2 * LANES) {
+        FN(interleave)(FN(load)(a), FN(load)(b), &x, &y);
+        FN(store)(to, x);
+        FN(store)(to + LANES, y);
+    }
+    if (count > 0) {
+        FN(interleave)(FN(load_m)(a, rest), FN(load_m)(b, rest), &x, &y);
+        FN(store_m)(to, x, first);
+        FN(store_m)(to + LANES, y, second);
     }
 }
 
-static FNN_NOINLINE void FN(conv2d_unpad)(const FN(conv2d_crop) *crop, ptrdiff_t twin, real *src,
+static FNN_NOINLINE void FN(conv2d_unpad)(const FN(conv2d_crop) *crop, real *src,
                                           const real *dst) {
-    const ptrdiff_t step = crop->col_step;
+    const ptrdiff_t step = crop->col_step, twin = crop->twin;
     const FN(conv2d_span) rows =
         FN(conv2d_inside)(crop->row, crop->row_step, crop->h, crop->rows);
     const FN(conv2d_span) a = FN(conv2d_inside)(crop->col, step, crop->w, crop->cols);
     const FN(conv2d_span) b = FN(conv2d_inside)(crop->col + 1, step, crop->w, crop->cols);
+    const ptrdiff_t both = fnn_max(b.hi - a.lo, 0), some = both % LANES;
+    const vmask rest = FN(mask)(some), first = FN(mask)(fnn_min(2 * some, LANES)),
+                second = FN(mask)(fnn_max(2 * some - LANES, 0));
     for (ptrdiff_t c = 0; c < crop->planes; c++) {
         for (ptrdiff_t i = rows.lo; i < rows.hi; i++) {
             const real *from = dst + c * crop->dst_plane + i * crop->cols;
@@ -152,8 +227,8 @@ static FNN_NOINLINE void FN(conv2d_unpad)(const FN(conv2d_crop) *crop, ptrdiff_t
                 /* b starts at most one column earlier and ends at most one earlier */
                 if (b.lo < a.lo) to[2 * b.lo + 1] = from[twin + b.lo];
                 if (b.hi < a.hi) to[2 * b.hi] = from[b.hi];
-                FN(conv2d_interleave)(from + a.lo, from + twin + a.lo, to + 2 * a.lo,
-                                      fnn_max(b.hi - a.lo, 0));
+                FN(conv2d_interleave)(from + a.lo, from + twin + a.lo, to + 2 * a.lo, both, rest,
+                                      first, second);
                 continue;
             }
             FN(conv2d_copy_steps)(from + a.lo, 1, to + a.lo * step, step, a.hi - a.lo);
