@@ -155,6 +155,10 @@ def _strided() -> list[Case]:
         *_conv("3x3/2 8x64->128@28", 8, 64, 28, 128, 3, stride=2),
         *_conv("3x3/2 8x256@28", 8, 256, 28, 256, 3, stride=2),
         *_conv("1x1/2 8x256->512@56", 8, 256, 56, 512, 1, stride=2),
+        *_conv("U-Net 2x2/2 8x32@56", 8, 32, 56, 32, 2, stride=2, padding=0),
+        *_conv("ConvNeXt 2x2/2 8x96->192@56", 8, 96, 56, 192, 2, stride=2, padding=0),
+        *_conv("ConvNeXt 4x4/4 8x3->96@224", 8, 3, 224, 96, 4, stride=4, padding=0),
+        *_conv("ViT 16x16/16 1x3->768@224", 1, 3, 224, 768, 16, stride=16, padding=0),
         *_conv("DQN 32x4->32@84 8x8/4", 32, 4, 84, 32, 8, stride=4, padding=0),
         *_conv("depthwise 3x3/2 8x144@56", 8, 144, 56, 144, 3, stride=2, groups=144),
     ]
