@@ -65,6 +65,17 @@ GEMM = (
     *(GemmCase(m, n, k, *flags)
       for m, n, k in ((19, 205, 7), (64, 259, 10), (33, 192, 16), (16, 230, 1))
       for flags in FLAGS[:2]),
+    # few columns and a long sum, all lanes at work: one row and many, their tails; in two depths
+    *(GemmCase(m, n, k, *flags)
+      for m, n, k in ((1, 1, 163), (1, 2, 1001), (3, 3, 701), (2, 8, 600), (1, 15, 2500))
+      for flags in FLAGS[:2]),
+    *(GemmCase(m, n, k)
+      for m, n, k in ((1, 16, 999), (5, 2, 500), (6, 7, 3501), (9, 8, 487), (17, 4, 600),
+                      (40, 2, 700), (3, 8, 20001))),
+    # few rows by rows of a right side that lie half a page or pages apart
+    *(GemmCase(m, n, k, *flags)
+      for m, n, k in ((1, 512, 35), (2, 1024, 66), (3, 512, 20), (2, 1536, 16))
+      for flags in FLAGS[:2]),
     # nothing to sum, nothing to compute
     *(GemmCase(m, n, k) for m, n, k in ((3, 4, 0), (0, 4, 3), (3, 0, 4), (0, 0, 0), (17, 33, 0))),
     # batches
@@ -105,5 +116,7 @@ LINEAR = (
     # many rows by few columns, for tiles of dot products of either width, with their tails
     *(LinearCase(m, k, n) for m, k in ((22, 130), (64, 200)) for n in (3, 4, 5, 9, 10, 13, 14)),
     *(LinearCase(*sizes, bias=False) for sizes in ((1, 10, 5), (7, 31, 17), (64, 128, 96))),
+    # the gradient of few weights by many examples
+    *(LinearCase(m, k, n) for m, k, n in ((1003, 2, 1), (700, 3, 2), (2048, 8, 3))),
     *(LinearCase(*sizes) for sizes in ((0, 4, 5), (3, 0, 5), (3, 4, 0), (0, 0, 0), (2, 400, 2))),
 )

@@ -10,6 +10,7 @@ typedef enum way {
     IN_PLACE, /* panels of B where they lie: the matrix itself, or the caller's packed form */
     PACKED,   /* panels copied or transposed into the workspace, block by block */
     DOT,      /* B's columns are contiguous and few rows use them: lanes along k */
+    FEW,      /* rows of B are short and lie one behind another: lanes along both */
     SQUARES,  /* B's columns are contiguous: turned in registers as they are used */
     TURNED    /* B is large, A small: C^T = B^T A^T with A packed, then C from C^T */
 } way;
@@ -17,6 +18,7 @@ typedef enum way {
 /* How one product is carried out; a function of the shape and the kernels alone. */
 typedef struct plan {
     way way;
+    int wide;                /* few rows of A, and rows of B that share few sets of L1 */
     int streams;             /* B lies beyond L2 and is read in place by runs of columns */
     int by_matrix;           /* a task is a matrix of the batch, else a piece of one */
     ptrdiff_t nc, kc;        /* a block of B: columns and depth */
@@ -46,6 +48,10 @@ enum {
     DOT_DEPTH = 4096,    /* elements of rows and columns that L2 keeps while all pairs meet */
     DOT_ROW = 64 << 10,  /* bytes of longer ones, which pass from far sooner if they pass whole: .. */
     DOT_KEPT = 1 << 20,  /* .. bytes of the fewer of them, which L2 keeps meanwhile */
+    WIDE = 2048,         /* bytes of rows that are worth reading one after another, .. */
+    WIDE_ROWS = 2,       /* .. and the most rows of A that they meet then */
+    FEW_DEPTH = 40,      /* k for each vector of a period of few columns; for more rows thrice that */
+    FEW_TURNED = 256,    /* rows times columns times lanes if A is transposed */
     GRAIN = 1 << 18,     /* multiply-adds that are worth a task of their own */
     MAX_TASKS = 32,      /* per block of B */
     THREAD_TASKS = 4,    /* and for each thread */

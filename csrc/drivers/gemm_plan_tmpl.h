@@ -73,9 +73,26 @@ FNN_INLINE int FN(streams)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
                            2.0 * (double)t->gemm_b_block;
 }
 
+/* Is B a long strip of few columns? Tiles leave lanes idle, and each of their sums is one chain of
+ * additions, which many rows hide; thin columns serve more. A transposed A is loaded once for each
+ * vector of B and row. */
+static FNN_NOINLINE int FN(is_few)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+    const ptrdiff_t m = s->m, n = s->n, lanes = t->lanes, line = FNN_LINE / sizeof(real);
+    if (n < 1 || n > line || (s->b_cs != 1 && n > 1) || s->a_cs < 1 || t->gemm_few_rows == 0)
+        return 0;
+    const ptrdiff_t period = FN(gemm_few_period)(n);
+    if (s->k < period * (m < 4 ? FEW_DEPTH : 3 * FEW_DEPTH) || period > FN(GEMM_FEW_LONGEST) ||
+        (m > 1 && 2 * n > line) || (m > 16 && 2 * n > lanes) ||
+        (m >= 2 * lanes && n > 2 && t->gemm_masked))
+        return 0;
+    return s->a_cs == 1 ||
+           (m * n * lanes <= FEW_TURNED && FN(gemm_few_crossed)(n, lanes) * s->a_cs < lanes);
+}
+
 FNN_INLINE way FN(way_of)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
     const FN(fnn_table) *t = FN(table)(ctx);
     if (s->b_packed) return IN_PLACE;
+    if (s->b_rs == s->n && s->k >= 4 * FEW_DEPTH && FN(is_few)(s, t)) return FEW;
     if (s->b_cs != 1 && s->n > 1) return s->b_rs == 1 ? FN(cheapest)(ctx, s) : PACKED;
     if (s->m <= t->gemm_mr) return IN_PLACE; /* used once */
     if (FN(aliases)(s->b_rs) && s->k > 16 && s->m > 3 * t->gemm_mr) return PACKED;
@@ -143,7 +160,7 @@ FNN_INLINE int FN(packs_a)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way way)
     const FN(fnn_table) *t = FN(table)(ctx);
     const ptrdiff_t size = sizeof(real);
     if (way == DOT || way == SQUARES) return s->a_cs != 1;
-    if (way == TURNED || s->n <= 2 * t->gemm_nr) return 0;
+    if (way == TURNED || way == FEW || s->n <= 2 * t->gemm_nr) return 0;
     if (s->a_cs == 1)
         return FN(aliases)(s->a_rs) && s->m > 4 && s->n > costs_of(ctx)->in_place * t->gemm_nr;
     const ptrdiff_t apart = t->gemm_mr < 8 ? FNN_PAGE / 4 : FNN_PAGE;
@@ -217,6 +234,13 @@ FNN_INLINE void FN(by_pages)(const fnn_gemm_shape *s, const FN(fnn_table) *t, pl
     p->nc = fnn_min(s->n, FNN_PAGE / (ptrdiff_t)sizeof(real));
 }
 
+/* Is each row of a B in place, half a page or more, to be read from end to end, for few rows of A? */
+FNN_INLINE int FN(is_wide)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+    const ptrdiff_t size = sizeof(real);
+    return s->m <= WIDE_ROWS && s->k >= 16 && s->n * size >= WIDE && s->b_rs * size % WIDE == 0 &&
+           s->n % t->gemm_nr == 0 && !s->b_packed && !s->b_far;
+}
+
 /* Is B a few columns that L2 holds to their whole depth? To cut it would read and write C once more
  * for each cut, and spare one panel of two the reading of A's rows from L2. */
 FNN_INLINE int FN(is_slim)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
@@ -224,12 +248,14 @@ FNN_INLINE int FN(is_slim)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
            s->n * s->k * (ptrdiff_t)sizeof(real) <= t->gemm_b_block;
 }
 
-FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way how, plan *p) {
+static FNN_NOINLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way how,
+                                       plan *p) {
     const FN(fnn_table) *t = FN(table)(ctx);
     const ptrdiff_t nr = t->gemm_nr, size = sizeof(real);
     const double work = (double)s->m * (double)s->n * (double)s->k;
     p->way = how;
-    p->streams = how == IN_PLACE && FN(streams)(s, t);
+    p->wide = how == IN_PLACE && FN(is_wide)(s, t);
+    p->streams = how == IN_PLACE && !p->wide && FN(streams)(s, t);
     p->by_matrix = s->batch > 1 && work < 16 * GRAIN;
     p->nc = s->n;
     p->m_cut = s->m;
@@ -238,8 +264,10 @@ FNN_INLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape *s, way h
     p->a_bytes = p->b_bytes = 0;
     const ptrdiff_t few = fnn_max(fnn_min(s->m, s->n), 1) * size;
     const ptrdiff_t kept = s->k * size > DOT_ROW ? costs_of(ctx)->kept / few : 0;
-    const ptrdiff_t depth = how == DOT ? fnn_max(DOT_DEPTH, kept) : t->gemm_kc;
-    const int whole = how == TURNED || (how == IN_PLACE && FN(is_slim)(s, t));
+    const ptrdiff_t depth = how == DOT   ? fnn_max(DOT_DEPTH, kept)
+                            : how == FEW ? fnn_max(DOT_DEPTH, t->gemm_b_block / (s->n * size))
+                                         : t->gemm_kc;
+    const int whole = how == TURNED || p->wide || (how == IN_PLACE && FN(is_slim)(s, t));
     p->kc = whole ? s->k : FN(even)(s->k, depth, 1);
     const ptrdiff_t block = how == PACKED ? FN(packed_block)(ctx, t) : t->gemm_b_block;
     if ((how == PACKED || (how == IN_PLACE && !p->streams && s->m > t->gemm_mr)) &&

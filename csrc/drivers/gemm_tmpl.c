@@ -51,6 +51,7 @@ static void FN(row_sums)(const FN(fnn_table) *t, const FN(gemm_operands) *g, rea
 FNN_INLINE FN(gemm_block_fn) *FN(kernel)(const FN(job) *job) {
     switch (job->plan.way) {
     case DOT: return job->table->gemm_dot;
+    case FEW: return job->table->gemm_few;
     case SQUARES: return job->table->gemm_squares;
     default: return job->table->gemm_block;
     }
@@ -298,6 +299,7 @@ static void FN(block)(FN(piece) *piece, ptrdiff_t index, ptrdiff_t i, int thread
     g->accumulate = s->accumulate || k > 0;
     g->relu = s->relu && last;
     g->streams = p->streams;
+    g->wide = p->wide;
     g->bias_column = s->bias == FNN_BIAS_PER_COLUMN && last ? job->bias + j : NULL;
     g->bias_row = s->bias == FNN_BIAS_PER_ROW && last ? job->bias + i : NULL;
     piece->b = job->pack ? NULL : job->b + index * s->b_bs + k * s->b_rs + j * s->b_cs;

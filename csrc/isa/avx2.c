@@ -21,6 +21,7 @@
 #define GEMM_DOT_WIDE_INSTANCES(X) X(2, 5)
 #define GEMM_DOT_THIN_INSTANCES(X)
 #define GEMM_SQUARES_ROWS 0
+#define GEMM_FEW_ROWS 2
 #define GEMM_INSTANCES(X)                                                                     \
     X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) \
     X(12, 1)                                                                                  \

@@ -22,6 +22,7 @@
 #define GEMM_DOT_WIDE_INSTANCES(X) X(3, 5) X(4, 5)
 #define GEMM_DOT_THIN_INSTANCES(X) X(4, 1)
 #define GEMM_SQUARES_ROWS 16
+#define GEMM_FEW_ROWS 4
 #define GEMM_SQUARES_FEWEST 8
 #define GEMM_SQUARES_INSTANCES(X) X(8) X(12) X(16)
 #define GEMM_INSTANCES(X)                                                                     \

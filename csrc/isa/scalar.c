@@ -21,6 +21,7 @@
 #define GEMM_DOT_WIDE_INSTANCES(X)
 #define GEMM_DOT_THIN_INSTANCES(X)
 #define GEMM_SQUARES_ROWS 0
+#define GEMM_FEW_ROWS 0
 #define GEMM_INSTANCES(X) \
     X(1, 1) X(2, 1)       \
     X(1, 2) X(2, 2)

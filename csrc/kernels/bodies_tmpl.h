@@ -8,10 +8,12 @@
 
 #include "kernels/elementwise_tmpl.c"
 #include "kernels/gemm_tmpl.c"
+#include "kernels/gemm_wide_tmpl.c"
 #include "kernels/gemm_block_tmpl.c"
 #include "kernels/gemm_pack_tmpl.c"
 #include "kernels/gemm_dot_tmpl.c"
 #include "kernels/gemm_squares_tmpl.c"
+#include "kernels/gemm_few_tmpl.c"
 #include "kernels/gemm_turn_tmpl.c"
 #include "kernels/conv2d_tmpl.c"
 #include "kernels/winograd_lines_tmpl.h"

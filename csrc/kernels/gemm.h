@@ -19,6 +19,7 @@ typedef struct FN(gemm_operands) {
     /* k comes in segments, of g->k each (0: in one): behind each, A and B go on so much further */
     ptrdiff_t segments, a_jump, b_jump;
     real *panels;    /* or NULL: where to copy B, see below */
+    int wide;        /* few rows, a B of whole vectors in place: row by row, see gemm_wide_tmpl.c */
     int streams;     /* B, read in place, comes from beyond L2: fetch it ahead */
     ptrdiff_t next;  /* not 0, with streams: B is packed, fetch as much so much further on */
     ptrdiff_t ahead; /* the kernel's own: how much further than otherwise B is fetched ahead */
@@ -44,6 +45,25 @@ typedef void FN(gemm_dot_fn)(const FN(gemm_operands) *g);
  * ISAs with gemm_squares_rows > 0. So many rows of A and LANES columns of B that end with the last
  * one are readable, whatever m and n. */
 typedef void FN(gemm_squares_fn)(const FN(gemm_operands) *g);
+
+/* The same product for a B of few columns, its rows one behind another (b_ks = n), and a long k, by all
+ * lanes: vectors of B hold several k, or parts of them, and vectors of A are permuted to match. Needs
+ * ISAs with gemm_few_rows > 0, gemm_few_period(n) <= GEMM_FEW_LONGEST, n <= 2 LANES, a_ks > 0, and a_ks
+ * times the rows of B that a vector crosses less than LANES. */
+typedef void FN(gemm_few_fn)(const FN(gemm_operands) *g);
+
+enum { FN(GEMM_FEW_LONGEST) = 60 };
+
+/* Ends of rows of B that so many elements hold at most, wherever a vector begins. */
+FNN_INLINE ptrdiff_t FN(gemm_few_crossed)(ptrdiff_t n, ptrdiff_t elements) {
+    return elements % n == 0 ? elements / n - 1 : (elements + n - 2) / n;
+}
+
+/* Vectors of B that begin and end with whole rows of n: a multiple of four; and how many rows those are. */
+FNN_INLINE ptrdiff_t FN(gemm_few_period)(ptrdiff_t n) { return 4 * (n >> __builtin_ctz((unsigned)n)); }
+FNN_INLINE ptrdiff_t FN(gemm_few_depth)(ptrdiff_t n, ptrdiff_t lanes) {
+    return 4 * lanes >> __builtin_ctz((unsigned)n);
+}
 
 /* Moves a transposed product into place: C[j][i] = relu(bias + (C[j][i] +) T[i][j]) for i < g->m
  * and j < g->n, with row j of C at g->c + j * c_rs; bias_row has g->m elements and bias_column

@@ -119,6 +119,12 @@ static void FN(gemm_block)(const FN(gemm_operands) *g) {
         FN(gemm_placed)(g);
         return;
     }
+#if FNN_VBYTES >= 32
+    if (FNN_UNLIKELY(g->wide)) {
+        FN(gemm_wide)(g);
+        return;
+    }
+#endif
     if (GEMM_SHALLOW_ROWS > 0 && g->k * (ptrdiff_t)sizeof(real) <= GEMM_SHALLOW &&
         g->b_ps == GEMM_NV * LANES && !g->streams && g->m >= 2 * GEMM_SHALLOW_ROWS &&
         g->n >= GEMM_SHALLOW_VECTORS * LANES) {

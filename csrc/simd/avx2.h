@@ -23,6 +23,10 @@ FNN_INLINE vec_f32 load_span_f32(const float *p, vspan_f32 s) { return load_m_f3
 FNN_INLINE vec_f32 keep_f32(vec_f32 v, vspan_f32 s) { return (vec_f32)((__m256i)v & s); }
 FNN_INLINE vec_f32 splat_f32(float x) { return _mm256_set1_ps(x); }
 FNN_INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm256_fmadd_ps(a, b, c); }
+/* lane l is lane i[l] of v */
+FNN_INLINE vec_f32 permute_f32(vec_f32 v, ivec_f32 i) {
+    return _mm256_permutevar8x32_ps(v, (__m256i)i);
+}
 FNN_INLINE vec_f32 maximum_f32(vec_f32 a, vec_f32 b) { return _mm256_max_ps(a, b); }
 FNN_INLINE vec_f32 minimum_f32(vec_f32 a, vec_f32 b) { return _mm256_min_ps(a, b); }
 FNN_INLINE vec_f32 sqrtv_f32(vec_f32 v) { return _mm256_sqrt_ps(v); }
@@ -54,6 +58,11 @@ FNN_INLINE vec_f64 load_span_f64(const double *p, vspan_f64 s) { return load_m_f
 FNN_INLINE vec_f64 keep_f64(vec_f64 v, vspan_f64 s) { return (vec_f64)((__m256i)v & s); }
 FNN_INLINE vec_f64 splat_f64(double x) { return _mm256_set1_pd(x); }
 FNN_INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm256_fmadd_pd(a, b, c); }
+/* by halves of a lane */
+FNN_INLINE vec_f64 permute_f64(vec_f64 v, ivec_f64 i) {
+    const ivec_f64 halves = i * 2 + ((i * 2 + 1) << 32);
+    return (vec_f64)_mm256_permutevar8x32_ps((__m256)v, (__m256i)halves);
+}
 FNN_INLINE vec_f64 maximum_f64(vec_f64 a, vec_f64 b) { return _mm256_max_pd(a, b); }
 FNN_INLINE vec_f64 minimum_f64(vec_f64 a, vec_f64 b) { return _mm256_min_pd(a, b); }
 FNN_INLINE vec_f64 sqrtv_f64(vec_f64 v) { return _mm256_sqrt_pd(v); }

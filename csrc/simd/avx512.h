@@ -108,6 +108,9 @@ FNN_INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm512_fmad
 FNN_INLINE vec_f64 slide_f64(vec_f64 a, vec_f64 b, int k) {
     return (vec_f64)FNN_SLIDE(a, b, k, 64);
 }
+FNN_INLINE vec_f64 permute_f64(vec_f64 v, ivec_f64 i) {
+    return _mm512_permutexvar_pd((__m512i)i, v);
+}
 FNN_INLINE vec_f64 maximum_f64(vec_f64 a, vec_f64 b) { return _mm512_max_pd(a, b); }
 FNN_INLINE vec_f64 minimum_f64(vec_f64 a, vec_f64 b) { return _mm512_min_pd(a, b); }
 FNN_INLINE vec_f64 sqrtv_f64(vec_f64 v) { return _mm512_sqrt_pd(v); }

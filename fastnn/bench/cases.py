@@ -226,6 +226,11 @@ FAMILIES: dict[str, list[Case]] = {
         gemm_case(64, 10, 3072, "nt"),
         gemm_case(16, 1024, 1024, "nt"),
         gemm_case(1, 1024, 1024, "nt"),
+        # rows of a matrix as they lie; few rows and columns with a long sum
+        gemm_case(1, 1024, 1024),
+        gemm_case(1, 1, 10000),
+        gemm_case(1, 8, 10000),
+        gemm_case(4, 4, 20000),
     ],
     "conv": [*_few_channels(), *_strided(), *_few_images(), *_resnet()],
     "elementwise": [

@@ -91,7 +91,7 @@ def _vecmat_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs)
 
 
 def _dot(settings: Settings, a: Array, b: Array) -> tuple[Array, Pair]:
-    return settings.backend.matmul(a[None, :], b[:, None]).reshape(()), (a, b)
+    return settings.backend.matmul(a[None], b[:, None]).reshape(()), (a, b)
 
 
 def _dot_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> Grads:

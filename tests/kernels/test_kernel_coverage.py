@@ -28,7 +28,8 @@ native = native_module.backend
 ALGORITHMS = CONV_ALGORITHMS[1:]
 LIST = pathlib.Path(__file__).parents[2] / "csrc" / "kernels" / "kernels.def"
 EVERYTHING = (True, True, True)
-#: Squares are turned in registers where a vector is a whole line. With one lane the costs always
+#: Squares are turned in registers where a vector is a whole line, and elements of A are brought to
+#: few columns where lanes can be permuted. With one lane the costs always
 #: favour another form, the outer product and planes in place; tables of vectors shorter than 32
 #: bytes hold no kernels of windows, of runs of taps or of Winograd's products, and of these
 #: float64 has only runs; with 16 registers four tiles of Winograd's, and sixteen, go the way of
@@ -51,6 +52,7 @@ NEVER_CHOSEN |= {
     for name in ("outer_runs", *WINDOWS)
 }
 NEVER_CHOSEN |= {(isa, "gemm_squares") for isa in ("scalar", "sse2", "avx2", "neon")}
+NEVER_CHOSEN |= {(isa, "gemm_few") for isa in ("scalar", "sse2", "neon")}
 NEVER_CHOSEN |= {(isa, "winograd_four") for isa in ("scalar", "sse2", "avx2")}
 NEVER_CHOSEN |= {(isa, "winograd_sixteen") for isa in ("scalar", "sse2", "avx2", "neon")}
 NEVER_CHOSEN |= {(isa, "conv2d_three_weight") for isa in ("scalar", "sse2", "avx2", "neon")}
