@@ -30,6 +30,8 @@ COMPACT = [*SMALL, *NO_UNWINDING, "-Wno-pass-failed"]
 # Instructions in the order of the source deflate better: 8 KB. It would cost drivers a fiftieth of
 # small calls. Clang does not know of it.
 RARE = [*COMPACT, "-fno-schedule-insns2", "-Wno-ignored-optimization-argument"]
+# So do addresses that are computed where they are used: 6 KB. Where the compiler knows these.
+RARE_OPTIONAL = ["-fno-ivopts", "-fno-tree-loop-im"]
 # This driver transforms weights itself, one number at a time: 1 to 6 % of a call, 2 KB of wheel.
 QUICK = {"csrc/drivers/conv2d_flat.c"}
 
@@ -109,8 +111,12 @@ class BuildExt(build_ext):
 
     def _compile_core(self):
         optional = [flag for flag in OPTIONAL if self._accepts(flag)]
+        rare = [flag for flag in RARE_OPTIONAL if self._accepts(flag)]
         isas = ISAS.get(ARCHITECTURE, {"scalar": []})
-        jobs = [(f"csrc/isa/{name}.c", flags) for name, flags in isas.items()]
+        jobs = [
+            (f"csrc/isa/{name}.c", [*flags, *rare] if flags is RARE else flags)
+            for name, flags in isas.items()
+        ]
         jobs += [(unit, NO_UNWINDING if unit in QUICK else COMPACT) for unit in UNITS]
         jobs.sort(key=lambda job: "avx512" not in job[0])  # the longest first
 
