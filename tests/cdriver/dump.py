@@ -288,6 +288,7 @@ def large(dtype):
     yield gemm(products.GemmCase(43, 1024, 256), dtype)  # B is packed, in parallel
     yield gemm(products.GemmCase(60, 600, 1024), dtype)  # A is packed once for several blocks of B
     yield gemm(products.GemmCase(60, 70, 80, False, False, (3,), (3,)), dtype)
+    yield gemm(products.GemmCase(13, 16, 16, False, False, (300,), (300,)), dtype)  # one call each
     case = windows.Conv2dCase((5, 4, 29, 31), 33, padding=(1, 1, 1, 1))
     yield conv2d(case, dtype)
     yield conv2d(replace(case, x=(3, 9, 29, 31), k=18, groups=3), dtype)
