@@ -80,22 +80,31 @@ static void FN(read_band)(const FN(columns_job) *job, const FN(columns_band) *ba
                                FN(x_plane)(job->plan), band->from, band->rows, planes);
 }
 
-/* Padded planes of a band of dx to their places. Pixels that no window covers are in no plane. */
+/* Padded planes of a band of dx to their places, as many at a time as L1 keeps until all of their
+ * phases are there. Pixels that no window covers are in no plane. */
 static void FN(write_planes)(const FN(columns_job) *job, const FN(columns_band) *band,
                              ptrdiff_t channels, const real *planes, real *dx) {
+    enum { WRITTEN = (16 << 10) / sizeof(real) };
     const fnn_conv2d_planes *p = &job->plan->planes;
     const fnn_conv2d_shape *s = job->plan->shape;
+    const ptrdiff_t plane = s->h * s->w, size = band->high * s->w;
+    const ptrdiff_t most = fnn_max(WRITTEN / fnn_max(size, 1), 1);
     const int covered = p->copies == s->stride_h * s->stride_w &&
                         s->p * s->stride_h >= s->h + s->pad_top &&
                         s->q * s->stride_w >= s->w + s->pad_left;
-    for (ptrdiff_t c = 0; c < channels && !covered; c++)
-        memset(dx + (c * s->h + band->top) * s->w, 0, (size_t)(band->high * s->w) * sizeof(real));
-    for (ptrdiff_t i = 0; i < p->rows.phases; i++) {
-        for (ptrdiff_t j = 0; j < p->cols.phases; j++) {
-            const FN(conv2d_crop) crop =
-                FN(fnn_conv2d_phase_crop)(p, i, j, channels, band->from, band->rows);
-            job->kernels->conv2d_unpad(&crop, dx, planes + (i * p->cols.phases + j) * p->phase);
-            if (crop.twin) break;
+    for (ptrdiff_t c = 0; c < channels; c += most, dx += most * plane) {
+        const ptrdiff_t n = fnn_min(most, channels - c);
+        for (ptrdiff_t k = 0; k < n && !covered; k++)
+            memset(dx + k * plane + band->top * s->w, 0, (size_t)size * sizeof(real));
+        for (ptrdiff_t i = 0; i < p->rows.phases; i++) {
+            for (ptrdiff_t j = 0; j < p->cols.phases; j++) {
+                const FN(conv2d_crop) crop =
+                    FN(fnn_conv2d_phase_crop)(p, i, j, n, band->from, band->rows);
+                job->kernels->conv2d_unpad(&crop, dx,
+                                           planes + c * p->channel +
+                                               (i * p->cols.phases + j) * p->phase);
+                if (crop.twin) break;
+            }
         }
     }
 }

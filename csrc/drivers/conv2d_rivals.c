@@ -134,8 +134,10 @@ double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass
         return (double)s->n * t.weights * (0.515 * wide + 0.074 + walked) + 0.086 * elements;
     }
     const double each = (double)s->n * t.weights, product = each / (double)side;
-    if (side == 1 && fnn_conv2d_is_disjoint(s)) /* planes in place */
-        return each * (0.5 * vectors + 0.3) + (pass == FNN_FORWARD ? 0.35 : 0.45) * elements;
+    if (side == 1 && fnn_conv2d_is_disjoint(s)) { /* planes in place; of more than two phases singly */
+        const double back = s->stride_w > 2 && pass == FNN_BACKWARD_DATA ? 0.95 : 0.45;
+        return each * (0.5 * vectors + 0.3) + (pass == FNN_FORWARD ? 0.35 : back) * elements;
+    }
     if (!fnn_conv2d_is_small(s))
         return pass == FNN_FORWARD
                    ? product * (0.485 * vectors + 0.27) + 0.59 * packed + 0.35 * elements
@@ -178,9 +180,10 @@ double fnn_conv2d_packed_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
     if (pass == FNN_BACKWARD_DATA) { /* dy passes once for as many channels as give a block */
         const double blocks =
             plain || disjoint ? 1 : (double)fnn_conv2d_columns_blocks(s, tile->element);
+        const double back = disjoint && s->stride_w > 2 ? 0.89 : s->stride_h > 1 ? 0.39 : 0.09;
         return 3600 + images * weights * (0.39 * (double)fnn_ceil_div(pixels, tile->lanes) + 0.18) +
                blocks * (360 * images * (double)s->groups + 0.19 * maps.y + maps.away) +
-               0.31 * packed + 5.9 * runs + (s->stride_h > 1 ? 0.39 : 0.09) * x + 0.38 * maps.far;
+               0.31 * packed + 5.9 * runs + back * x + 0.38 * maps.far;
     }
     if (pass == FNN_FORWARD) {
         const ptrdiff_t side = fnn_conv2d_columns_side(s, pass, tile->lanes);

@@ -51,6 +51,8 @@ enum {
     WIDE = 2048,         /* bytes of rows that are worth reading one after another, .. */
     WIDE_ROWS = 2,       /* .. and the most rows of A that they meet then */
     FEW_DEPTH = 40,      /* k for each vector of a period of few columns; for more rows thrice that */
+    FEW_LEAST = 400,     /* and in all */
+    FEW_ROWS = 256,      /* so many rows hide the chains of sums of tiles */
     FEW_TURNED = 256,    /* rows times columns times lanes if A is transposed */
     GRAIN = 1 << 18,     /* multiply-adds that are worth a task of their own */
     MAX_TASKS = 32,      /* per block of B */

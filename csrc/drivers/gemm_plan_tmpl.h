@@ -81,18 +81,18 @@ static FNN_NOINLINE int FN(is_few)(const fnn_gemm_shape *s, const FN(fnn_table) 
     if (n < 1 || n > line || (s->b_cs != 1 && n > 1) || s->a_cs < 1 || t->gemm_few_rows == 0)
         return 0;
     const ptrdiff_t period = FN(gemm_few_period)(n);
-    if (s->k < period * (m < 4 ? FEW_DEPTH : 3 * FEW_DEPTH) || period > FN(GEMM_FEW_LONGEST) ||
+    if (s->k < period * (m < 2 ? FEW_DEPTH : 3 * FEW_DEPTH) || period > FN(GEMM_FEW_LONGEST) ||
         (m > 1 && 2 * n > line) || (m > 16 && 2 * n > lanes) ||
-        (m >= 2 * lanes && n > 2 && t->gemm_masked))
+        (m >= 2 * lanes && (n > 2 || m >= FEW_ROWS) && t->gemm_masked))
         return 0;
-    return s->a_cs == 1 ||
-           (m * n * lanes <= FEW_TURNED && FN(gemm_few_crossed)(n, lanes) * s->a_cs < lanes);
+    return s->a_cs == 1 || ((2 * n < lanes || m <= 2) && m * n * lanes <= FEW_TURNED &&
+                            FN(gemm_few_crossed)(n, lanes) * s->a_cs < lanes);
 }
 
 FNN_INLINE way FN(way_of)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
     const FN(fnn_table) *t = FN(table)(ctx);
     if (s->b_packed) return IN_PLACE;
-    if (s->b_rs == s->n && s->k >= 4 * FEW_DEPTH && FN(is_few)(s, t)) return FEW;
+    if (s->b_rs == s->n && s->k >= FEW_LEAST && FN(is_few)(s, t)) return FEW;
     if (s->b_cs != 1 && s->n > 1) return s->b_rs == 1 ? FN(cheapest)(ctx, s) : PACKED;
     if (s->m <= t->gemm_mr) return IN_PLACE; /* used once */
     if (FN(aliases)(s->b_rs) && s->k > 16 && s->m > 3 * t->gemm_mr) return PACKED;
@@ -103,14 +103,26 @@ FNN_INLINE way FN(way_of)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
                : IN_PLACE;
 }
 
+/* Columns behind the last whole vector that are too few for a vector of their own: 49 columns would
+ * take as long as 64. All columns, if they are fewer than a vector: an element of A is then loaded
+ * for one multiply-add, and dot products load one vector for two. */
+FNN_INLINE ptrdiff_t FN(thin)(const fnn_gemm_shape *s, const FN(fnn_table) *t, ptrdiff_t depth) {
+    const ptrdiff_t thin = s->n % t->lanes;
+    if (!t->gemm_masked || s->m < 2 * t->lanes || depth < 4 * t->lanes) return 0;
+    if (s->n < t->lanes) return s->a_cs == 1 && 4 * thin <= 3 * t->lanes ? thin : 0;
+    return 4 * thin <= t->lanes && s->n < THIN_MOST * t->lanes && (s->a_cs == 1 || s->a_rs == 1)
+               ? thin
+               : 0;
+}
+
 /* Is one call of the kernel on the operands as they lie the whole product, of each matrix of the
  * batch? Then there is nothing to plan, which would take as long as the product of 8 x 8 matrices. */
 FNN_INLINE int FN(is_one_call)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
     const FN(fnn_table) *t = FN(table)(ctx);
-    return (s->batch == 1 || (s->b_bs != 0 && !s->gate)) && s->b_cs == 1 && s->n > 1 && s->n <= 2 * t->gemm_nr &&
-           s->k <= t->gemm_kc && s->m <= 192 && s->m * s->n * s->k < 2 * GRAIN &&
-           (t->gemm_masked || s->n % t->gemm_nr == 0) && !s->b_packed &&
-           FN(way_of)(ctx, s) == IN_PLACE;
+    return (s->batch == 1 || (s->b_bs != 0 && !s->gate)) && s->b_cs == 1 && s->n > 1 &&
+           s->n <= 2 * t->gemm_nr && s->k <= t->gemm_kc && s->m <= 192 &&
+           s->m * s->n * s->k < 2 * GRAIN && (t->gemm_masked || s->n % t->gemm_nr == 0) &&
+           !s->b_packed && FN(thin)(s, t, s->k) == 0 && FN(way_of)(ctx, s) == IN_PLACE;
 }
 
 /* The same product with the operands' places exchanged: rows of the result are columns. It sums no
@@ -212,20 +224,6 @@ FNN_INLINE ptrdiff_t FN(packed_block)(const fnn_ctx *ctx, const FN(fnn_table) *t
     return fnn_max(t->gemm_b_block, fnn_min(ctx->l2 / 2, MOST_BLOCK));
 }
 
-/* Columns behind the last whole vector that are too few for a vector of their own: 49 columns would
- * take as long as 64. All columns, if they are fewer than a vector: an element of A is then loaded
- * for one multiply-add, and dot products load one vector for two. */
-FNN_INLINE ptrdiff_t FN(thin)(const fnn_gemm_shape *s, const FN(fnn_table) *t, const plan *p) {
-    const ptrdiff_t thin = s->n % t->lanes;
-    if (!t->gemm_masked || (p->way != IN_PLACE && p->way != PACKED) ||
-        s->m < 2 * t->lanes || p->kc < 4 * t->lanes)
-        return 0;
-    if (s->n < t->lanes) return s->a_cs == 1 && 4 * thin <= 3 * t->lanes ? thin : 0;
-    return 4 * thin <= t->lanes && s->n < THIN_MOST * t->lanes && (s->a_cs == 1 || s->a_rs == 1)
-               ? thin
-               : 0;
-}
-
 /* Rows of a far B whose lines share a set of L1, used once: a page of a few of them at a time, which
  * prefetchers of the processor follow, while C's rows wait in L1. */
 FNN_INLINE void FN(by_pages)(const fnn_gemm_shape *s, const FN(fnn_table) *t, plan *p) {
@@ -234,10 +232,12 @@ FNN_INLINE void FN(by_pages)(const fnn_gemm_shape *s, const FN(fnn_table) *t, pl
     p->nc = fnn_min(s->n, FNN_PAGE / (ptrdiff_t)sizeof(real));
 }
 
-/* Is each row of a B in place, half a page or more, to be read from end to end, for few rows of A? */
+/* Is each row of a B in place, half a page or more, to be read from end to end, for one row of A, or
+ * two where lines of tiles would meet in few sets of L1: rows whole pages apart, or short vectors? */
 FNN_INLINE int FN(is_wide)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
     const ptrdiff_t size = sizeof(real);
-    return s->m <= WIDE_ROWS && s->k >= 16 && s->n * size >= WIDE && s->b_rs * size % WIDE == 0 &&
+    const int meet = t->lanes * size < FNN_LINE || FN(aliases)(s->b_rs);
+    return s->m <= (meet ? WIDE_ROWS : 1) && s->k >= 16 && s->n * size >= WIDE && s->b_rs * size % WIDE == 0 &&
            s->n % t->gemm_nr == 0 && !s->b_packed && !s->b_far;
 }
 
@@ -279,7 +279,7 @@ static FNN_NOINLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape 
     } else if (how == IN_PLACE && !t->gemm_masked && !s->b_packed && s->n % nr != 0) {
         p->b_bytes = fnn_lines((size_t)(fnn_max(1, p->kc) * nr * size)); /* the last panel */
     }
-    p->thin = FN(thin)(s, t, p);
+    p->thin = how == IN_PLACE || how == PACKED ? FN(thin)(s, t, p->kc) : 0;
     p->thin_pitch = fnn_round_up(p->kc, t->lanes) + t->lanes; /* no page apart */
     p->thin_bytes =
         p->thin && s->a_cs == 1 ? fnn_lines((size_t)(p->thin * p->thin_pitch * size)) : 0;

@@ -283,10 +283,13 @@ FNN_INLINE void FN(means_of_lanes)(const fnn_pool_shape *s, ptrdiff_t from, ptrd
     }
 }
 
-/* The columns that a row's windows see. */
-static FNN_SMALL void FN(columns_of)(const fnn_pool_shape *s, FN(lane_run) *runs) {
-    for (ptrdiff_t q = 0; q < s->q; q++) {
-        const ptrdiff_t column = q * s->stride_w - s->pad_w, c = fnn_min(fnn_max(column, 0), s->w);
+/* The columns that a row's windows see. (What calls a cold function each time is cold to GCC, so
+ * this is not FNN_SMALL; it hides a number from GCC, which would make 2 KB of vectors of it.) */
+static FNN_NOINLINE void FN(columns_of)(const fnn_pool_shape *s, FN(lane_run) *runs) {
+    ptrdiff_t column = -s->pad_w;
+    for (ptrdiff_t q = 0; q < s->q; q++, column += s->stride_w) {
+        __asm__("" : "+r"(column));
+        const ptrdiff_t c = fnn_min(fnn_max(column, 0), s->w);
         runs[q] = (FN(lane_run)){(short)c, (short)fnn_max(c, fnn_min(column + s->s, s->w))};
     }
 }

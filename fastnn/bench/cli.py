@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from typing import Any
 
@@ -61,6 +62,11 @@ def _measure(arguments: argparse.Namespace) -> tuple[Run, dict[str, Any]]:
         cases = [c for c in cases if c.kind == "conv" and c.params["which"] != "training"]
         if not cases:
             raise ValueError(f"--every-algorithm: no convolution's pass is in {arguments.cases!r}")
+    if arguments.algorithm not in (None, "auto") and any(case.unit == "bytes" for case in cases):
+        raise ValueError(
+            f"--algorithm {arguments.algorithm}: the memory of whole nets is measured with the"
+            " algorithms that they choose"
+        )
     only_grid = all(case.family == "grid" for case in cases)
     whole = len(cases)
     if arguments.shard:
@@ -95,6 +101,8 @@ def _measure(arguments: argparse.Namespace) -> tuple[Run, dict[str, Any]]:
             print(line, file=sys.stderr, flush=True)
 
         run = measure(cases, list(peers), effort, show, tell)
+        if run.stopped is not None:  # figures are written before another Ctrl-C counts
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     finally:
         for peer in peers:
             peer.close()
@@ -110,7 +118,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if run.results:
         outputs.report(arguments, figures)
     if run.stopped is not None:
-        print(f"stopped: {len(run.results)} cases have figures", file=sys.stderr)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print(f"stopped: cases with figures: {len(run.results)}", file=sys.stderr)
         raise run.stopped
     if not run.results:
         raise ValueError(f"fastnn has no figure for any of {arguments.cases!r}")

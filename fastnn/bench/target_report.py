@@ -15,8 +15,8 @@ Row = tuple[str, str, float, float]
 
 
 def has_targets(figures: dict[str, Any]) -> bool:
-    """Whether anything is asked of these cases."""
-    return any(cell.get("asked") for cell in figures["results"])
+    """Whether anything that is asked of these cases was compared."""
+    return bool(reached(figures))
 
 
 def _ratio(cell: dict[str, Any], against: str) -> float | None:

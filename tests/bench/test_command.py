@@ -147,7 +147,7 @@ def test_an_interrupt_writes_what_was_measured(tmp_path):
     rest, told = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "Losses first" in rest
-    assert told.splitlines() == ["stopped: 1 cases have figures", "", "interrupted"]
+    assert told.splitlines() == ["stopped: cases with figures: 1", "", "interrupted"]
     figures = json.loads(path.read_text())
     assert [cell["name"] for cell in figures["results"]] == ["8x8x8"]
     assert figures["stopped"] == "KeyboardInterrupt"

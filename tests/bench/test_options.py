@@ -39,6 +39,7 @@ def refused(capsys, *arguments):
         (["--algorithm", "foo"], ["--algorithm", "'foo'", "direct", "winograd"]),
         (["--backend", "foo"], ["--backend", "'foo'", "native", "reference"]),
         (["--algorithm", "direct", "--every-algorithm"], ["not allowed with"]),
+        (["--cases", "memory", "--algorithm", "direct"], ["--algorithm direct", "whole nets"]),
         (["--seconds", "-1"], ["--seconds", "above 0", "'-1'"]),
         (["--seconds", "0"], ["--seconds", "above 0", "'0'"]),
         (["--seconds", "inf"], ["--seconds", "above 0", "'inf'"]),
