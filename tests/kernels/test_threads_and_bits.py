@@ -26,6 +26,7 @@ WAYS = (*CHOSEN, *((each, "fast") for each in CONV_ALGORITHMS[1:]), ("winograd",
 CONVOLUTIONS = (
     # windows that do not overlap: planes as columns, several bands
     Conv2dCase((4, 24, 90, 94), 24, (2, 2), (2, 2), (1, 0, 0, 0)),
+    Conv2dCase((4, 64, 90, 94), 64, (2, 2), (2, 2), (1, 0, 0, 0)),
     # groups of few channels: windows in place, strips, short rows, one vector, few places, planes
     # in L1, lanes; three channels
     Conv2dCase((4, 16, 40, 48), 16, padding=SAME3, groups=16),
