@@ -170,45 +170,58 @@ FNN_INLINE void FN(exp_each)(vec *x, int count) { FN(exp_evenly)(x, count); }
 #endif
 
 /* The same of differences, for sums of exponentials and shares of such sums: a difference has been
- * rounded, by eps / 2 of its size, so another rounding of that size is allowed. Then the fraction
- * of the exponent is taken from the exponent itself, is never large, and nothing has to be bounded:
- * eight operations instead of eleven. 2^f = 1 + f P(f), 0 <= f < 1: 2^-23.5. Its constants are the
- * caller's, who may keep them in registers: the compiler would load them anew before every loop.
- * FNN_QUICK_EXP: whether that is so, and what overflows is infinite. */
+ * rounded, by eps / 2 of its size, so another rounding of that size is allowed. A permutation looks
+ * 2^(k/32) up, and of what is left, |f| <= 1/64, 2^f is c (g^2 + bend) to 2^-24.1, g = f + 1 / ln(2):
+ * two operations for a polynomial's three, and g costs none. For z = 2^18 1.9.. + x log2(e) is whole
+ * in thirty-seconds, which its low bits count; off is the exponent, less 1 / ln(2), times 1 + 2^-22,
+ * which is what makes the constant so fine, and with log2(e) times the same, g is x log2(e) - off.
+ * c and what scalef floors away are in the table. exp(0) is 1. Nine operations with the difference, on
+ * a Zen 4 core 11 of its 2 a cycle: vreduce and scalef would be two each (csrc/notes).
+ * Its constants are the caller's, who may keep them in registers: the compiler would load them anew
+ * before every loop. FNN_QUICK_EXP: whether that is so, and what overflows is infinite. */
 #undef FNN_QUICK_EXP
 #if defined(__AVX512F__) && FNN_REAL_IS_F32
 #define FNN_QUICK_EXP 1
 typedef struct FN(exp_terms) {
-    vec log2_e, power[6];
+    vec least, log2_e, whole, grid, back, bend, power[2];
 } FN(exp_terms);
 FNN_INLINE FN(exp_terms) FN(exp_constants)(int keep) {
-    static const float power[] = {1.0f,           0x1.62e4bap-1f, 0x1.ebdb6ap-3f,
-                                  0x1.c91c10p-5f, 0x1.277c1cp-7f, 0x1.e96910p-10f};
-    FN(exp_terms) c = {.log2_e = FN(splat)(LOG2_E)};
-    if (keep) c.log2_e = FN(pin)(c.log2_e);
-    FNN_UNROLL
-    for (int k = 0; k < 6; k++) {
-        c.power[k] = FN(splat)(power[k]);
-        if (keep) c.power[k] = FN(pin)(c.power[k]);
+    static const float power[] = {
+        0x1.4d2212p+0f, 0x1.546d82p-1f, 0x1.5be1d6p-1f, 0x1.637ff2p-1f, 0x1.6b48c2p-1f,
+        0x1.733d36p-1f, 0x1.7b5e42p-1f, 0x1.83acdep-1f, 0x1.8c2a0cp-1f, 0x1.94d6d0p-1f,
+        0x1.9db436p-1f, 0x1.a6c34cp-1f, 0x1.b0052ap-1f, 0x1.b97aeep-1f, 0x1.c325b8p-1f,
+        0x1.cd06b4p-1f, 0x1.d71f10p-1f, 0x1.e17004p-1f, 0x1.ebfaccp-1f, 0x1.f6c0acp-1f,
+        0x1.00e178p+0f, 0x1.068176p+0f, 0x1.0c40fap+0f, 0x1.1220b8p+0f, 0x1.182164p+0f,
+        0x1.1e43b6p+0f, 0x1.24886ap+0f, 0x1.2af042p+0f, 0x1.317c02p+0f, 0x1.382c74p+0f,
+        0x1.3f0264p+0f, 0x1.45fea8p+0f};
+    FN(exp_terms) c = {FN(splat)(EXP_LOWEST),       FN(splat)(0x1.71547cp+0f),
+                       FN(splat)(0x1.ea96a4p+18f),  FN(splat)(0x1.000004p+0f),
+                       FN(splat)(-0x1.ea9708p+18f), FN(splat)(0x1.0a6868p+1f),
+                       {FN(load)(power), FN(load)(power + LANES)}};
+    if (keep) {
+        c.least = FN(pin)(c.least), c.log2_e = FN(pin)(c.log2_e), c.whole = FN(pin)(c.whole);
+        c.grid = FN(pin)(c.grid), c.back = FN(pin)(c.back), c.bend = FN(pin)(c.bend);
+        c.power[0] = FN(pin)(c.power[0]), c.power[1] = FN(pin)(c.power[1]);
     }
     return c;
 }
 FNN_INLINE void FN(exp_differences)(vec *x, int count, const FN(exp_terms) *c) {
-    vec f[FN(EXP_GROUP)], p[FN(EXP_GROUP)];
+    vec z[FN(EXP_GROUP)], off[FN(EXP_GROUP)], g[FN(EXP_GROUP)], t[FN(EXP_GROUP)];
     FNN_UNROLL
-    for (int i = 0; i < count; i++) x[i] *= c->log2_e;
+    for (int i = 0; i < count; i++) x[i] = FN(maximum)(c->least, x[i]); /* NaN passes */
     FNN_UNROLL
-    for (int i = 0; i < count; i++) /* x less the whole number below it */
-        f[i] = _mm512_reduce_ps(x[i], _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    for (int i = 0; i < count; i++) z[i] = FN(fma)(x[i], c->log2_e, c->whole);
     FNN_UNROLL
-    for (int i = 0; i < count; i++) p[i] = c->power[5];
+    for (int i = 0; i < count; i++) off[i] = FN(fma)(z[i], c->grid, c->back);
     FNN_UNROLL
-    for (int k = 4; k >= 0; k--) {
-        FNN_UNROLL
-        for (int i = 0; i < count; i++) p[i] = FN(fma)(p[i], f[i], c->power[k]);
-    }
+    for (int i = 0; i < count; i++) g[i] = _mm512_fmsub_ps(x[i], c->log2_e, off[i]);
     FNN_UNROLL
-    for (int i = 0; i < count; i++) x[i] = _mm512_scalef_ps(p[i], x[i]);
+    for (int i = 0; i < count; i++)
+        t[i] = _mm512_permutex2var_ps(c->power[0], (__m512i)z[i], c->power[1]);
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) g[i] = FN(fma)(g[i], g[i], c->bend);
+    FNN_UNROLL
+    for (int i = 0; i < count; i++) x[i] = _mm512_scalef_ps(g[i] * t[i], off[i]);
 }
 #else
 #define FNN_QUICK_EXP 0
