@@ -65,6 +65,7 @@ REDUCTION = (
     *(ReductionCase((3, n), (1,)) for n in AROUND_VECTORS),
     *(ReductionCase((n, 5), (0,)) for n in AROUND_VECTORS),
     *(ReductionCase((6, n), (0,)) for n in AROUND_VECTORS),
+    ReductionCase((300, 1037), (0,)),  # more than a second cache keeps
     *(
         ReductionCase((2, 3, 4, 5), axes, keep)
         for axes in ((), (0,), (1,), (3,), (0, 1), (1, 2), (2, 3), (0, 2, 3), (0, 3), (0, 1, 2, 3))

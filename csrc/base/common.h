@@ -7,7 +7,7 @@
 
 #define FNN_INLINE static inline __attribute__((always_inline))
 #define FNN_NOINLINE __attribute__((noinline))
-/* Compiled for size: what runs at the sides of planes only. */
+/* Compiled for size: what runs at the sides of planes only, or waits for memory. */
 #define FNN_SMALL __attribute__((noinline, cold))
 #define FNN_UNUSED __attribute__((unused))
 #define FNN_LIKELY(x) __builtin_expect(!!(x), 1)

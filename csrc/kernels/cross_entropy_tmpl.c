@@ -63,6 +63,8 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
     real own[FN(LOG_ROWS)], heavy[FN(LOG_ROWS)];
     const vec keep = FN(splat)(terms->keep);
     const ptrdiff_t block = FN(row_block)(fnn_max(n, 1));
+    /* what labels' logits are looked up in; of long rows some processors follow by themselves */
+    const ptrdiff_t ahead = n < FN(LONG_ROW) || fnn_asks_for_lines ? block * n : 0;
     FN(alike)(1, heavy);
     /* Exponents relative to the labels' logits spare a look for the largest, unless that is so much
      * larger that roundings of exponents tell: then probably in the next rows, too. */
@@ -73,7 +75,7 @@ static FNN_NOINLINE void FN(cross_entropy)(ptrdiff_t rows, ptrdiff_t n, const re
         FN(gather_labels)(m, n, x, target, terms, own);
         if (weight) FN(label_weights)(m, target, weight, terms->ignore_index, heavy);
         if (near) {
-            FN(row_sums)(m, n, x, own, sum, block * n);
+            FN(row_sums)(m, n, x, own, sum, ahead);
             near = FN(all_within)(1024 * (real)n, m, sum);
         }
         if (!near) FN(row_statistics)(m, n, x, most, sum);

@@ -74,9 +74,10 @@ FNN_INLINE vec FN(sum_exponentials)(int count, int all, ptrdiff_t left, const re
 }
 
 /* The same over n elements, whole groups and at least one. */
-FNN_INLINE vec FN(sum_groups)(vec sum, ptrdiff_t n, const real *x, real shift, ptrdiff_t ahead,
-                               const FN(exp_terms) *c) {
+FNN_INLINE vec FN(sum_groups)(ptrdiff_t n, const real *x, real shift, ptrdiff_t ahead,
+                              const FN(exp_terms) *c) {
     const real *end = x + n;
+    vec sum = FN(zero)();
     do {
         sum += FN(sum_exponentials)(FN(ROW_GROUP), 1, 0, x, shift, ahead, c);
         x += FN(ROW_GROUP) * LANES;
@@ -101,6 +102,8 @@ FNN_INLINE void FN(short_statistics)(int count, ptrdiff_t n, const real *x, real
 static FNN_NOINLINE void FN(row_sums)(ptrdiff_t rows, ptrdiff_t n, const real *x, const real *shift,
                                       real *sum, ptrdiff_t ahead) {
     enum { MANY = FN(ROW_GROUP), FEW = (MANY + 1) / 2, PLAIN = 2 * FN(SUM_STEPS) * LANES };
+    const ptrdiff_t left = n % (MANY * LANES), whole = n - left;
+    const ptrdiff_t first = fnn_min(PLAIN, whole);
     const FN(exp_terms) c = FN(exp_constants)(1);
     FN(exact_sum) total[FN(SHORT_ROWS)]; /* nothing, as long as no row is long */
     FNN_UNROLL
@@ -110,38 +113,33 @@ static FNN_NOINLINE void FN(row_sums)(ptrdiff_t rows, ptrdiff_t n, const real *x
         vec v[FN(SHORT_ROWS)];
         FNN_UNROLL
         for (int k = 0; k < FN(SHORT_ROWS); k++) v[k] = FN(zero)();
-        for (ptrdiff_t j = 0; j < n;) {
-            const ptrdiff_t end = fnn_min(n, j + PLAIN);
-            const ptrdiff_t left = (end - j) % (MANY * LANES);
-            const ptrdiff_t whole = end - j - left;
-            if (whole > 0) {
-                FNN_LOOP
-                for (ptrdiff_t k = 0; k < m; k++)
-                    v[k] = FN(sum_groups)(v[k], whole, x + k * n + j, shift[k], ahead, &c);
+        FNN_LOOP
+        for (ptrdiff_t k = 0; whole > 0 && k < m; k++) {
+            ptrdiff_t j = 0, some = first;
+            for (;;) {
+                v[k] = FN(sum_groups)(some, x + k * n + j, shift[k], ahead, &c);
+                j += some;
+                if (j == whole) break;
+                FN(add_exactly)(total + k, v[k]);
+                some = fnn_min(PLAIN, whole - j);
             }
-            j += whole;
-            if (left > FEW * LANES) {
-                FNN_LOOP
-                for (ptrdiff_t k = 0; k < m; k++)
-                    v[k] += FN(sum_exponentials)(MANY, 0, left, x + k * n + j, shift[k], ahead,
-                                                 &c);
-            } else if (left > 0) {
-                FNN_LOOP
-                for (ptrdiff_t k = 0; k < m; k++)
-                    v[k] += FN(sum_exponentials)(FEW, 0, left, x + k * n + j, shift[k], ahead, &c);
+        }
+        if (left > FEW * LANES) {
+            FNN_LOOP
+            for (ptrdiff_t k = 0; k < m; k++)
+                v[k] += FN(sum_exponentials)(MANY, 0, left, x + k * n + whole, shift[k], ahead, &c);
+        } else if (left > 0) {
+            FNN_LOOP
+            for (ptrdiff_t k = 0; k < m; k++)
+                v[k] += FN(sum_exponentials)(FEW, 0, left, x + k * n + whole, shift[k], ahead, &c);
+        }
+        if (whole > PLAIN) {
+            FNN_LOOP
+            for (ptrdiff_t k = 0; k < m; k++) {
+                FN(add_exactly)(total + k, v[k]);
+                v[k] = FN(rounded)(total[k]);
+                total[k].sum = total[k].error = FN(zero)();
             }
-            if (n > PLAIN) {
-                FNN_LOOP
-                for (ptrdiff_t k = 0; k < m; k++) {
-                    FN(add_exactly)(total + k, v[k]);
-                    v[k] = FN(zero)();
-                    if (end == n) {
-                        v[k] = FN(rounded)(total[k]);
-                        total[k].sum = total[k].error = FN(zero)();
-                    }
-                }
-            }
-            j = end;
         }
         FN(fold_rows)(v, FN(SHORT_ROWS), 0);
         FN(store_rows)(sum, v, FN(SHORT_ROWS));
