@@ -19,7 +19,8 @@ enum {
     STRIP_COLUMNS = 32,       /* and rows of planes by strips; where lines may be written by halves: .. */
     STRIP_FAR_COLUMNS = 40,   /* .. beyond the last cache, .. */
     STRIP_BYTES = 20 << 20,   /* .. which holds so much of both maps, or three quarters by half lines */
-    FOLD = 16,                /* gradients of windows whose sums are folded together */
+    FOLD = 32,                /* gradients of windows whose sums are folded together */
+    IMAGES = 4,               /* that go side by side through sums of short rows */
     THREE_PAIRS = 18,         /* of channels: sums by threes of results that stay in the L1 cache, .. */
     THREE_BYTES = 24 * 1024,  /* .. with so much of both maps */
     THREE_PARTS = 8           /* of the images */
@@ -63,6 +64,12 @@ typedef struct width {
     ptrdiff_t lanes, bytes;
 } width;
 
+/* Whether the last cache does not hold both maps of float32. */
+static FNN_NOINLINE int maps_are_far(const fnn_ctx *ctx, const fnn_conv2d_shape *s) {
+    const double bytes = (double)(s->n * (s->c * s->h * s->w + s->k * s->p * s->q)) * sizeof(float);
+    return bytes > STRIP_BYTES * (ctx->halves ? 1 : 0.75);
+}
+
 /* Whether a group's results go by strips (conv2d_roll): planes that L1 holds, by vectors of 32 bytes.
  * Where loads may straddle lines planes are larger while the last cache holds all of them, as a strip leaves
  * lines of a plane half written; and where vectors of 64 bytes take two turns, strips are of either kind, of
@@ -70,18 +77,25 @@ typedef struct width {
 static int strips_suit(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const int data = pass == FNN_BACKWARD_DATA;
     const ptrdiff_t rows = data ? s->h : s->p, cols = data ? s->w : s->q;
-    const double bytes = (double)(s->n * (s->c * s->h * s->w + s->k * s->p * s->q)) * sizeof(float);
-    const double near = STRIP_BYTES * (ctx->halves ? 1 : 0.75);
-    const ptrdiff_t most = !fnn_straddles ? STRIP_COLUMNS
-                           : bytes > near ? STRIP_FAR_COLUMNS
-                                          : FNN_CONV2D_STRIP_COLUMNS;
-    return (ctx->halves ? s->r == 3 : ctx->kernels->f32.lanes == 8) && s->stride_h == 1 &&
+    const ptrdiff_t most = !fnn_straddles          ? STRIP_COLUMNS
+                           : maps_are_far(ctx, s) ? STRIP_FAR_COLUMNS
+                                                  : FNN_CONV2D_STRIP_COLUMNS;
+    return (ctx->halves || ctx->kernels->f32.lanes == 8) && s->stride_h == 1 &&
            (data ? s->k : s->c) == s->groups && 8 <= cols && cols <= most && rows <= most;
 }
 
-/* Whether strips of 32 bytes are sooner than of 64 where these take two turns: three for two. */
-static FNN_NOINLINE int strips_halve(const fnn_ctx *ctx, ptrdiff_t cols) {
-    return ctx->halves && 3 * fnn_ceil_div(cols, 16) >= 2 * fnn_ceil_div(cols, 8);
+/* Whether strips of 32 bytes are sooner than of 64 where these take two turns: three for two, but for
+ * 5x5, whose weights are more than 16 registers. */
+static FNN_NOINLINE int strips_halve(const fnn_ctx *ctx, const fnn_conv2d_shape *s, ptrdiff_t cols) {
+    return ctx->halves && s->r == 3 && 3 * fnn_ceil_div(cols, 16) >= 2 * fnn_ceil_div(cols, 8);
+}
+
+/* Where strips of 64 bytes stop, so that those of 32 bytes take what is left of a row: 56 columns as 48 and 8,
+ * not 64. Of narrow rows too little is gained. */
+static FNN_NOINLINE ptrdiff_t strips_stop(const fnn_ctx *ctx, const fnn_conv2d_shape *s, ptrdiff_t cols) {
+    const ptrdiff_t over = cols % 16;
+    const int mixed = ctx->halves && s->r == 3 && cols > 32 && 0 < over && over <= 8;
+    return mixed && !strips_halve(ctx, s, cols) ? cols - over : cols;
 }
 
 /* Cycles for one plane by strips: the two ends of a row take masks. */
@@ -118,11 +132,12 @@ static double window_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_c
     const ptrdiff_t columns = data ? s->w : s->q, step = data && strided ? 2 : 1;
     const ptrdiff_t rows = data ? s->h : s->p;
     const int sums = weight && weight_strips_suit(ctx, s);
-    const ptrdiff_t lanes = sums && strips_halve(ctx, columns) ? 8 : vector.lanes;
+    const ptrdiff_t lanes = sums && strips_halve(ctx, s, columns) ? 8 : vector.lanes;
     const double vectors = (double)(rows * fnn_ceil_div(columns, step * lanes));
     /* all other models are of processors whose vectors take one turn */
     if (!weight && results == 1 && strips_suit(ctx, s, pass))
-        return (ctx->halves ? 0.6 : 1) * strip_cycles(rows, columns, taps);
+        return ctx->halves && s->r == 5 ? 17 * vectors
+                                        : (ctx->halves ? 0.6 : 1) * strip_cycles(rows, columns, taps);
     if (sums && fnn_straddles)
         return (ctx->halves ? 0.65 : 1) * results * (fold + vectors * (lanes == 8 ? 5.8 : 8.4));
     if (single_suits(s, pass, vector)) return 20 * results;
@@ -182,8 +197,7 @@ static int short_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d
            s->r * s->s <= FNN_CONV2D_SHORT_TAPS && columns >= 4 && (columns <= 8 || tall) &&
            (pass == FNN_FORWARD ? s->k <= 4 * s->groups : s->k == s->groups) &&
            (pass != FNN_BACKWARD_WEIGHT ||
-            (s->p % 7 == 0 && s->r % 3 == 0 && s->s % 3 == 0 && s->dilation_h == 1 &&
-             s->dilation_w == 1));
+            (s->p % 7 == 0 && s->r == 3 && s->s == 3 && s->dilation_h == 1 && s->dilation_w == 1));
 }
 
 /* Seven rows of a plane at a time by blocks of 3x3, 3x1 or single taps. */

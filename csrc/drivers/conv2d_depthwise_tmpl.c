@@ -6,19 +6,18 @@
  * Tasks are runs of groups of one image, or bands of rows of one group. Workspace:
  *
  *   shared   weight                    sums for the bias
- *   worker   backward-data, stride 1   the windows of a task's groups, turned
- *            weight                    [FOLD gradients of windows][tap] vectors of partial sums */
+ *            backward-data, stride 1   the weights from last to first: windows, turned, of last groups first
+ *   worker   weight                    [FOLD gradients of windows][tap] vectors of partial sums */
 
 typedef struct FN(depthwise_plan) {
     fnn_conv2d_window window;
-    const FN(fnn_table) *kernels;
+    const FN(fnn_table) *kernels, *rest; /* which takes the last columns of strips */
     int spread, narrow;                  /* conv2d_spread, conv2d_short instead of conv2d_window */
     ptrdiff_t images, groups, in, out;   /* channels per group */
     ptrdiff_t src_plane, dst_plane, rows; /* rows of a result */
-    ptrdiff_t taps, w_in, w_out;         /* strides of the weights */
-    int turn;                            /* half a turn of the windows */
+    ptrdiff_t w_in, w_out, w_group;      /* strides of the weights */
+    ptrdiff_t taps, turned;              /* of a window; weights that are turned */
     ptrdiff_t run, runs, bands, block;   /* groups of a task; bands of rows; rows of a call */
-    size_t worker_bytes;
 } FN(depthwise_plan);
 
 typedef struct FN(depthwise_job) {
@@ -27,7 +26,7 @@ typedef struct FN(depthwise_job) {
     const real *src, *w, *bias;
     real *dst;
     FN(finishing) finishing;
-    char *workers;
+    int past; /* the caches */
 } FN(depthwise_job);
 
 static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
@@ -36,13 +35,15 @@ static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_ctx *ctx, const fnn_
     FN(depthwise_plan) plan = {.window = conv2d_window(s), .images = s->n, .groups = s->groups,
                                .in = c, .out = k, .src_plane = s->h * s->w,
                                .dst_plane = s->p * s->q, .rows = s->p, .taps = taps,
-                               .w_in = taps, .w_out = c * taps, .narrow = narrow};
+                               .w_in = taps, .w_out = c * taps, .w_group = k * c * taps,
+                               .narrow = narrow};
     if (backward) {
         plan.in = k, plan.out = c, plan.w_in = c * taps, plan.w_out = taps;
         plan.src_plane = s->p * s->q, plan.dst_plane = s->h * s->w, plan.rows = s->h;
         plan.spread = s->stride_h == 2;
-        plan.turn = !plan.spread;
-        if (plan.turn) {
+        if (!plan.spread) {
+            plan.turned = s->k * c * taps;
+            plan.w_in = -plan.w_in, plan.w_out = -plan.w_out, plan.w_group = -plan.w_group;
             fnn_conv2d_window *window = &plan.window;
             window->in_rows = s->p, window->in_cols = s->q;
             window->out_rows = s->h, window->out_cols = s->w;
@@ -52,8 +53,12 @@ static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_ctx *ctx, const fnn_
     }
     plan.window.strips =
         !narrow && strips_suit(ctx, s, backward ? FNN_BACKWARD_DATA : FNN_FORWARD);
-    const int half = plan.window.strips && strips_halve(ctx, plan.window.out_cols);
+    const int half = plan.window.strips && strips_halve(ctx, s, plan.window.out_cols);
     plan.kernels = FN(table_of)(half ? ctx->halves : ctx->kernels);
+    if (plan.window.strips) {
+        plan.window.to = strips_stop(ctx, s, plan.window.out_cols);
+        if (plan.window.to < plan.window.out_cols) plan.rest = FN(table_of)(ctx->halves);
+    }
     const ptrdiff_t work = fnn_max(plan.in * plan.out * taps * s->p * s->q, 1);
     plan.run = fnn_min(fnn_ceil_div(GRAIN, work), plan.groups);
     plan.runs = fnn_ceil_div(plan.groups, plan.run);
@@ -62,8 +67,6 @@ static FN(depthwise_plan) FN(make_depthwise_plan)(const fnn_ctx *ctx, const fnn_
         plan.in * plan.src_plane / fnn_max(plan.rows, 1) * (ptrdiff_t)sizeof(real);
     plan.block = plan.out > 1 && plan.in > 1 ? fnn_max(BLOCK_BYTES / fnn_max(row, 1), 8) / 8 * 8
                                              : plan.rows;
-    if (plan.turn)
-        plan.worker_bytes = fnn_lines((size_t)(plan.run * c * k * taps) * sizeof(real));
     return plan;
 }
 
@@ -77,6 +80,11 @@ FNN_INLINE void FN(call_window)(const FN(depthwise_job) *job, const fnn_conv2d_w
         job->kernels->conv2d_spread(window, walk, first, last, src, w, dst);
     else
         job->kernels->conv2d_window(window, walk, first, last, src, w, bias, dst);
+    if (job->plan->rest) {
+        fnn_conv2d_window end = *window;
+        end.from = window->to, end.to = window->out_cols;
+        job->plan->rest->conv2d_window(&end, walk, first, last, src, w, bias, dst);
+    }
 }
 
 /* Rows first .. last of groups g .. g + count of one image. If either side has one channel the
@@ -87,15 +95,14 @@ static void FN(depthwise_groups)(const FN(depthwise_job) *job, ptrdiff_t image, 
     const FN(depthwise_plan) *plan = job->plan;
     const ptrdiff_t in = plan->in, out = plan->out, at = image * plan->groups + g;
     const real *src = job->src + at * in * plan->src_plane;
-    const ptrdiff_t w_group = in * out * plan->taps;
     const real *bias = job->bias ? job->bias + g * out : NULL;
     real *dst = job->dst + at * out * plan->dst_plane;
     fnn_conv2d_walk walk = {.channels = in, .src_channel = plan->src_plane,
-                            .w_channel = plan->w_in};
+                            .w_channel = plan->w_in, .past = job->past};
     if (in == 1 || out == 1) {
         walk.planes = count, walk.src_plane = in * plan->src_plane;
         walk.dst_plane = out * plan->dst_plane, walk.bias_plane = out;
-        walk.w_plane = w_group;
+        walk.w_plane = plan->w_group;
         for (ptrdiff_t k = 0; k < out; k++)
             FN(call_window)(job, &walk, first, last, src, w + k * plan->w_out,
                             bias ? bias + k : NULL, dst + k * plan->dst_plane);
@@ -108,7 +115,7 @@ static void FN(depthwise_groups)(const FN(depthwise_job) *job, ptrdiff_t image, 
             FN(call_window)(job, &walk, row, fnn_min(row + plan->block, last), src, w, bias, dst);
         src += in * plan->src_plane;
         dst += out * plan->dst_plane;
-        w += w_group;
+        w += plan->w_group;
         if (bias) bias += out;
     }
 }
@@ -119,19 +126,12 @@ static void FN(depthwise_task)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t band = task % plan->bands, run = task / plan->bands % plan->runs;
     const ptrdiff_t g = plan->groups * run / plan->runs;
     const ptrdiff_t count = plan->groups * (run + 1) / plan->runs - g;
-    const ptrdiff_t w_group = plan->in * plan->out * plan->taps;
-    const real *w = job->w + g * w_group;
-    if (plan->turn) {
-        real *turned = (real *)(job->workers + (size_t)worker * plan->worker_bytes);
-        for (ptrdiff_t i = 0; i < count * w_group; i += plan->taps)
-            for (ptrdiff_t t = 0; t < plan->taps; t++) turned[i + t] = w[i + plan->taps - 1 - t];
-        w = turned;
-    }
     const ptrdiff_t image = task / (plan->bands * plan->runs);
+    (void)worker;
     const ptrdiff_t first = plan->rows * band / plan->bands;
     const ptrdiff_t last = plan->rows * (band + 1) / plan->bands;
     const ptrdiff_t width = plan->dst_plane / fnn_max(plan->rows, 1);
-    FN(depthwise_groups)(job, image, g, count, first, last, w);
+    FN(depthwise_groups)(job, image, g, count, first, last, job->w + g * plan->w_group);
     FN(finish)(job->kernels, &job->finishing,
                (FN(region)){count * plan->out, plan->dst_plane, last - first, width, width},
                (image * plan->groups + g) * plan->out * plan->dst_plane + first * width);
@@ -139,9 +139,14 @@ static void FN(depthwise_task)(void *argument, ptrdiff_t task, int worker) {
 
 static void FN(depthwise_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                               const FN(depthwise_plan) *plan, const real *src, const real *w,
-                              const real *bias, real *dst, char *workspace) {
-    FN(depthwise_job) job = {plan, plan->kernels, src, w, bias, dst,
-                             FN(finishing_of)(shape, dst), workspace};
+                              const real *bias, real *dst, real *turned) {
+    for (ptrdiff_t i = 0, last = plan->turned - 1; i <= last; i++) turned[i] = w[last - i];
+    FN(depthwise_job) job = {plan, plan->kernels, src,
+                             plan->turned ? turned + plan->turned - plan->taps : w, bias, dst,
+                             FN(finishing_of)(shape, dst),
+                             ctx->halves && maps_are_far(ctx, shape) && !shape->relu && !shape->gate &&
+                                 ((uintptr_t)dst | (size_t)plan->window.out_cols * sizeof(real)) %
+                                         FNN_LINE == 0};
     const ptrdiff_t tasks = plan->images * plan->runs * plan->bands;
     fnn_parallel(ctx->threads, tasks, FN(depthwise_task), &job);
 }
@@ -243,7 +248,7 @@ typedef struct FN(depthwise_weight_job) {
 /* The kernels of a gradient: where vectors take two turns, strips may be of half a vector. */
 static FNN_NOINLINE const FN(fnn_table) *FN(weight_table)(const fnn_ctx *ctx,
                                                           const fnn_conv2d_shape *s, way way) {
-    const int half = way == WAY_WINDOW && weight_strips_suit(ctx, s) && strips_halve(ctx, s->q);
+    const int half = way == WAY_WINDOW && weight_strips_suit(ctx, s) && strips_halve(ctx, s, s->q);
     return FN(table_of)(half ? ctx->halves : ctx->kernels);
 }
 
@@ -261,10 +266,11 @@ static void FN(depthwise_weight_task)(void *argument, ptrdiff_t task, int worker
     window.strips = job->strips;
     for (ptrdiff_t i = s->k * c * task / job->tasks; i < end; i += FOLD) {
         const ptrdiff_t some = fnn_min(end - i, FOLD);
-        for (ptrdiff_t n = 0; n < (job->narrow ? s->n : 0); n++)
-            job->kernels->conv2d_short_weight(&window, some, n > 0, s->c * x_plane,
-                                               job->x + (n * s->c + i) * x_plane,
-                                               job->dy + (n * s->k + i) * dy_plane, sums);
+        for (ptrdiff_t n = 0; n < (job->narrow ? s->n : 0); n += IMAGES)
+            job->kernels->conv2d_short_weight(&window, some, fnn_min(s->n - n, IMAGES), s->c * x_plane,
+                                              s->k * dy_plane, n > 0,
+                                              job->x + (n * s->c + i) * x_plane,
+                                              job->dy + (n * s->k + i) * dy_plane, sums);
         planes.first = i;
         planes.channels = some;
         if (job->narrow)
@@ -323,8 +329,9 @@ size_t FN(fnn_conv2d_depthwise_workspace)(const fnn_ctx *ctx, const fnn_conv2d_s
     if (pass == FNN_BACKWARD_WEIGHT)
         return FN(bias_bytes)(1, shape->k, FN(table)(ctx)->lanes) +
                workers * FN(depthwise_worker_bytes)(ctx, shape);
-    return workers * FN(make_depthwise_plan)(ctx, shape, pass == FNN_BACKWARD_DATA, way == WAY_SHORT)
-                         .worker_bytes;
+    const FN(depthwise_plan) plan =
+        FN(make_depthwise_plan)(ctx, shape, pass == FNN_BACKWARD_DATA, way == WAY_SHORT);
+    return fnn_lines((size_t)plan.turned * sizeof(real));
 }
 
 void FN(fnn_conv2d_depthwise_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

@@ -84,7 +84,7 @@ FNN_INLINE void FN(roll_plane)(int size, const fnn_conv2d_window *window,
                                ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                                vec bias, real *dst) {
     const ptrdiff_t cols = window->out_cols;
-    for (ptrdiff_t q = 0; q < cols; q += LANES, spans++) {
+    for (ptrdiff_t q = window->from; q < window->to; q += LANES, spans++) {
         const ptrdiff_t at = fnn_max(fnn_min(q, cols - LANES), 0), col = at - window->left;
         /* masks of vectors that are a line cost nothing */
         if (FNN_VBYTES < FNN_LINE && col >= 0 && col + size - 1 + LANES <= window->in_cols)
@@ -101,20 +101,15 @@ FNN_INLINE void FN(roll_plane)(int size, const fnn_conv2d_window *window,
         FN(roll_plane)(SIZE, window, spans, first, last, src, w, bias, dst);                     \
     }
 X(3)
-#if FNN_VBYTES < FNN_LINE
 X(5)
-#else
-#define conv2d_roll_5_f32 conv2d_roll_3_f32 /* not asked for */
-#endif
 #undef X
 
 static void FN(conv2d_roll)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
                             ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                             const real *bias, real *dst) {
     FN(window_spans) spans[FNN_CONV2D_STRIP_COLUMNS / 8];
-    for (ptrdiff_t q = 0; q < window->out_cols; q += LANES)
-        FN(window_set_spans)(window, fnn_max(fnn_min(q, window->out_cols - LANES), 0),
-                             &spans[q / LANES]);
+    for (ptrdiff_t i = 0, q = window->from; q < window->to; i++, q += LANES)
+        FN(window_set_spans)(window, fnn_max(fnn_min(q, window->out_cols - LANES), 0), &spans[i]);
     for (ptrdiff_t j = 0; j < walk->planes; j++) {
         (window->size == 5 ? FN(conv2d_roll_5) : FN(conv2d_roll_3))(
             window, spans, first, last, src, w,

@@ -24,7 +24,8 @@ enum {
     FN(EIGHT) = 8,
     FN(SHORT_TILE) = 7,
     FN(SHORT_COLUMNS) = CONV_REGISTERS == 32 ? 3 : 1, /* of a block of three rows of taps */
-    FN(short_ahead) = 1024 / sizeof(real)             /* elements: planes lie side by side */
+    FN(short_ahead) = 1024 / sizeof(real),            /* elements: planes lie side by side */
+    FN(short_after) = 768 / sizeof(real)              /* and for gradients */
 };
 
 /* A block of taps of a tile: where the first one's source and weight stand in their planes, which
@@ -36,8 +37,8 @@ typedef struct FN(short_block) {
     FN(short_span) span[FN(SHORT_COLUMNS)];
 } FN(short_block);
 
-/* The blocks of the tile from row p on; returns how many there are. */
-static FNN_NOINLINE int FN(short_set_blocks)(const fnn_conv2d_window *a, ptrdiff_t p,
+/* The blocks of the tile from row p on, of at most `wide` columns; returns how many there are. */
+static FNN_NOINLINE int FN(short_set_blocks)(const fnn_conv2d_window *a, ptrdiff_t p, int wide,
                                              FN(short_block) *block) {
     int count = 0;
     for (ptrdiff_t r = 0, rows; r < a->height; r += rows) {
@@ -48,8 +49,7 @@ static FNN_NOINLINE int FN(short_set_blocks)(const fnn_conv2d_window *a, ptrdiff
         for (ptrdiff_t s = 0, cols; s < a->width && from < end; s += cols) {
             FN(short_block) *const at = block + count++;
             ptrdiff_t col = fnn_opaque(s * a->col_step - a->left); /* not by vectors */
-            cols = rows == 3 && a->col_step == 1 && s + FN(SHORT_COLUMNS) <= a->width
-                       ? FN(SHORT_COLUMNS) : 1;
+            cols = rows == 3 && a->col_step == 1 && s + wide <= a->width ? wide : 1;
             *at = (FN(short_block)){.src = top * a->in_cols + col, .w = r * a->width + s,
                                     .rows = (int)rows, .cols = (int)cols,
                                     .inside = (1u << end) - (1u << from)};
@@ -132,9 +132,7 @@ FNN_INLINE void FN(short_tile)(const fnn_conv2d_window *a, const FN(short_block)
     for (int i = 0; i < FN(SHORT_TILE); i++) acc[i] = bias;
     for (; at < end; at++) {
         const real *const from = src + at->src, *const by = w + at->w;
-        if (FN(SHORT_COLUMNS) == 3 && at->cols == 3)
-            FN(short_taps)(3, FN(SHORT_COLUMNS), at, a->in_cols, a->width, from, by, acc);
-        else if (at->rows == 3)
+        if (at->rows == 3)
             FN(short_taps)(3, 1, at, a->in_cols, a->width, from, by, acc);
         else
             FN(short_taps)(1, 1, at, a->in_cols, a->width, from, by, acc);
@@ -142,19 +140,54 @@ FNN_INLINE void FN(short_tile)(const fnn_conv2d_window *a, const FN(short_block)
     FN(short_store)(rows, a->out_cols, acc, dst);
 }
 
+#if CONV_REGISTERS == 32
+/* Planes of one tile and one block of taps. Masks of loads wait behind multiply-adds if they come from
+ * memory, so that they stay in registers from plane to plane, and what walks along the planes lies there. */
+static FNN_NOINLINE void FN(short_threes)(const fnn_conv2d_window *a, const fnn_conv2d_walk *walk,
+                                          const FN(short_block) *block, const real *src,
+                                          const real *w, const real *bias, real *dst) {
+    const FN(short_block) one = *block;
+    const ptrdiff_t in_cols = a->in_cols;
+    src += one.src;
+    for (ptrdiff_t j = walk->planes; j > 0; j--) {
+        row acc[7];
+        acc[0] = SHORT(splat)(bias ? *bias : 0);
+        FNN_UNROLL
+        for (int i = 1; i < FN(SHORT_TILE); i++) acc[i] = acc[0];
+        FNN_UNROLL
+        for (int i = 0; i < 4; i++)
+            __builtin_prefetch(src + FN(short_ahead) + i * (ptrdiff_t)(FNN_LINE / sizeof(real)));
+        FN(short_taps)(3, 3, &one, in_cols, 3, src, w, acc);
+        __asm__("" : "+r"(walk), "+r"(a) : : "memory");
+        FN(short_store)(a->out_rows, a->out_cols, acc, dst);
+        src += walk->src_plane;
+        w += walk->w_plane;
+        dst += walk->dst_plane;
+        if (bias) bias += walk->bias_plane;
+    }
+}
+#endif
+
 static FNN_NOINLINE void FN(conv2d_short)(const fnn_conv2d_window *a, const fnn_conv2d_walk *walk,
                                           ptrdiff_t first, ptrdiff_t last, const real *src,
                                           const real *w, const real *bias, real *dst) {
     FN(short_block) block[FNN_CONV2D_SHORT_TAPS];
     const ptrdiff_t cols = a->out_cols, end = fnn_max(cols - FN(EIGHT), 0);
     int blocks = 0;
+#if CONV_REGISTERS == 32
+    if (a->height == 3 && a->width == 3 && a->row_step == 1 && a->col_step == 1 && last <= FN(SHORT_TILE)) {
+        FN(short_set_blocks)(a, 0, 3, block);
+        FN(short_threes)(a, walk, block, src, w, bias, dst);
+        return;
+    }
+#endif
     for (ptrdiff_t j = 0; j < walk->planes; j++) {
         const row start = SHORT(splat)(bias ? bias[j * walk->bias_plane] : 0);
         FNN_UNROLL
         for (int i = 0; i < 4; i++)
             __builtin_prefetch(src + FN(short_ahead) + i * (ptrdiff_t)(FNN_LINE / sizeof(real)));
         for (ptrdiff_t p = first; p < last; p += FN(SHORT_TILE)) {
-            if (j == 0 || last - first > FN(SHORT_TILE)) blocks = FN(short_set_blocks)(a, p, block);
+            if (j == 0 || last - first > FN(SHORT_TILE)) blocks = FN(short_set_blocks)(a, p, 1, block);
             for (ptrdiff_t q = 0; q < cols; q += FN(EIGHT)) {
                 const ptrdiff_t at = fnn_min(q, end);
                 FN(short_tile)(a, block, block + blocks, last - p, src + at, w, start,
@@ -167,51 +200,98 @@ static FNN_NOINLINE void FN(conv2d_short)(const fnn_conv2d_window *a, const fnn_
     }
 }
 
-/* The same for the gradient: d are rows of dy, g vectors of sums. */
-FNN_INLINE void FN(short_weight_taps)(int rows, int cols, const FN(short_block) *block,
-                                      ptrdiff_t in_cols, ptrdiff_t g_step, const real *src,
-                                      row d[7], real *g) {
-    row taps[3][3];
-    FNN_UNROLL
-    for (int t = 0; t < rows; t++) {
-        FNN_UNROLL
-        for (int s = 0; s < cols; s++) taps[t][s] = SHORT(load)(g + t * g_step + s * LANES);
-    }
-    FN(short_meet)(1, rows, cols, block, in_cols, src, taps, d);
-    FNN_UNROLL
-    for (int t = 0; t < rows; t++) {
-        FNN_UNROLL
-        for (int s = 0; s < cols; s++) SHORT(store)(g + t * g_step + s * LANES, taps[t][s]);
-    }
-}
+/* What a gradient walks along: a tile of one plane after the other, of each in some images. It lies in memory
+ * and is read anew for each plane: GCC would keep it in vectors, and what comes from there comes behind
+ * all multiply-adds that wait for their turn. */
+typedef struct FN(short_walk) {
+    ptrdiff_t planes, images, x_image, dy_image, x_plane, dy_plane;
+    const real *x, *dy; /* rows of x from the plane's first, of dy from the tile's first */
+    real *g;
+} FN(short_walk);
 
-static FNN_NOINLINE void FN(conv2d_short_weight)(const fnn_conv2d_window *a, ptrdiff_t planes,
-                                                 int add, ptrdiff_t next, const real *x,
-                                                 const real *dy, real *g) {
-    FN(short_block) block[FNN_CONV2D_SHORT_TAPS];
-    const ptrdiff_t taps = a->height * a->width, cols = a->out_cols, g_step = a->width * LANES;
-    const ptrdiff_t x_plane = a->in_rows * a->in_cols, dy_plane = a->out_rows * cols;
-    for (ptrdiff_t i = 0; i < (add ? 0 : planes * taps); i++)
-        FN(store)(g + i * LANES, FN(zero)());
-    for (ptrdiff_t p = 0; p < a->out_rows; p += FN(SHORT_TILE)) {
-        const FN(short_block) *const end = block + FN(short_set_blocks)(a, p, block);
-        for (ptrdiff_t j = 0; j < planes; j++) {
-            const real *const from = x + j * x_plane, *by = dy + j * dy_plane + p * cols;
-            row d[7];
-            FNN_UNROLL
-            for (int i = 0; i < FN(SHORT_TILE); i++)
-                d[i] = SHORT(load_span)(by + i * cols, SHORT(span)(0, cols));
-            FNN_UNROLL
-            for (int i = 0; i < 4; i++) {
-                __builtin_prefetch(by + next + i * (ptrdiff_t)(FNN_LINE / sizeof(real)));
-                __builtin_prefetch(from + next + i * (ptrdiff_t)(FNN_LINE / sizeof(real)));
-            }
-            for (const FN(short_block) *at = block; at < end; at++)
-                FN(short_weight_taps)(3, FN(SHORT_COLUMNS), at, a->in_cols, g_step, from + at->src,
-                                      d, g + (j * taps + at->w) * LANES);
+/* A gradient's sums of a block of three rows of taps. */
+FNN_INLINE void FN(short_sums)(int write, row taps[3][3], real *g) {
+    FNN_UNROLL
+    for (int t = 0; t < 3; t++) {
+        FNN_UNROLL
+        for (int s = 0; s < FN(SHORT_COLUMNS); s++) {
+            real *const at = g + (t * 3 + s) * LANES;
+            if (write)
+                SHORT(store)(at, taps[t][s]);
+            else
+                taps[t][s] = SHORT(load)(at);
         }
     }
 }
+
+/* Seven rows of dy, and what comes is fetched. */
+FNN_INLINE void FN(short_lines)(ptrdiff_t cols, FN(short_span) live, const real *x, const real *dy,
+                                row d[7]) {
+    FNN_UNROLL
+    for (int i = 0; i < 3; i++) {
+        __builtin_prefetch(dy + FN(short_after) + i * (ptrdiff_t)(FNN_LINE / sizeof(real)));
+        __builtin_prefetch(x + FN(short_after) + i * (ptrdiff_t)(FNN_LINE / sizeof(real)));
+    }
+    FNN_UNROLL
+    for (int i = 0; i < FN(SHORT_TILE); i++, dy = FN(short_next)(dy, cols))
+        d[i] = SHORT(load_span)(dy, live);
+}
+
+/* A tile of all planes, whose blocks of taps are one or, with 16 registers, three: there all sums wait in
+ * memory, with 32 registers from image to image there. */
+FNN_INLINE void FN(short_weight_tile)(FN(short_walk) *walk, const FN(short_block) block[3],
+                                      ptrdiff_t in_cols, ptrdiff_t cols) {
+    const FN(short_span) live = SHORT(span)(0, cols);
+    row taps[3][3], d[7];
+#if CONV_REGISTERS == 32
+    const FN(short_block) one = *block;
+    walk->x += one.src;
+    for (; walk->planes > 0; walk->planes--) {
+        const real *from = walk->x, *by = walk->dy;
+        FN(short_sums)(0, taps, walk->g);
+        for (ptrdiff_t n = walk->images; n > 0; n--) {
+            FN(short_lines)(cols, live, from, by, d);
+            FN(short_meet)(1, 3, 3, &one, in_cols, from, taps, d);
+            __asm__("" : "+r"(walk) : : "memory");
+            from += walk->x_image;
+            by += walk->dy_image;
+        }
+        FN(short_sums)(1, taps, walk->g);
+        walk->x += walk->x_plane;
+        walk->dy += walk->dy_plane;
+        walk->g += 9 * LANES;
+        __asm__("" : "+r"(walk) : : "memory");
+    }
+#else
+    for (ptrdiff_t n = walk->images; n > 0; n--, walk->x += walk->x_image, walk->dy += walk->dy_image) {
+        for (ptrdiff_t j = 0; j < walk->planes; j++) {
+            const real *const from = walk->x + j * walk->x_plane;
+            FN(short_lines)(cols, live, from, walk->dy + j * walk->dy_plane, d);
+            for (ptrdiff_t s = 0; s < 3; s++) {
+                real *const sums = walk->g + (j * 9 + s) * LANES;
+                FN(short_sums)(0, taps, sums);
+                FN(short_meet)(1, 3, 1, block + s, in_cols, from + block[s].src, taps, d);
+                FN(short_sums)(1, taps, sums);
+            }
+        }
+    }
+#endif
+}
+
+static FNN_NOINLINE void FN(conv2d_short_weight)(const fnn_conv2d_window *a, ptrdiff_t planes,
+                                                 ptrdiff_t images, ptrdiff_t x_image,
+                                                 ptrdiff_t dy_image, int add, const real *x,
+                                                 const real *dy, real *g) {
+    FN(short_block) block[9];
+    for (ptrdiff_t i = 0; i < (add ? 0 : planes * 9); i++) FN(store)(g + i * LANES, FN(zero)());
+    for (ptrdiff_t p = 0; p < a->out_rows; p += FN(SHORT_TILE), dy += FN(SHORT_TILE) * a->out_cols) {
+        FN(short_walk) walk = {planes, images, x_image, dy_image, a->in_rows * a->in_cols,
+                               a->out_rows * a->out_cols, x, dy, g};
+        if (FN(short_set_blocks)(a, p, FN(SHORT_COLUMNS), block) > 0)
+            FN(short_weight_tile)(&walk, block, a->in_cols, a->out_cols);
+    }
+}
+
 static FNN_NOINLINE void FN(conv2d_few_spread)(const fnn_conv2d_few *a, ptrdiff_t planes,
                                                const real *dy, const real *w, real *dx) {
     FN(short_span) span[FNN_CONV2D_FEW_TERMS];

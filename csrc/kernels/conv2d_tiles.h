@@ -114,9 +114,10 @@ typedef struct fnn_conv2d_window {
     ptrdiff_t height, width, row_step, col_step; /* conv2d_short: rows and columns of taps, which
                                                     stand that far apart; size and stride unused */
     int strips; /* conv2d_window: by conv2d_roll. Only for a stride of 1, one channel, and from 8 to
-                   FNN_CONV2D_STRIP_COLUMNS columns; of tables of 64 bytes for windows of 3.
+                   FNN_CONV2D_STRIP_COLUMNS columns.
                    conv2d_window_weight: by conv2d_roll_weight. Only for windows of 3, a stride of 1 and
                    at most eight columns beside the plane; tables of 32 bytes do those by nothing else */
+    ptrdiff_t from, to; /* columns that conv2d_roll takes, whole vectors but for the last one of a row */
 } fnn_conv2d_window;
 
 enum {
@@ -138,6 +139,7 @@ typedef struct fnn_conv2d_walk {
     ptrdiff_t src_plane, src_channel, dst_plane;
     ptrdiff_t w_plane, w_channel;
     ptrdiff_t bias_plane;
+    int past; /* results may go past the caches: dst is on a line, and its rows are whole lines */
 } fnn_conv2d_walk;
 
 /* A number of dy, and where its weights stand for column 0 of a row of dx: lo .. hi get it. */

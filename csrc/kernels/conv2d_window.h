@@ -10,7 +10,8 @@
  *       src[j*src_plane + c*src_channel + (p*stride - top + r)*in_cols + q*stride - left + s]
  *
  * without the taps outside of the source plane. bias may be NULL. The order of the sum does not
- * depend on the rows asked for, but for planes that AVX-512 takes whole (fnn_conv2d_is_single). */
+ * depend on the rows asked for, but for planes that AVX-512 takes whole (fnn_conv2d_is_single). With
+ * walk->past AVX-512 may write past the caches. */
 typedef void FN(conv2d_window_fn)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
                                   ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                                   const real *bias, real *dst);
@@ -51,12 +52,12 @@ typedef void FN(conv2d_three_weight_fn)(const fnn_conv2d_window *window, ptrdiff
  * hold this and the next four kernels. */
 typedef FN(conv2d_window_fn) FN(conv2d_short_fn);
 
-/* Its gradient for `planes` planes of x and dy that lie side by side, as vectors of partial sums
- * g[plane][tap][LANES], which are added to if `add` is set; out_rows is a multiple of 7, height
- * and width are of 3, and the taps are neighbours. What lies `next` elements behind x and dy is
- * fetched. */
-typedef void FN(conv2d_short_weight_fn)(const fnn_conv2d_window *window, ptrdiff_t planes, int add,
-                                        ptrdiff_t next, const real *x, const real *dy, real *g);
+/* Its gradient for `planes` planes of x and dy that lie side by side, of some images, as vectors of partial
+ * sums g[plane][tap][LANES], which are added to if `add` is set; out_rows is a multiple of 7 and windows are
+ * 3x3, of neighbouring taps. */
+typedef void FN(conv2d_short_weight_fn)(const fnn_conv2d_window *window, ptrdiff_t planes,
+                                        ptrdiff_t images, ptrdiff_t x_image, ptrdiff_t dy_image,
+                                        int add, const real *x, const real *dy, real *g);
 
 /* For windows of runs of tap_cols taps that follow each other in a plane; j < planes, p < rows,
  * q < cols:

@@ -138,6 +138,14 @@ FNN_INLINE void FN(window_tile)(int size, int stride, int rows, int edge,
         w += walk->w_channel;
     }
     const vmask part = FN(mask)(fnn_min(window->out_cols, LANES));
+#if FNN_VBYTES == FNN_LINE
+    /* the tile of large maps */
+    if (size == 3 && stride == 1 && rows == 8 && walk->past) {
+        FNN_UNROLL
+        for (int i = 0; i < rows; i++) FN(store_past)(dst + i * window->out_cols, acc[i]);
+        return;
+    }
+#endif
     FNN_UNROLL
     for (int i = 0; i < rows; i++) {
         if (edge)
@@ -257,6 +265,9 @@ static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_
         w += walk->w_plane;
         dst += walk->dst_plane;
     }
+#if FNN_VBYTES == FNN_LINE
+    if (walk->past) FN(fence_past)();
+#endif
 }
 
 #undef WINDOW_ROWS_3

@@ -50,6 +50,10 @@ FNN_INLINE vec_f32 insert_quarter_f32(vec_f32 v, int i, const float *p) {
 }
 FNN_INLINE float sum_f32(vec_f32 v) { return _mm512_reduce_add_ps(v); }
 
+/* v to a whole line, past the caches; the fence comes before anyone is told of it */
+FNN_INLINE void store_past_f32(float *p, vec_f32 v) { _mm512_stream_ps(p, v); }
+FNN_INLINE void fence_past_f32(void) { _mm_sfence(); }
+
 /* 256 bits from p and from q */
 FNN_INLINE vec_f32 load_halves_f32(const float *p, const float *q) {
     return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p)), _mm256_loadu_ps(q), 1);

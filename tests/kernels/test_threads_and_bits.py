@@ -36,6 +36,8 @@ CONVOLUTIONS = (
     Conv2dCase((32, 64, 7, 7), 64, (5, 5), (2, 2), SAME5, groups=64),
     Conv2dCase((48, 96, 7, 7), 96, (7, 7), (2, 2), groups=96),
     Conv2dCase((6, 32, 20, 20), 32, (5, 5), padding=SAME5, groups=32),
+    Conv2dCase((4, 32, 28, 28), 32, (5, 5), padding=SAME5, groups=32),
+    Conv2dCase((9, 16, 136, 144), 16, padding=SAME3, groups=16),  # results past the caches
     Conv2dCase((6, 18, 40, 45), 18, (7, 7), (2, 2), (6, 6, 6, 6), (2, 2), 18),
     Conv2dCase((4, 16, 33, 70), 16, (7, 4), padding=(3, 2, 2, 1), groups=16),
     Conv2dCase((9, 48, 16, 17), 48, (1, 7), padding=(0, 0, 3, 3), groups=48),
