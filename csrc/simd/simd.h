@@ -22,6 +22,7 @@
  *   sqrtv(v) sum(v)              square root; sum of lanes in a fixed order
  *   slide(a, b, k)               lanes k .. of a, then the first k of b; k a literal up to 4; only
  *                                where a vector is a whole cache line (FNN_VBYTES == FNN_LINE)
+ *   store_past(p, v)             v to a whole line past the caches, fence_past() after the last; AVX-512, float32
  *   load_quarter(p)              128 bits at p in the low lanes (all of them, if that is a vector)
  *   insert_quarter(v, i, p)      v with its 128-bit lane i > 0 from p; wider vectors only
  *   pin(v)                       v, held in a register (no effect on its value)
