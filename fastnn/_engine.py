@@ -117,6 +117,7 @@ class Op:
         "backward",
         "checks",
         "forward",
+        "found",
         "frees",
         "fresh",
         "gate",
@@ -164,6 +165,8 @@ class Op:
         self.gate = gate
         self.gated = gated
         self.kernel = kernel
+        #: What ``kernel`` names: (backend, function), of the backend that was asked last.
+        self.found: tuple[Any, Any] | None = None
         self.unrecorded = unrecorded
         self.reshapes = reshapes
         self.checks = _Checks(saves, uses)

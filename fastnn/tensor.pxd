@@ -6,12 +6,12 @@ from ._engine cimport Node, Op, grad_enabled
 
 
 cdef class TensorState:
+    cdef list _counter
     cdef public object _data
     cdef public object _edge
     cdef public object _grad
     cdef public object _hooks
     cdef public bint _requires_grad
-    cdef public list _version
     cdef public tuple _view
 
 
@@ -19,6 +19,8 @@ cdef TensorState _blank(type cls)
 
 @cython.locals(t=TensorState)
 cpdef wrap(array)
+
+cdef list _version_of(TensorState t)
 
 cpdef bump(TensorState t)
 
@@ -56,9 +58,11 @@ cdef Node _node(Op op, tuple needs, tuple targets, saved, now)
 cdef _recorded(Op op, tuple tensors, tuple needs, tuple targets, saved, out, now)
 
 @cython.locals(found=list, t=TensorState, counter=list)
-cdef tuple _versions(Op op, tuple tensors, tuple needs, list version, out)
+cdef tuple _versions(Op op, tuple tensors, tuple needs, TensorState result, out)
 
 cdef _several(Op op, tuple tensors, tuple outs, Node node)
+
+cdef _kernel(Op op)
 
 @cython.locals(result=TensorState)
 cdef _unrecorded(Op op, TensorState source, out)

@@ -40,7 +40,7 @@ __all__ = [
 class TensorState:
     """What a tensor consists of."""
 
-    __slots__ = ("_data", "_edge", "_grad", "_hooks", "_requires_grad", "_version", "_view")
+    __slots__ = ("_counter", "_data", "_edge", "_grad", "_hooks", "_requires_grad", "_view")
 
     #: The elements.
     _data: Array
@@ -50,10 +50,26 @@ class TensorState:
     #: Hooks of a leaf; those of other tensors sit on the node.
     _hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
     _requires_grad: bool
-    #: One-element list that counts in-place changes; one for all tensors on the same memory.
-    _version: list[int]
+    #: ``_version``, or None until somebody asks for it: of most results nobody does.
+    _counter: list[int] | None
     #: Of a view that the graph knows: its base, and the version at which its edge was made.
     _view: tuple[Tensor, int] | None
+
+    @property
+    def _version(self) -> list[int]:
+        """One-element list that counts in-place changes; one for all tensors on the same memory."""
+        return _version_of(self)
+
+    @_version.setter
+    def _version(self, value: list[int]) -> None:
+        self._counter = value
+
+
+def _version_of(t: TensorState) -> list[int]:
+    counter = t._counter
+    if counter is None:
+        counter = t._counter = [0]
+    return counter
 
 
 class Tensor(TensorState, Methods):
@@ -79,7 +95,7 @@ class Tensor(TensorState, Methods):
                 data = np.asarray(data, dtypes.to_numpy(dtypes.get_default_dtype()))
             dtypes.from_numpy_dtype(data.dtype)
             self._data = data
-            self._version = [0]
+            self._counter = None
         self._edge = self._grad = self._hooks = self._view = None
         self._requires_grad = False
 
@@ -164,13 +180,13 @@ def wrap(array: Array) -> Tensor:
     t._data = array
     t._edge = t._grad = t._hooks = t._view = None
     t._requires_grad = False
-    t._version = [0]
+    t._counter = None
     return t
 
 
 def bump(t: Tensor) -> None:
     """Count an in-place change of ``t``, so that a backward that needs the old values fails."""
-    t._version[0] += 1
+    _version_of(t)[0] += 1
 
 
 # -- operations -------------------------------------------------------------------------------
@@ -212,12 +228,21 @@ def apply_if(usual: Callable[..., bool], op: Op, a: Any, b: Any, c: Any = None) 
             return None
         if op.kernel is None or _to_record(s) or _to_record(t):
             return _apply_to_two(op, (a, b), ())
-        return wrap(getattr(settings().backend, op.kernel)(x, y))
+        return wrap(_kernel(op)(x, y))
     if not isinstance(c, TensorState) or not usual(x, y, c._data):
         return None
     if op.kernel is None or _to_record(s) or _to_record(t) or _to_record(c):
         return _apply_to_three(op, (a, b, c), ())
-    return wrap(getattr(settings().backend, op.kernel)(x, y, c._data))
+    return wrap(_kernel(op)(x, y, c._data))
+
+
+def _kernel(op: Op) -> Any:
+    """The backend's function that the op names, looked up once for each backend in turn."""
+    backend = settings().backend
+    found = op.found
+    if found is None or found[0] is not backend:
+        found = op.found = (backend, getattr(backend, cast(str, op.kernel)))
+    return found[1]
 
 
 def _to_record(t: Any) -> bool:
@@ -331,7 +356,7 @@ def record(
     if True not in needs:
         return None
     node = _node(op, needs, _targets(tensors), saved, now)
-    node.versions = _versions(op, tensors, needs, result._version, result._data)
+    node.versions = _versions(op, tensors, needs, result, result._data)
     return node
 
 
@@ -380,9 +405,10 @@ def _recorded(
     if op.view:
         source = tensors[0]
         base = source._view
-        result._version = source._version
-        result._view = (source if base is None else base[0], source._version[0])
-    node.versions = _versions(op, tensors, needs, result._version, out)
+        counter = _version_of(source)
+        result._counter = counter
+        result._view = (source if base is None else base[0], counter[0])
+    node.versions = _versions(op, tensors, needs, result, out)
     return result
 
 
@@ -390,16 +416,17 @@ def _versions(
     op: Op,
     tensors: tuple[Any, ...],
     needs: tuple[bool, ...],
-    version: list[int],
+    result: Tensor,
     out: Array,
 ) -> tuple[tuple[list[int], int, Any, int], ...]:
     found = []
     for i in op.checks[needs]:
         t = tensors[i]
         if t is not None:
-            counter = t._version
+            counter = _version_of(t)
             found.append((counter, counter[0], t._data, i))
     if op.saves_output:
+        version = _version_of(result)
         found.append((version, version[0], out, -1))
     return tuple(found)
 
@@ -408,7 +435,7 @@ def _several(op: Op, tensors: tuple[Any, ...], outs: tuple[Array, ...], node: No
     """Wrap the outputs of a recorded op; those that are not floating never require grad."""
     results = tuple([_unrecorded(op, tensors[0], out) for out in outs])
     node.outputs = len(outs)
-    node.versions = _versions(op, tensors, node.needs, results[0]._version, outs[0])
+    node.versions = _versions(op, tensors, node.needs, results[0], outs[0])
     for i, result in enumerate(results):
         if result._data.dtype.kind == "f":
             result._edge = (node, i)
@@ -427,10 +454,11 @@ def _unrecorded(op: Op, source: Tensor, out: Any) -> Tensor:
 
 def _share(view: Tensor, source: Tensor) -> None:
     """Make ``view`` count changes with ``source``, and follow its history if recorded."""
-    view._version = source._version
+    counter = _version_of(source)
+    view._counter = counter
     if grad_enabled():
         base = source._view
-        view._view = (source if base is None else base[0], view._version[0])
+        view._view = (source if base is None else base[0], counter[0])
 
 
 def refresh(t: Tensor) -> None:
@@ -439,10 +467,13 @@ def refresh(t: Tensor) -> None:
     A view's own edge leads to its base as it was.  Once something was written to the base or
     through another view, the values come from the base's newest edge instead.
     """
-    if t._view is None or t._view[1] == t._version[0]:
+    if t._view is None:
+        return
+    version = _version_of(t)[0]
+    if t._view[1] == version:
         return
     base = t._view[0]
-    t._view = (base, t._version[0])
+    t._view = (base, version)
     if base._edge is not None:
         saved = Geometry(base._data, t._data)
         t._edge = record(AS_STRIDED, (base,), saved, t, settings())

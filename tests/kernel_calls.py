@@ -81,6 +81,8 @@ def _products(backend: Any, normal: Any, sizes: Sizes) -> Iterator[Call]:
     yield "matmul", backend.matmul, (normal(m, k), normal(k, n))
     yield "matmul batched", backend.matmul, (normal(2, 1, 5, k), normal(20, k, 17))
     yield "matmul vector", backend.matmul, (normal(1, k), normal(k, n))
+    yield "matmul vectors", backend.matmul, (normal(9 * k), normal(9 * k))
+    yield "matmul matrix by vector", backend.matmul, (normal(m, k), normal(k))
     yield "linear", backend.linear, (normal(m, k), normal(n, k), normal(n))
     yield "linear_relu", backend.linear_relu, (normal(m, k), normal(n, k), normal(n))
     yield (

@@ -14,8 +14,8 @@ static void FN(all_sums)(const FN(fnn_table) *t, const fnn_gemm_shape *s, const 
 
 /* A product whose matrices are one call of the kernel each: see is_one_call. */
 typedef struct FN(calls) {
-    const FN(fnn_table) *table;
     const fnn_gemm_shape *shape;
+    FN(gemm_block_fn) *kernel;
     FN(gemm_operands) first;
     ptrdiff_t share; /* matrices of a task */
 } FN(calls);
@@ -30,14 +30,14 @@ static void FN(calls_task)(void *argument, ptrdiff_t task, int worker) {
         g.a = calls->first.a + i * s->a_bs;
         g.b = calls->first.b + i * s->b_bs;
         g.c = calls->first.c + i * s->c_bs;
-        calls->table->gemm_block(&g);
+        calls->kernel(&g);
     }
 }
 
 static void FN(run_calls)(const fnn_ctx *ctx, const fnn_gemm_shape *s, const real *a, const real *b,
                           const real *bias, real *c) {
     const FN(fnn_table) *t = FN(table)(ctx);
-    FN(calls) calls = {.table = t, .shape = s,
+    FN(calls) calls = {.shape = s, .kernel = s->n == 1 ? t->gemm_few : t->gemm_block,
                        .first = {.m = s->m, .n = s->n, .k = s->k,
                                  .a = a, .a_rs = s->a_rs, .a_ks = s->a_cs,
                                  .b = b, .b_ks = s->b_rs, .b_ps = t->gemm_nr,
@@ -48,7 +48,7 @@ static void FN(run_calls)(const fnn_ctx *ctx, const fnn_gemm_shape *s, const rea
     const fnn_fpstate state = fnn_fp_flush();
     if (s->sums) FN(row_sums)(t, &calls.first, s->sums);
     if (s->batch == 1) {
-        t->gemm_block(&calls.first);
+        calls.kernel(&calls.first);
     } else {
         calls.share = 1 + GRAIN / fnn_max(1, s->m * s->n * s->k);
         fnn_parallel(ctx->threads, fnn_ceil_div(s->batch, calls.share), FN(calls_task), &calls);

@@ -115,14 +115,21 @@ FNN_INLINE ptrdiff_t FN(thin)(const fnn_gemm_shape *s, const FN(fnn_table) *t, p
                : 0;
 }
 
-/* Is one call of the kernel on the operands as they lie the whole product, of each matrix of the
+/* Is it a dot product of two vectors as they lie, no longer than sums go in one piece? */
+FNN_INLINE int FN(is_one_dot)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
+    return s->n == 1 && s->m == 1 && s->a_cs == 1 && s->b_rs == 1 && t->gemm_few_rows > 0 &&
+           s->k * (ptrdiff_t)sizeof(real) <= t->gemm_b_block;
+}
+
+/* Is one call of a kernel on the operands as they lie the whole product, of each matrix of the
  * batch? Then there is nothing to plan, which would take as long as the product of 8 x 8 matrices. */
 FNN_INLINE int FN(is_one_call)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
     const FN(fnn_table) *t = FN(table)(ctx);
-    return (s->batch == 1 || (s->b_bs != 0 && !s->gate)) && s->b_cs == 1 && s->n > 1 &&
-           s->n <= 2 * t->gemm_nr && s->k <= t->gemm_kc && s->m <= 192 &&
-           s->m * s->n * s->k < 2 * GRAIN && (t->gemm_masked || s->n % t->gemm_nr == 0) &&
-           !s->b_packed && FN(thin)(s, t, s->k) == 0 && FN(way_of)(ctx, s) == IN_PLACE;
+    if (s->b_packed || (s->batch > 1 && (s->b_bs == 0 || s->gate))) return 0;
+    return FN(is_one_dot)(s, t) ||
+           (s->b_cs == 1 && s->n > 1 && s->n <= 2 * t->gemm_nr && s->k <= t->gemm_kc && s->m <= 192 &&
+            s->m * s->n * s->k < 2 * GRAIN && (t->gemm_masked || s->n % t->gemm_nr == 0) &&
+            FN(thin)(s, t, s->k) == 0 && FN(way_of)(ctx, s) == IN_PLACE);
 }
 
 /* The same product with the operands' places exchanged: rows of the result are columns. It sums no

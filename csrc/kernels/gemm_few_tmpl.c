@@ -89,6 +89,27 @@ static FNN_NOINLINE void FN(gemm_few_tile)(const FN(gemm_few_pass) *p, const rea
     FN(gemm_few_sum)(p, a, b, sums, GEMM_FEW_ROWS, 2);
 }
 
+/* A single column, and A's row as it lies: nothing to permute. */
+static FNN_NOINLINE real FN(gemm_few_dot)(const real *a, const real *b, ptrdiff_t k) {
+    vec acc[FEW_VECTORS];
+    FNN_UNROLL
+    for (int s = 0; s < FEW_VECTORS; s++) acc[s] = FN(zero)();
+    for (; k >= FEW_VECTORS * LANES; k -= FEW_VECTORS * LANES) {
+        FNN_UNROLL
+        for (int s = 0; s < FEW_VECTORS; s++)
+            acc[s] = FN(fma)(FN(load)(a + s * LANES), FN(load)(b + s * LANES), acc[s]);
+        a += FEW_VECTORS * LANES;
+        b += FEW_VECTORS * LANES;
+    }
+    for (; k > 0; k -= LANES, a += LANES, b += LANES) {
+        const vmask mask = FN(mask)(k < LANES ? k : LANES);
+        acc[0] = FN(fma)(FN(load_m)(a, mask), FN(load_m)(b, mask), acc[0]);
+    }
+    FNN_UNROLL
+    for (int s = 1; s < FEW_VECTORS; s++) acc[0] += acc[s];
+    return FN(sum)(acc[0]);
+}
+
 /* sums += the last k vector by vector; nothing is read beyond A and B. */
 static FNN_SMALL void FN(gemm_few_rest)(const FN(gemm_operands) *g, const real *a, const real *b,
                                         ptrdiff_t k, ptrdiff_t rows, ptrdiff_t size, real *sums) {
@@ -114,14 +135,20 @@ static FNN_SMALL void FN(gemm_few)(const FN(gemm_operands) *g) {
     real sums[(GEMM_FEW_ROWS * FN(GEMM_FEW_LONGEST) + 1) * LANES];
     const ptrdiff_t size = FN(gemm_few_period)(g->n) * LANES;
     const ptrdiff_t depth = FN(gemm_few_depth)(g->n, LANES);
+    const int dot = g->n == 1 && g->a_ks == 1;
     const ptrdiff_t most = g->n > 1 && g->a_ks == 1 ? GEMM_FEW_ROWS : 1;
     /* steps whose vectors of A end within A */
     const ptrdiff_t spare = (g->k - depth) * g->a_ks - LANES;
     FN(gemm_few_pass) pass = {.a_rs = g->a_rs, .a_step = depth * g->a_ks, .b_step = size};
-    pass.steps = spare < 0 ? 0 : spare / pass.a_step + 1;
+    pass.steps = dot || spare < 0 ? 0 : spare / pass.a_step + 1;
     for (ptrdiff_t i = 0, rows; i < g->m; i += rows) {
         const real *const a = g->a + i * g->a_rs;
         rows = g->m - i < most ? 1 : most;
+        if (dot) {
+            sums[0] = FN(gemm_few_dot)(a, g->b, g->k);
+            FN(gemm_dot_finish)(g, sums, i, 0, 1);
+            continue;
+        }
         for (ptrdiff_t v = 0; v < size; v += FEW_VECTORS * LANES) {
             FN(gemm_few_find)(g, v / LANES, rows > 1 ? 2 : 1, &pass);
             (rows > 1 ? FN(gemm_few_tile) : FN(gemm_few_row))(&pass, a, g->b + v, sums + v);

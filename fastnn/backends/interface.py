@@ -43,7 +43,10 @@ class Backend(Protocol):
     # -- linear algebra ------------------------------------------------------------------
 
     def matmul(self, a: Array, b: Array) -> Array:
-        """``a @ b`` for (..., M, I) and (..., I, N); leading dimensions broadcast."""
+        """``a @ b`` for (..., M, I) and (..., I, N); leading dimensions broadcast.
+
+        A vector on the left is a row, on the right a column, whose axis the result lacks.
+        """
         ...
 
     def linear(self, x: Array, weight: Array, bias: Array | None = None) -> Array:

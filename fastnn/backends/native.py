@@ -31,7 +31,9 @@ __all__ = [
     "is_batch_product",
     "is_classification",
     "is_conv2d",
+    "is_dot",
     "is_linear",
+    "is_matvec",
     "is_pair",
     "is_product",
     "thread_reason",
@@ -43,6 +45,8 @@ backend: Backend = _native
 # Questions about arrays, whatever the backend.
 is_product = _native.is_product
 is_batch_product = _native.is_batch_product
+is_matvec = _native.is_matvec
+is_dot = _native.is_dot
 is_linear = _native.is_linear
 is_conv2d = _native.is_conv2d
 is_pair = _native.is_pair

@@ -14,7 +14,7 @@ from .._engine import Op
 from .._shapes import addmm as addmm_shape
 from .._shapes import matmul as matmul_shape
 from .._shapes import mm as mm_shape
-from ..backends import is_batch_product, is_product
+from ..backends import is_batch_product, is_dot, is_matvec, is_product
 from ..ops import linalg as ops
 from ..tensor import Tensor, apply, apply_if, wrap
 from ._operands import UNSUPPORTED, require_tensor
@@ -55,6 +55,10 @@ def _product(op: Op, a: Tensor, b: Tensor) -> Tensor:
 def matmul_operator(self: Tensor, other: Any) -> Tensor:
     """``self @ other``."""
     product = apply_if(is_product, ops.MM, self, other)
+    if product is None:
+        product = apply_if(is_matvec, ops.MV, self, other)
+    if product is None:
+        product = apply_if(is_dot, ops.DOT, self, other)
     if product is not None:
         return product
     if not isinstance(other, Tensor):
@@ -130,6 +134,9 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Product of a matrix and a vector; errors as :func:`matmul`, and for other shapes."""
+    product = apply_if(is_matvec, ops.MV, input, vec)
+    if product is not None:
+        return product
     a, v = require_tensor(input, "mv")._data, require_tensor(vec, "mv", "vec", 2)._data
     if a.ndim != 2 or v.ndim != 1:
         raise RuntimeError(f"vector + matrix @ vector expected, got {1}, {a.ndim}, {v.ndim}")
@@ -145,6 +152,9 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     RuntimeError
         For other shapes or different lengths, or if the element types differ.
     """
+    product = apply_if(is_dot, ops.DOT, input, tensor)
+    if product is not None:
+        return product
     a, b = require_tensor(input, "dot")._data, require_tensor(tensor, "dot", "tensor", 2)._data
     if a.ndim != 1 or b.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
@@ -155,8 +165,6 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
             "dot : expected both vectors to have same dtype, but found "
             f"{_C_NAMES[a.dtype.name].capitalize()} and {_C_NAMES[b.dtype.name].capitalize()}"
         )
-    if a.dtype.kind == "f":  # all of what else _product asks is known
-        return apply(ops.DOT, (input, tensor))
     return _product(ops.DOT, input, tensor)
 
 

@@ -22,7 +22,7 @@ def flat_rows(a: Array) -> Array:
     return a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
 
 
-def _mm(settings: Settings, a: Array, b: Array) -> tuple[Array, Pair]:
+def _forward(settings: Settings, a: Array, b: Array) -> tuple[Array, Pair]:
     return settings.backend.matmul(a, b), (a, b)
 
 
@@ -33,14 +33,6 @@ def _mm_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> 
         matmul(grad, b.swapaxes(-1, -2)) if needs[0] else None,
         matmul(a.swapaxes(-1, -2), grad) if needs[1] else None,
     )
-
-
-def _matmul(settings: Settings, a: Array, b: Array) -> tuple[Array, Pair]:
-    """(..., M, I) @ (..., I, N) with any leading dimensions on either side."""
-    if b.ndim == 2:
-        out = settings.backend.matmul(flat_rows(a), b)
-        return out.reshape(*a.shape[:-1], b.shape[1]), (a, b)
-    return settings.backend.matmul(a, b), (a, b)
 
 
 def _matmul_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> Grads:
@@ -61,12 +53,6 @@ def _matmul_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs)
     return grad_a, grad_b
 
 
-def _mv(settings: Settings, a: Array, v: Array) -> tuple[Array, Pair]:
-    """(..., M, I) @ (I,)."""
-    rows = settings.backend.matmul(flat_rows(a), v[:, None])
-    return rows.reshape(a.shape[:-1]), (a, v)
-
-
 def _mv_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> Grads:
     a, v = saved
     matmul = settings.backend.matmul
@@ -77,21 +63,11 @@ def _mv_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> 
     )
 
 
-def _vecmat(settings: Settings, v: Array, b: Array) -> tuple[Array, Pair]:
-    """(I,) @ (..., I, N)."""
-    out = settings.backend.matmul(v[None, :], b)
-    return out.reshape(*b.shape[:-2], b.shape[-1]), (v, b)
-
-
 def _vecmat_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> Grads:
     v, b = saved
     row = grad[..., None, :]
     a_grad, b_grad = _matmul_backward(settings, (v[None, :], b), row, needs)
     return None if a_grad is None else a_grad.reshape(v.shape), b_grad
-
-
-def _dot(settings: Settings, a: Array, b: Array) -> tuple[Array, Pair]:
-    return settings.backend.matmul(a[None], b[:, None]).reshape(()), (a, b)
 
 
 def _dot_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) -> Grads:
@@ -100,16 +76,16 @@ def _dot_backward(settings: Settings, saved: Pair, grad: Array, needs: Needs) ->
     return mul(b, grad) if needs[0] else None, mul(a, grad) if needs[1] else None
 
 
-MM = Op("Mm", _mm, _mm_backward, saves=(0, 1), uses={0: (1,), 1: (0,)}, kernel="matmul")
-BMM = Op("Bmm", _mm, _mm_backward, saves=(0, 1), uses={0: (1,), 1: (0,)}, kernel="matmul")
-MV = Op("Mv", _mv, _mv_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
-DOT = Op("Dot", _dot, _dot_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
+MM = Op("Mm", _forward, _mm_backward, saves=(0, 1), uses={0: (1,), 1: (0,)}, kernel="matmul")
+BMM = Op("Bmm", _forward, _mm_backward, saves=(0, 1), uses={0: (1,), 1: (0,)}, kernel="matmul")
+MV = Op("Mv", _forward, _mv_backward, saves=(0, 1), uses={0: (1,), 1: (0,)}, kernel="matmul")
+DOT = Op("Dot", _forward, _dot_backward, saves=(0, 1), uses={0: (1,), 1: (0,)}, kernel="matmul")
 #: PyTorch names the reshape that ends these products.
-MATMUL = Op("UnsafeView", _matmul, _matmul_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
-MATVEC = Op("UnsafeView", _mv, _mv_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
+MATMUL = Op("UnsafeView", _forward, _matmul_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
+MATVEC = Op("UnsafeView", _forward, _mv_backward, saves=(0, 1), uses={0: (1,), 1: (0,)})
 VECMAT = Op(
     "Squeeze",
-    _vecmat,
+    _forward,
     _vecmat_backward,
     saves=(0, 1),
     uses={0: (1,), 1: (0,)},

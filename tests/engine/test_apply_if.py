@@ -12,7 +12,15 @@ import pytest
 
 import fastnn
 from fastnn._engine import Op
-from fastnn.backends import is_batch_product, is_linear, is_pair, is_product, settings
+from fastnn.backends import (
+    is_batch_product,
+    is_dot,
+    is_linear,
+    is_matvec,
+    is_pair,
+    is_product,
+    settings,
+)
 from fastnn.ops import arithmetic, conv, linalg, linear, pool
 from fastnn.tensor import apply, apply_if
 
@@ -25,6 +33,10 @@ def tensor(*shape: int, dtype: str = "float32") -> fastnn.Tensor:
 CASES: list[tuple[Callable[..., bool], Op, list[tuple[int, ...]]]] = [
     (is_product, linalg.MM, [(3, 4), (4, 5)]),
     (is_product, linalg.MM, [(3, 0), (0, 5)]),
+    (is_matvec, linalg.MV, [(3, 4), (4,)]),
+    (is_matvec, linalg.MV, [(3, 0), (0,)]),
+    (is_dot, linalg.DOT, [(7,), (7,)]),
+    (is_dot, linalg.DOT, [(0,), (0,)]),
     (is_batch_product, linalg.BMM, [(2, 3, 4), (2, 4, 5)]),
     (is_batch_product, linalg.BMM, [(0, 3, 4), (0, 4, 5)]),
     (is_linear, linear.MM, [(3, 4), (5, 4)]),
@@ -98,6 +110,10 @@ def test_what_is_not_usual() -> None:
     for other in (None, 2.0, b.numpy(), b.double(), tensor(3, 5), tensor(4), b.long()):
         assert apply_if(is_product, linalg.MM, a, other) is None
     assert apply_if(is_product, linalg.MM, a.numpy(), b) is None
+    assert apply_if(is_matvec, linalg.MV, a, tensor(3)) is None
+    assert apply_if(is_matvec, linalg.MV, tensor(4), tensor(4)) is None
+    assert apply_if(is_dot, linalg.DOT, tensor(4), tensor(3)) is None
+    assert apply_if(is_dot, linalg.DOT, tensor(4), tensor(4).double()) is None
     assert apply_if(is_linear, linear.ADDMM, a, tensor(5, 4), tensor(4)) is None
     assert apply_if(is_linear, linear.ADDMM, a, tensor(5, 4), b.numpy()) is None
     assert apply_if(is_batch_product, linalg.BMM, tensor(2, 3, 4), tensor(1, 4, 5)) is None
@@ -125,9 +141,20 @@ def test_a_view_whose_base_has_got_a_history() -> None:
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [((2, 1, 3, 4), (5, 4, 2)), ((2, 5, 3, 4), (2, 5, 4, 2)), ((5, 3, 4), (5, 4, 2))],
+    [
+        ((2, 1, 3, 4), (5, 4, 2)),
+        ((2, 5, 3, 4), (2, 5, 4, 2)),
+        ((5, 3, 4), (5, 4, 2)),
+        ((2, 3, 4), (4,)),
+        ((4,), (2, 4, 3)),
+        ((4,), (4, 3)),
+        ((0, 3, 4), (4,)),
+        ((4,), (0, 4, 3)),
+    ],
 )
 def test_batches_of_products(a: tuple[int, ...], b: tuple[int, ...]) -> None:
     x, y = tensor(*a).numpy(), tensor(*b).numpy()
     got = settings().backend.matmul(x, y)
-    np.testing.assert_allclose(got, np.matmul(x, y), rtol=1e-5)
+    want = np.matmul(x, y)
+    assert got.shape == want.shape
+    np.testing.assert_allclose(got, want, rtol=1e-5)

@@ -17,13 +17,28 @@ cdef inline bint same_type(cnp.ndarray a, cnp.ndarray b):
             and PyArray_ISNOTSWAPPED(b))
 
 
+cdef bint is_inner(object a, object b, int a_ndim, int b_ndim):
+    """Whether they have so many dimensions, one floating type, and one length to sum over."""
+    return (is_float(a) and is_float(b) and same_type(a, b)
+            and cnp.PyArray_NDIM(<cnp.ndarray>a) == a_ndim
+            and cnp.PyArray_NDIM(<cnp.ndarray>b) == b_ndim
+            and cnp.PyArray_DIM(<cnp.ndarray>a, a_ndim - 1) == cnp.PyArray_DIM(<cnp.ndarray>b, 0))
+
+
 def is_product(a, b):
     """Whether the arrays are (M, I) and (I, N) of one floating type, with a result of usual size."""
-    return (is_float(a) and is_float(b) and same_type(a, b)
-            and cnp.PyArray_NDIM(<cnp.ndarray>a) == 2 and cnp.PyArray_NDIM(<cnp.ndarray>b) == 2
-            and cnp.PyArray_DIM(<cnp.ndarray>a, 1) == cnp.PyArray_DIM(<cnp.ndarray>b, 0)
-            and cnp.PyArray_DIM(<cnp.ndarray>a, 0) <= MODERATE
+    return (is_inner(a, b, 2, 2) and cnp.PyArray_DIM(<cnp.ndarray>a, 0) <= MODERATE
             and cnp.PyArray_DIM(<cnp.ndarray>b, 1) <= MODERATE)
+
+
+def is_matvec(a, b):
+    """Whether the arrays are (M, I) and (I,) of one floating type."""
+    return is_inner(a, b, 2, 1)
+
+
+def is_dot(a, b):
+    """Whether the arrays are (I,) and (I,) of one floating type."""
+    return is_inner(a, b, 1, 1)
 
 
 def is_batch_product(a, b):

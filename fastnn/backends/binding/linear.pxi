@@ -34,22 +34,26 @@ cdef cnp.ndarray multiply(cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs, cnp.nda
                           ptrdiff_t b_rs, ptrdiff_t b_cs, Py_ssize_t m, Py_ssize_t n,
                           Py_ssize_t k, object bias, int typenum, bint relu=False,
                           object gate=None, void *sums=NULL):
-    """op(a) op(b) + bias for two matrices given by strides."""
+    """op(a) op(b) + bias for two matrices given by strides, or a row and a column: vectors, whose
+    axis the result lacks."""
     return multiply_by(context(), a, a_rs, a_cs, cnp.PyArray_BYTES(b), b_rs, b_cs, False, m, n, k,
-                       bias, typenum, relu, gate, sums)
+                       bias, typenum, relu, gate, sums, cnp.PyArray_NDIM(b))
 
 
 cdef cnp.ndarray multiply_by(fnn_ctx ctx, cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs,
                              const char *b, ptrdiff_t b_rs, ptrdiff_t b_cs, bint b_packed,
                              Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, object bias, int typenum,
-                             bint relu, object gate, void *sums=NULL):
+                             bint relu, object gate, void *sums=NULL, int b_ndim=2):
     """The same for a right side in memory, which may be packed."""
     cdef fnn_gemm_shape shape
     cdef cnp.npy_intp dims[2]
     cdef cnp.ndarray c, offset, opening
+    cdef int ndim = cnp.PyArray_NDIM(a) - 1
     dims[0] = m
-    dims[1] = n
-    c = new_array(2, dims, typenum, <size_t>cnp.PyArray_ITEMSIZE(a))
+    if b_ndim > 1:
+        dims[ndim] = n
+        ndim += 1
+    c = new_array(ndim, dims, typenum, <size_t>cnp.PyArray_ITEMSIZE(a))
     shape.m, shape.n, shape.k, shape.batch = m, n, k, 1
     shape.a_rs, shape.a_cs, shape.a_bs = a_rs, a_cs, 0
     shape.b_rs, shape.b_cs, shape.b_bs = b_rs, b_cs, 0
@@ -86,28 +90,43 @@ cdef int inner_mismatch(object a, object b) except -1:
 
 def matmul(a, b):
     """See :meth:`fastnn.backends.interface.Backend.matmul`."""
-    cdef int typenum = float_type(a)
+    cdef int typenum = float_type(a), a_ndim, b_ndim
     cdef cnp.ndarray x, y
-    cdef ptrdiff_t a_rs, a_cs, b_rs, b_cs
+    cdef ptrdiff_t a_rs = 0, a_cs = 1, b_rs = 1, b_cs = 0
+    cdef Py_ssize_t m = 1, n = 1, k
     if float_type(b) != typenum:
         wrong_type(b, typenum)
-    if cnp.PyArray_NDIM(<cnp.ndarray>a) < 2 or cnp.PyArray_NDIM(<cnp.ndarray>b) < 2:
-        raise ValueError(f"expected matrices, got shapes {a.shape} and {b.shape}")
+    a_ndim, b_ndim = cnp.PyArray_NDIM(<cnp.ndarray>a), cnp.PyArray_NDIM(<cnp.ndarray>b)
+    if a_ndim < 1 or b_ndim < 1:
+        raise ValueError(f"expected matrices or vectors, got shapes {a.shape} and {b.shape}")
+    if a_ndim > 2 or b_ndim > 2:
+        return matmul_of_stacks(a, b, typenum)
+    x = dense(a, typenum) if a_ndim == 1 else matrices(a, typenum)
+    y = dense(b, typenum) if b_ndim == 1 else matrices(b, typenum)
+    k = cnp.PyArray_DIM(x, a_ndim - 1)
+    if k != cnp.PyArray_DIM(y, 0):
+        inner_mismatch(a, b)
+    if a_ndim > 1:
+        set_strides(x, &a_rs, &a_cs)
+        m = cnp.PyArray_DIM(x, 0)
+    if b_ndim > 1:
+        set_strides(y, &b_rs, &b_cs)
+        n = cnp.PyArray_DIM(y, 1)
+    return multiply(x, a_rs, a_cs, y, b_rs, b_cs, m, n, k, None, typenum)
+
+
+cdef matmul_of_stacks(a, b, int typenum):
+    """One side or both have more than two axes; a vector is a matrix whose axis goes again."""
+    if cnp.PyArray_NDIM(<cnp.ndarray>a) == 1:
+        return matmul_batched(a[None], b, typenum)[..., 0, :]
+    if cnp.PyArray_NDIM(<cnp.ndarray>b) == 1:
+        return matmul(a, b[:, None])[..., 0]
     if cnp.PyArray_NDIM(<cnp.ndarray>b) > 2:
         return matmul_batched(a, b, typenum)
-    if cnp.PyArray_NDIM(<cnp.ndarray>a) > 2:
-        # one matrix on the right: all rows on the left are one tall matrix
-        return matmul(a.reshape(-1, a.shape[-1]) if a.size else
-                      a.reshape(np.prod(a.shape[:-1], dtype=np.intp), a.shape[-1]),
-                      b).reshape(a.shape[:-1] + b.shape[-1:])
-    x = matrices(a, typenum)
-    y = matrices(b, typenum)
-    if cnp.PyArray_DIM(x, 1) != cnp.PyArray_DIM(y, 0):
-        inner_mismatch(a, b)
-    set_strides(x, &a_rs, &a_cs)
-    set_strides(y, &b_rs, &b_cs)
-    return multiply(x, a_rs, a_cs, y, b_rs, b_cs, cnp.PyArray_DIM(x, 0), cnp.PyArray_DIM(y, 1),
-                    cnp.PyArray_DIM(x, 1), None, typenum)
+    # one matrix on the right: all rows on the left are one tall matrix
+    return matmul(a.reshape(-1, a.shape[-1]) if a.size else
+                  a.reshape(np.prod(a.shape[:-1], dtype=np.intp), a.shape[-1]),
+                  b).reshape(a.shape[:-1] + b.shape[-1:])
 
 
 cdef bint same_lead(cnp.ndarray x, cnp.ndarray y):
