@@ -7,7 +7,7 @@ cdef class Op:
     cdef public object backward
     cdef public object checks
     cdef public object forward
-    cdef public tuple found
+    cdef tuple found
     cdef public bint frees
     cdef public bint fresh
     cdef public object gate

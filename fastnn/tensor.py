@@ -10,7 +10,7 @@ build again; without its compiled form it runs as it stands, only slower.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -241,7 +241,7 @@ def _kernel(op: Op) -> Any:
     backend = settings().backend
     found = op.found
     if found is None or found[0] is not backend:
-        found = op.found = (backend, getattr(backend, cast(str, op.kernel)))
+        found = op.found = (backend, getattr(backend, op.kernel or ""))
     return found[1]
 
 
@@ -263,7 +263,7 @@ def apply_made(op: Op, source: Any, out: Array, saved: Any) -> Tensor:
 
 def apply_all(op: Op, tensors: tuple[Any, ...], *params: Any) -> tuple[Tensor, ...]:
     """:func:`apply` for an op whose forward returns a tuple of arrays."""
-    return cast(tuple[Tensor, ...], apply(op, tensors, *params))
+    return apply(op, tensors, *params)  # type: ignore[return-value]
 
 
 def _apply_to_one(op: Op, tensors: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
@@ -440,12 +440,13 @@ def _several(op: Op, tensors: tuple[Any, ...], outs: tuple[Array, ...], node: No
         if result._data.dtype.kind == "f":
             result._edge = (node, i)
             result._requires_grad = True
-    return cast(Tensor, results)
+    return results  # type: ignore[return-value]
 
 
 def _unrecorded(op: Op, source: Tensor, out: Any) -> Tensor:
     if type(out) is tuple:
-        return cast(Tensor, tuple([_unrecorded(op, source, each) for each in out]))
+        outs = tuple([_unrecorded(op, source, each) for each in out])
+        return outs  # type: ignore[return-value]
     result = wrap(out)
     if op.view:
         _share(result, source)

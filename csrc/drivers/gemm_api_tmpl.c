@@ -12,7 +12,7 @@ static void FN(all_sums)(const FN(fnn_table) *t, const fnn_gemm_shape *s, const 
     fnn_fp_set(state);
 }
 
-/* A product whose matrices are one call of the kernel each: see is_one_call. */
+/* A product whose matrices are one call of the kernel each: see one_call. */
 typedef struct FN(calls) {
     const fnn_gemm_shape *shape;
     FN(gemm_block_fn) *kernel;
@@ -25,8 +25,11 @@ static void FN(calls_task)(void *argument, ptrdiff_t task, int worker) {
     const fnn_gemm_shape *s = calls->shape;
     const ptrdiff_t from = task * calls->share, to = fnn_min(from + calls->share, s->batch);
     FN(gemm_operands) g = calls->first;
+    /* dot products are single calls, and so are products with biases */
+    const ptrdiff_t step = s->n == 1 || s->bias ? 1 : to - from;
     (void)worker;
-    for (ptrdiff_t i = from; i < to; i++) {
+    g.count = step;
+    for (ptrdiff_t i = from; i < to; i += step) {
         g.a = calls->first.a + i * s->a_bs;
         g.b = calls->first.b + i * s->b_bs;
         g.c = calls->first.c + i * s->c_bs;
@@ -34,24 +37,31 @@ static void FN(calls_task)(void *argument, ptrdiff_t task, int worker) {
     }
 }
 
-static void FN(run_calls)(const fnn_ctx *ctx, const fnn_gemm_shape *s, const real *a, const real *b,
-                          const real *bias, real *c) {
-    const FN(fnn_table) *t = FN(table)(ctx);
-    FN(calls) calls = {.shape = s, .kernel = s->n == 1 ? t->gemm_few : t->gemm_block,
-                       .first = {.m = s->m, .n = s->n, .k = s->k,
-                                 .a = a, .a_rs = s->a_rs, .a_ks = s->a_cs,
-                                 .b = b, .b_ks = s->b_rs, .b_ps = t->gemm_nr,
-                                 .c = c, .c_rs = s->c_rs,
-                                 .bias_column = s->bias == FNN_BIAS_PER_COLUMN ? bias : NULL,
-                                 .bias_row = s->bias == FNN_BIAS_PER_ROW ? bias : NULL,
-                                 .accumulate = s->accumulate, .relu = s->relu}};
+static void FN(run_calls)(const FN(fnn_table) *t, int threads, const fnn_gemm_shape *s,
+                          const real *a, const real *b, const real *bias, real *c) {
+    /* field by field: what an initializer clears takes as long as half a product of 8 x 8 matrices */
+    FN(calls) calls;
+    FN(gemm_operands) *const g = &calls.first;
+    calls.shape = s;
+    calls.kernel = s->n == 1 ? t->gemm_few : t->gemm_block;
+    g->m = s->m, g->n = s->n, g->k = s->k;
+    g->a = a, g->a_rs = s->a_rs, g->a_ks = s->a_cs, g->a_bs = s->a_bs;
+    g->b = b, g->b_ks = s->b_rs, g->b_ps = t->gemm_nr, g->b_bs = s->b_bs;
+    g->c = c, g->c_rs = s->c_rs, g->c_bs = s->c_bs, g->c_at = NULL;
+    g->bias_column = s->bias == FNN_BIAS_PER_COLUMN ? bias : NULL;
+    g->bias_row = s->bias == FNN_BIAS_PER_ROW ? bias : NULL;
+    g->accumulate = s->accumulate, g->relu = s->relu;
+    g->segments = g->a_jump = g->b_jump = g->next = g->ahead = g->count = 0;
+    g->a_more = g->b_more = g->c_more = 0;
+    g->panels = NULL;
+    g->wide = g->streams = 0;
     const fnn_fpstate state = fnn_fp_flush();
     if (s->sums) FN(row_sums)(t, &calls.first, s->sums);
     if (s->batch == 1) {
         calls.kernel(&calls.first);
     } else {
         calls.share = 1 + GRAIN / fnn_max(1, s->m * s->n * s->k);
-        fnn_parallel(ctx->threads, fnn_ceil_div(s->batch, calls.share), FN(calls_task), &calls);
+        fnn_parallel(threads, fnn_ceil_div(s->batch, calls.share), FN(calls_task), &calls);
     }
     fnn_fp_set(state);
 }
@@ -61,7 +71,7 @@ static FNN_NOINLINE int FN(planned)(const fnn_ctx *ctx, const fnn_gemm_shape *sh
     fnn_gemm_shape room;
     way how;
     int exchanged;
-    if (FN(empty)(shape) || FN(is_one_call)(ctx, shape)) return 0;
+    if (FN(empty)(shape) || FN(one_call)(ctx, shape)) return 0;
     shape = FN(normal)(ctx, shape, &room, &how, &exchanged);
     FN(make_plan)(ctx, shape, how, p);
     return 1;
@@ -88,8 +98,9 @@ fnn_status FN(fnn_gemm)(const fnn_ctx *ctx, const fnn_gemm_shape *shape, const r
         if (shape->sums) FN(all_sums)(job.table, shape, a);
         return FNN_OK;
     }
-    if (FN(is_one_call)(ctx, shape)) {
-        FN(run_calls)(ctx, shape, a, b, bias, c);
+    const FN(fnn_table) *whole = FN(one_call)(ctx, shape);
+    if (whole) {
+        FN(run_calls)(whole, ctx->threads, shape, a, b, bias, c);
         if (shape->gate) FN(gate)(job.table, shape, c, c, shape->m, shape->n);
         return FNN_OK;
     }

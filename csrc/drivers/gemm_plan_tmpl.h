@@ -103,11 +103,14 @@ FNN_INLINE way FN(way_of)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
                : IN_PLACE;
 }
 
+/* Columns behind the last whole vector; vectors have powers of two of lanes. */
+FNN_INLINE ptrdiff_t FN(part)(ptrdiff_t n, const FN(fnn_table) *t) { return n & (t->lanes - 1); }
+
 /* Columns behind the last whole vector that are too few for a vector of their own: 49 columns would
  * take as long as 64. All columns, if they are fewer than a vector: an element of A is then loaded
  * for one multiply-add, and dot products load one vector for two. */
 FNN_INLINE ptrdiff_t FN(thin)(const fnn_gemm_shape *s, const FN(fnn_table) *t, ptrdiff_t depth) {
-    const ptrdiff_t thin = s->n % t->lanes;
+    const ptrdiff_t thin = FN(part)(s->n, t);
     if (!t->gemm_masked || s->m < 2 * t->lanes || depth < 4 * t->lanes) return 0;
     if (s->n < t->lanes) return s->a_cs == 1 && 4 * thin <= 3 * t->lanes ? thin : 0;
     return 4 * thin <= t->lanes && s->n < THIN_MOST * t->lanes && (s->a_cs == 1 || s->a_rs == 1)
@@ -121,15 +124,20 @@ FNN_INLINE int FN(is_one_dot)(const fnn_gemm_shape *s, const FN(fnn_table) *t) {
            s->k * (ptrdiff_t)sizeof(real) <= t->gemm_b_block;
 }
 
-/* Is one call of a kernel on the operands as they lie the whole product, of each matrix of the
- * batch? Then there is nothing to plan, which would take as long as the product of 8 x 8 matrices. */
-FNN_INLINE int FN(is_one_call)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
+/* The kernels of which one call on the operands as they lie is the whole product, of each matrix of
+ * the batch; or NULL. Then there is nothing to plan, which would take as long as the product of 8 x 8
+ * matrices. Where operations are done in halves, those for vectors half as long spare a half that has
+ * no columns. */
+FNN_INLINE const FN(fnn_table) *FN(one_call)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
     const FN(fnn_table) *t = FN(table)(ctx);
-    if (s->b_packed || (s->batch > 1 && (s->b_bs == 0 || s->gate))) return 0;
-    return FN(is_one_dot)(s, t) ||
-           (s->b_cs == 1 && s->n > 1 && s->n <= 2 * t->gemm_nr && s->k <= t->gemm_kc && s->m <= 192 &&
-            s->m * s->n * s->k < 2 * GRAIN && (t->gemm_masked || s->n % t->gemm_nr == 0) &&
-            FN(thin)(s, t, s->k) == 0 && FN(way_of)(ctx, s) == IN_PLACE);
+    if (s->b_packed || (s->batch > 1 && (s->b_bs == 0 || s->gate))) return NULL;
+    if (FN(is_one_dot)(s, t)) return t;
+    if (ctx->halves && (2 * s->n == t->lanes || (2 * s->n == 3 * t->lanes && s->m > t->gemm_mr)))
+        t = FN(table_of)(ctx->halves);
+    const int whole = s->b_cs == 1 && s->n > 1 && s->n <= 2 * t->gemm_nr && s->k <= t->gemm_kc &&
+                      s->m <= 192 && s->m * s->n * s->k < 2 * GRAIN &&
+                      (t->gemm_masked || FN(part)(s->n, t) == 0) && FN(thin)(s, t, s->k) == 0;
+    return whole && FN(way_of)(ctx, s) == IN_PLACE ? t : NULL;
 }
 
 /* The same product with the operands' places exchanged: rows of the result are columns. It sums no
@@ -283,7 +291,7 @@ static FNN_NOINLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape 
     if (how == IN_PLACE && s->b_far && !s->b_packed) FN(by_pages)(s, t, p);
     if (how == PACKED || how == TURNED) {
         p->b_bytes = fnn_lines((size_t)(fnn_max(1, p->kc) * fnn_round_up(p->nc, nr) * size));
-    } else if (how == IN_PLACE && !t->gemm_masked && !s->b_packed && s->n % nr != 0) {
+    } else if (how == IN_PLACE && !t->gemm_masked && !s->b_packed && FN(part)(s->n, t)) {
         p->b_bytes = fnn_lines((size_t)(fnn_max(1, p->kc) * nr * size)); /* the last panel */
     }
     p->thin = how == IN_PLACE || how == PACKED ? FN(thin)(s, t, p->kc) : 0;

@@ -23,6 +23,8 @@ typedef struct FN(gemm_operands) {
     int streams;     /* B, read in place, comes from beyond L2: fetch it ahead */
     ptrdiff_t next;  /* not 0, with streams: B is packed, fetch as much so much further on */
     ptrdiff_t ahead; /* the kernel's own: how much further than otherwise B is fetched ahead */
+    ptrdiff_t count, a_bs, b_bs, c_bs; /* without biases: so many products, so far apart; 0 is 1 */
+    ptrdiff_t a_more, b_more, c_more;  /* the kernel's own: from tile to tile, more than otherwise */
 } FN(gemm_operands);
 
 /* C[i][j] = relu(bias + (C[i][j] +) sum over k of A[i][k] B[k][j]), in rising k, segment by

@@ -114,7 +114,33 @@ static FNN_NOINLINE void FN(gemm_placed)(const FN(gemm_operands) *g) {
     }
 }
 
+static void FN(gemm_block)(const FN(gemm_operands) *g);
+
+/* Several products. What takes time of small ones is to begin and to end: those of one tile of one
+ * vector follow each other as panels do. */
+static FNN_SMALL void FN(gemm_many)(const FN(gemm_operands) *g) {
+    FN(gemm_operands) one = *g;
+    one.count = 1;
+    if (g->m > 0 && g->m <= GEMM_NARROW_ROWS && g->n <= LANES) {
+        one.a_more = g->a_bs;
+        one.b_more = g->b_bs - g->b_ps;
+        one.c_more = g->c_bs - LANES;
+        FN(gemm_tiles)[g->m][1](&one, 0, 0, g->count * LANES, g->n);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < g->count; i++) {
+        FN(gemm_block)(&one);
+        one.a += g->a_bs;
+        one.b += g->b_bs;
+        one.c += g->c_bs;
+    }
+}
+
 static void FN(gemm_block)(const FN(gemm_operands) *g) {
+    if (FNN_UNLIKELY(g->count > 1)) {
+        FN(gemm_many)(g);
+        return;
+    }
     if (g->c_at) {
         FN(gemm_placed)(g);
         return;

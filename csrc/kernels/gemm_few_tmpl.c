@@ -144,20 +144,17 @@ static FNN_SMALL void FN(gemm_few)(const FN(gemm_operands) *g) {
     for (ptrdiff_t i = 0, rows; i < g->m; i += rows) {
         const real *const a = g->a + i * g->a_rs;
         rows = g->m - i < most ? 1 : most;
-        if (dot) {
-            sums[0] = FN(gemm_few_dot)(a, g->b, g->k);
-            FN(gemm_dot_finish)(g, sums, i, 0, 1);
-            continue;
-        }
-        for (ptrdiff_t v = 0; v < size; v += FEW_VECTORS * LANES) {
+        if (dot) sums[0] = FN(gemm_few_dot)(a, g->b, g->k);
+        for (ptrdiff_t v = 0; v < size && !dot; v += FEW_VECTORS * LANES) {
             FN(gemm_few_find)(g, v / LANES, rows > 1 ? 2 : 1, &pass);
             (rows > 1 ? FN(gemm_few_tile) : FN(gemm_few_row))(&pass, a, g->b + v, sums + v);
         }
-        FN(gemm_few_rest)(g, a + pass.steps * pass.a_step, g->b + pass.steps * size,
-                          g->k - pass.steps * depth, rows, size, sums);
+        if (!dot)
+            FN(gemm_few_rest)(g, a + pass.steps * pass.a_step, g->b + pass.steps * size,
+                              g->k - pass.steps * depth, rows, size, sums);
         for (ptrdiff_t r = 0; r < rows; r++) {
             real *const sum = sums + r * size;
-            for (ptrdiff_t count = size; count > g->n;) { /* by halves, the first n are left */
+            for (ptrdiff_t count = dot ? 1 : size; count > g->n;) { /* by halves, the first n are left */
                 count >>= 1;
                 for (ptrdiff_t e = 0; e < count; e += LANES)
                     FN(store)(sum + e, FN(load)(sum + e) + FN(load)(sum + e + count));

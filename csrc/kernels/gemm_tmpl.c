@@ -135,7 +135,8 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GE
     }
 }
 
-/* Rows i .. i+rows-1 and columns j .. end-1 by tiles of `vectors` vectors. A last vector has
+/* Rows i .. i+rows-1 and columns j .. end-1 by tiles of `vectors` vectors; of several products a tile
+ * is all of one. A last vector has
  * `tail` lanes: all of them, unless it is the only tile. Vectors beyond NV belong to the next
  * panel. `rows` and `vectors` are literals in every instance. A masked load costs a multiply-
  * add's place, so whole vectors have a loop without. From tile to tile there are only additions:
@@ -146,7 +147,7 @@ FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
     enum { NR = GEMM_NV * LANES };
     const vmask mask = FN(mask)(tail);
     const ptrdiff_t a_rs = g->a_rs, b_ps = g->b_ps, c_rs = g->c_rs;
-    const real *const a_i = g->a + i * a_rs, *b_j = g->b + j / NR * b_ps + j % NR;
+    const real *a_i = g->a + i * a_rs, *b_j = g->b + j / NR * b_ps + j % NR;
     const ptrdiff_t fetched = FN(gemm_fetched)(g, b_j, rows, vectors);
     real *c = g->c + i * c_rs + j;
     ptrdiff_t away[GEMM_SHARE] = {0, fnn_opaque(a_rs)};
@@ -182,6 +183,11 @@ FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t
         j += vectors * LANES;
         c += vectors * LANES;
         b_j += vectors == 3 ? 3 * LANES : vectors > GEMM_NV ? 2 * b_ps : b_ps;
+        if (vectors == 1) { /* to another product, or nothing */
+            a_i += g->a_more;
+            b_j += g->b_more;
+            c += g->c_more;
+        }
     } while (j < end);
 }
 

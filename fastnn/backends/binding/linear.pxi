@@ -34,8 +34,8 @@ cdef cnp.ndarray multiply(cnp.ndarray a, ptrdiff_t a_rs, ptrdiff_t a_cs, cnp.nda
                           ptrdiff_t b_rs, ptrdiff_t b_cs, Py_ssize_t m, Py_ssize_t n,
                           Py_ssize_t k, object bias, int typenum, bint relu=False,
                           object gate=None, void *sums=NULL):
-    """op(a) op(b) + bias for two matrices given by strides, or a row and a column: vectors, whose
-    axis the result lacks."""
+    """op(a) op(b) + bias for two matrices given by strides. A vector is a row on the left, a column on
+    the right, whose axis the result lacks; a dense stack on the left is a tall matrix."""
     return multiply_by(context(), a, a_rs, a_cs, cnp.PyArray_BYTES(b), b_rs, b_cs, False, m, n, k,
                        bias, typenum, relu, gate, sums, cnp.PyArray_NDIM(b))
 
@@ -46,10 +46,13 @@ cdef cnp.ndarray multiply_by(fnn_ctx ctx, cnp.ndarray a, ptrdiff_t a_rs, ptrdiff
                              bint relu, object gate, void *sums=NULL, int b_ndim=2):
     """The same for a right side in memory, which may be packed."""
     cdef fnn_gemm_shape shape
-    cdef cnp.npy_intp dims[2]
+    cdef cnp.npy_intp dims[64]
     cdef cnp.ndarray c, offset, opening
-    cdef int ndim = cnp.PyArray_NDIM(a) - 1
+    cdef int i, ndim = cnp.PyArray_NDIM(a) - 1
     dims[0] = m
+    if ndim > 1:  # rows of a stack
+        for i in range(ndim):
+            dims[i] = cnp.PyArray_DIM(a, i)
     if b_ndim > 1:
         dims[ndim] = n
         ndim += 1
@@ -90,100 +93,87 @@ cdef int inner_mismatch(object a, object b) except -1:
 
 def matmul(a, b):
     """See :meth:`fastnn.backends.interface.Backend.matmul`."""
-    cdef int typenum = float_type(a), a_ndim, b_ndim
+    cdef int typenum = float_type(a), a_ndim, b_ndim, i
     cdef cnp.ndarray x, y
-    cdef ptrdiff_t a_rs = 0, a_cs = 1, b_rs = 1, b_cs = 0
+    cdef ptrdiff_t a_rs, a_cs = 1, b_rs = 1, b_cs = 0
     cdef Py_ssize_t m = 1, n = 1, k
     if float_type(b) != typenum:
         wrong_type(b, typenum)
     a_ndim, b_ndim = cnp.PyArray_NDIM(<cnp.ndarray>a), cnp.PyArray_NDIM(<cnp.ndarray>b)
     if a_ndim < 1 or b_ndim < 1:
         raise ValueError(f"expected matrices or vectors, got shapes {a.shape} and {b.shape}")
-    if a_ndim > 2 or b_ndim > 2:
-        return matmul_of_stacks(a, b, typenum)
-    x = dense(a, typenum) if a_ndim == 1 else matrices(a, typenum)
-    y = dense(b, typenum) if b_ndim == 1 else matrices(b, typenum)
-    k = cnp.PyArray_DIM(x, a_ndim - 1)
+    if b_ndim > 2:
+        if a_ndim == 1:
+            return matmul_batched(a[None], b, typenum)[..., 0, :]
+        return matmul_batched(a, b, typenum)
+    # one matrix on the right: all rows on the left are one tall matrix
+    x = matrices(a, typenum) if a_ndim == 2 else dense(a, typenum)
+    y = matrices(b, typenum) if b_ndim == 2 else dense(b, typenum)
+    for i in range(a_ndim - 1):
+        m *= cnp.PyArray_DIM(x, i)
+    a_rs = k = cnp.PyArray_DIM(x, a_ndim - 1)
     if k != cnp.PyArray_DIM(y, 0):
         inner_mismatch(a, b)
-    if a_ndim > 1:
+    if a_ndim == 2:
         set_strides(x, &a_rs, &a_cs)
-        m = cnp.PyArray_DIM(x, 0)
-    if b_ndim > 1:
+    if b_ndim == 2:
         set_strides(y, &b_rs, &b_cs)
         n = cnp.PyArray_DIM(y, 1)
     return multiply(x, a_rs, a_cs, y, b_rs, b_cs, m, n, k, None, typenum)
 
 
-cdef matmul_of_stacks(a, b, int typenum):
-    """One side or both have more than two axes; a vector is a matrix whose axis goes again."""
-    if cnp.PyArray_NDIM(<cnp.ndarray>a) == 1:
-        return matmul_batched(a[None], b, typenum)[..., 0, :]
-    if cnp.PyArray_NDIM(<cnp.ndarray>b) == 1:
-        return matmul(a, b[:, None])[..., 0]
-    if cnp.PyArray_NDIM(<cnp.ndarray>b) > 2:
-        return matmul_batched(a, b, typenum)
-    # one matrix on the right: all rows on the left are one tall matrix
-    return matmul(a.reshape(-1, a.shape[-1]) if a.size else
-                  a.reshape(np.prod(a.shape[:-1], dtype=np.intp), a.shape[-1]),
-                  b).reshape(a.shape[:-1] + b.shape[-1:])
+cdef inline cnp.npy_intp lead_axis(cnp.ndarray array, int axis, cnp.npy_intp *step):
+    """The length of an axis before the matrices, and its step in bytes: 0 where it is to broadcast."""
+    cdef bint there = axis >= 0 and cnp.PyArray_DIM(array, axis) != 1
+    step[0] = cnp.PyArray_STRIDE(array, axis) if there else 0
+    return cnp.PyArray_DIM(array, axis) if there else 1
 
 
-cdef bint same_lead(cnp.ndarray x, cnp.ndarray y):
-    """Are all axes before the matrices the same?"""
-    cdef int i, ndim = cnp.PyArray_NDIM(x)
-    if cnp.PyArray_NDIM(y) != ndim:
-        return False
-    for i in range(ndim - 2):
-        if cnp.PyArray_DIM(x, i) != cnp.PyArray_DIM(y, i):
-            return False
-    return True
-
-
-cdef matmul_batched(a, b, int typenum):
+@cython.cdivision(True)
+cdef cnp.ndarray matmul_batched(a, b, int typenum):
     """Leading axes broadcast; the last of them is the driver's batch, the others a loop."""
-    cdef cnp.ndarray x = matrices(a, typenum)
-    cdef cnp.ndarray y = matrices(b, typenum)
+    cdef cnp.ndarray x = matrices(a, typenum), y = matrices(b, typenum), c
     cdef fnn_gemm_shape shape
-    cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(x)
-    if x.shape[x.ndim - 1] != y.shape[y.ndim - 2]:
+    cdef cnp.npy_intp dims[64]
+    cdef cnp.npy_intp x_steps[64]
+    cdef cnp.npy_intp y_steps[64]
+    cdef cnp.npy_intp x_dim, y_dim
+    cdef int x_ndim = cnp.PyArray_NDIM(x), y_ndim = cnp.PyArray_NDIM(y)
+    cdef int i, ndim = max(x_ndim, y_ndim), last = ndim - 3
+    cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(x), calls = 1, call, rest
+    cdef const char *left
+    cdef const char *right
+    shape.m, shape.k = cnp.PyArray_DIM(x, x_ndim - 2), cnp.PyArray_DIM(x, x_ndim - 1)
+    shape.n = cnp.PyArray_DIM(y, y_ndim - 1)
+    if shape.k != cnp.PyArray_DIM(y, y_ndim - 2):
         inner_mismatch(a, b)
-    if not same_lead(x, y):  # NumPy takes microseconds for that
-        lead = np.broadcast_shapes((<object>x).shape[:-2], (<object>y).shape[:-2])
-        x = np.broadcast_to(x, lead + (<object>x).shape[-2:])
-        y = np.broadcast_to(y, lead + (<object>y).shape[-2:])
-    cdef int ndim = x.ndim
-    shape.m, shape.n, shape.k = x.shape[ndim - 2], y.shape[ndim - 1], x.shape[ndim - 1]
-    cdef cnp.npy_intp out_dims[64]
-    cdef int i
     for i in range(ndim - 2):
-        out_dims[i] = cnp.PyArray_DIM(x, i)
-    out_dims[ndim - 2], out_dims[ndim - 1] = shape.m, shape.n
-    cdef cnp.ndarray c = new_array(ndim, out_dims, typenum, <size_t>item)
+        x_dim = lead_axis(x, i + x_ndim - ndim, &x_steps[i])
+        y_dim = lead_axis(y, i + y_ndim - ndim, &y_steps[i])
+        if x_dim != y_dim and x_dim != 1 and y_dim != 1:
+            inner_mismatch(a, b)
+        dims[i] = y_dim if x_dim == 1 else x_dim
+        if i < last:
+            calls *= dims[i]
+    dims[ndim - 2], dims[ndim - 1] = shape.m, shape.n
+    c = new_array(ndim, dims, typenum, <size_t>item)
     if cnp.PyArray_SIZE(c) == 0:
         return c
     set_strides(x, &shape.a_rs, &shape.a_cs)
     set_strides(y, &shape.b_rs, &shape.b_cs)
-    shape.batch = cnp.PyArray_DIM(x, ndim - 3)
-    shape.a_bs = cnp.PyArray_STRIDE(x, ndim - 3) // item
-    shape.b_bs = cnp.PyArray_STRIDE(y, ndim - 3) // item
+    shape.batch, shape.a_bs, shape.b_bs = dims[last], x_steps[last] // item, y_steps[last] // item
     shape.c_rs, shape.c_bs = shape.n, shape.m * shape.n
     shape.accumulate = shape.relu = shape.b_packed = shape.b_far = 0
     shape.gate = shape.sums = NULL
     shape.bias = FNN_NO_BIAS
-    cdef char *out = cnp.PyArray_BYTES(c)
-    cdef Py_ssize_t a_offset, b_offset
-    if ndim == 3:
-        run_gemm(context(), &shape, typenum, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y), NULL, out)
-        return c
-    for index in np.ndindex((<object>x).shape[:-3]):
-        a_offset = b_offset = 0
-        for i in range(ndim - 3):
-            a_offset += <Py_ssize_t>index[i] * cnp.PyArray_STRIDE(x, i)
-            b_offset += <Py_ssize_t>index[i] * cnp.PyArray_STRIDE(y, i)
-        run_gemm(context(), &shape, typenum, cnp.PyArray_BYTES(x) + a_offset,
-                 cnp.PyArray_BYTES(y) + b_offset, NULL, out)
-        out += shape.batch * shape.c_bs * item
+    for call in range(calls):
+        left, right, rest = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y), call
+        for i in range(last - 1, -1, -1):
+            left += rest % dims[i] * x_steps[i]
+            right += rest % dims[i] * y_steps[i]
+            rest //= dims[i]
+        run_gemm(context(), &shape, typenum, left, right, NULL,
+                 cnp.PyArray_BYTES(c) + call * shape.batch * shape.c_bs * item)
     return c
 
 
