@@ -3,6 +3,7 @@
 #include "drivers/gemm.h"
 
 #include "base/common.h"
+#include "base/cpu.h"
 #include "base/fpstate.h"
 #include "kernels/kernels.h"
 

@@ -234,9 +234,11 @@ static FNN_NOINLINE void FN(cut)(const fnn_ctx *ctx, const fnn_gemm_shape *s, pt
     p->n_cut = n_tasks == 1 ? p->nc : fnn_round_up(fnn_ceil_div(p->nc, n_tasks), pair);
 }
 
-/* Bytes of a block of packed B: half of L2. A block in place falls into fewer sets of it. */
-FNN_INLINE ptrdiff_t FN(packed_block)(const fnn_ctx *ctx, const FN(fnn_table) *t) {
-    return fnn_max(t->gemm_b_block, fnn_min(ctx->l2 / 2, MOST_BLOCK));
+/* Bytes of a block of packed B: half of L2. A block in place falls into fewer sets of it. Where L3 is as
+ * quick as tiles read B (Zen 4), twice L2 if a depth of A is beyond L2 as well: A and C then pass less often. */
+FNN_INLINE ptrdiff_t FN(packed_block)(const fnn_ctx *ctx, const FN(fnn_table) *t, ptrdiff_t a_bytes) {
+    const int far = fnn_straddles && a_bytes >= ctx->l2;
+    return fnn_max(t->gemm_b_block, far ? 2 * ctx->l2 : fnn_min(ctx->l2 / 2, MOST_BLOCK));
 }
 
 /* Rows of a far B whose lines share a set of L1, used once: a page of a few of them at a time, which
@@ -284,7 +286,8 @@ static FNN_NOINLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape 
                                          : t->gemm_kc;
     const int whole = how == TURNED || p->wide || (how == IN_PLACE && FN(is_slim)(s, t));
     p->kc = whole ? s->k : FN(even)(s->k, depth, 1);
-    const ptrdiff_t block = how == PACKED ? FN(packed_block)(ctx, t) : t->gemm_b_block;
+    const ptrdiff_t block = how == PACKED ? FN(packed_block)(ctx, t, s->m * p->kc * size)
+                                             : t->gemm_b_block;
     if ((how == PACKED || (how == IN_PLACE && !p->streams && s->m > t->gemm_mr)) &&
         p->nc * p->kc * size > block)
         p->nc = FN(even)(s->n, fnn_max(nr, block / (p->kc * size) / nr * nr), nr);
