@@ -299,7 +299,11 @@ FNN_INLINE void FN(short_rows)(int count, ptrdiff_t n, const real *x, vec *high,
     FN(fold_rows)(high, count, 1);
     FNN_UNROLL
     for (int i = 0; i < count; i++) e[i] -= FN(of_row)(high, count, i);
-    FN(exp_differences)(e, count, &c);
+    /* eight of the quick exponentials would not fit the registers */
+    enum { TOGETHER = FNN_QUICK_EXP ? FN(ROW_GROUP) : FN(SHORT_ROWS) };
+    FNN_UNROLL
+    for (int i = 0; i < count; i += TOGETHER)
+        FN(exp_differences)(e + i, fnn_min(count - i, TOGETHER), &c);
     FNN_UNROLL
     for (int i = 0; i < count; i++) sum[i] = e[i];
     FN(fold_rows)(sum, count, 0);
