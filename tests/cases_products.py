@@ -72,6 +72,8 @@ GEMM = (
     *(GemmCase(m, n, k)
       for m, n, k in ((1, 16, 999), (5, 2, 500), (6, 7, 3501), (9, 8, 487), (17, 4, 600),
                       (40, 2, 700), (3, 8, 20001))),
+    # two vectors, short and longer than sums go in one piece
+    *(GemmCase(1, 1, k) for k in (7, 64, 79, 257, 140_001)),
     # few rows by rows of a right side that lie half a page or pages apart
     *(GemmCase(m, n, k, *flags)
       for m, n, k in ((1, 512, 35), (2, 1024, 66), (3, 512, 20), (2, 1536, 16))
@@ -81,6 +83,10 @@ GEMM = (
     # batches
     *(GemmCase(5, 9, 7, *flags, batch_a=(3,), batch_b=(3,)) for flags in FLAGS),
     GemmCase(16, 16, 16, batch_a=(2, 3), batch_b=(2, 3)),
+    # of one tile each, and of two; columns of half a vector
+    *(GemmCase(m, n, 5, batch_a=(7,), batch_b=(7,))
+      for m, n in ((8, 8), (18, 12), (12, 3), (19, 8), (15, 24), (9, 4), (6, 17))),
+    GemmCase(4, 5, 6, batch_a=(2, 3, 1), batch_b=(4,)),
     GemmCase(4, 5, 6, batch_a=(2, 1), batch_b=(3,)),
     GemmCase(4, 5, 6, batch_a=(), batch_b=(4,)),
     GemmCase(4, 5, 6, batch_a=(4,), batch_b=()),
