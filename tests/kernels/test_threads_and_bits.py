@@ -179,7 +179,7 @@ def test_large_calls_are_shared_out(threads):
     """Else equal bits for any number of threads would say nothing."""
     fastnn.set_num_threads(3)
     for name, function, arrays in (*large_calls(np.float32), *wide_calls(np.float32)):
-        wanted = 0 if name == "matmul vector" else 2  # that one is too little work
+        wanted = 0 if "vector" in name else 2  # those are too little work
         assert workers_used(lambda f=function, a=arrays: f(*a)) == wanted, name
 
 
