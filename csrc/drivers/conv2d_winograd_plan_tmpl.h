@@ -9,7 +9,7 @@ typedef struct FN(winograd) {
     ptrdiff_t v_tile, v_chunk, v_position, m_position, u_position; /* strides */
     ptrdiff_t chunk;
     int piecewise;              /* U */
-    int few;                    /* tiles: a chunk at a time for all positions */
+    int few;                    /* tiles */
     int four, sixteen;          /* tiles: U in registers; all of a chunk's U at once */
     int together;               /* all threads work on one block */
     int threads;
@@ -20,10 +20,11 @@ FNN_INLINE size_t FN(winograd_bytes)(ptrdiff_t count) {
     return fnn_lines((size_t)count * sizeof(real));
 }
 
-/* A pass whose tiles have `elements` elements a position, in blocks of at least `least`. */
-static tiling FN(winograd_tiling)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int backward,
-                                  ptrdiff_t elements, ptrdiff_t least) {
-    tiling t = {.m = ctx->precision == FNN_STRICT ? 2 : 4, .images = s->n};
+/* A pass whose tiles have `elements` elements a position, in blocks of at least `least`, or of
+ * `deep` where U is made for each. */
+static tiling FN(winograd_tiling)(const fnn_conv2d_shape *s, int m, int backward,
+                                  ptrdiff_t elements, ptrdiff_t least, ptrdiff_t deep) {
+    tiling t = {.m = m, .images = s->n};
     if (backward) {
         t.h = s->p, t.w = s->q, t.out_h = s->h, t.out_w = s->w;
         t.top = 2 - s->pad_top, t.left = 2 - s->pad_left;
@@ -35,14 +36,13 @@ static tiling FN(winograd_tiling)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
     t.far_in = (backward ? s->k : s->c) * t.h * t.w > most;
     t.far_out = (backward ? s->c : s->k) * t.out_h * t.out_w > most;
     const ptrdiff_t bytes = (t.m + 2) * (t.m + 2) * (ptrdiff_t)sizeof(real);
-    cut(&t, bytes * elements, least,
+    cut(&t, bytes * elements, least, deep,
         bytes * (s->c / s->groups) * (s->k / s->groups) > WEIGHT_BYTES);
     return t;
 }
 
 /* Tiles of all images. */
-static ptrdiff_t FN(winograd_tiles)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, int backward) {
-    const ptrdiff_t m = ctx->precision == FNN_STRICT ? 2 : 4;
+static ptrdiff_t FN(winograd_tiles)(const fnn_conv2d_shape *s, int m, int backward) {
     return s->n * fnn_ceil_div(backward ? s->h : s->p, m) * fnn_ceil_div(backward ? s->w : s->q, m);
 }
 
@@ -53,17 +53,21 @@ static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape
     FN(winograd) plan = {.groups = s->groups, .nr = kernels->gemm_nr, .turned = backward,
                          .in = backward ? k : c, .out = backward ? c : k,
                          .w_out = backward ? 9 : c * 9, .w_in = backward ? c * 9 : 9};
-    const ptrdiff_t tiles = FN(winograd_tiles)(ctx, s, backward);
-    const int wide = kernels->conv2d_registers == 32;
-    plan.few = tiles <= (wide ? FEW_TILES : FEW_TILES / 4);
-    plan.four = tiles == 4 && ctx->precision != FNN_STRICT && wide;
-    plan.sixteen = tiles == 16 && ctx->precision == FNN_STRICT && kernels->winograd_sixteen &&
+    const int strict = ctx->precision == FNN_STRICT, wide = kernels->conv2d_registers == 32;
+    plan.sixteen = strict && FN(winograd_tiles)(s, 2, backward) == 16 && kernels->winograd_sixteen &&
                    plan.in % FEW_CHUNK == 0 && plan.out % lanes == 0;
     if (plan.sixteen) plan.nr = lanes;
+    const int sure = FNN_REAL_IS_F32 && plan.in >= SURE_CHANNELS && !plan.sixteen;
+    const int m = !strict ? 4 : sure ? 3 : 2;
+    const ptrdiff_t tiles = FN(winograd_tiles)(s, m, backward);
+    plan.few = tiles <= (wide ? FEW_TILES : FEW_TILES / 4);
+    plan.four = tiles == 4 && m == 4 && wide;
     plan.chunk = fnn_max(fnn_min(plan.in, plan.few ? FEW_CHUNK : CHUNK), 1);
     plan.v_tile = fnn_round_up(plan.chunk, lanes);
     const ptrdiff_t chunks = fnn_max(fnn_ceil_div(plan.in, plan.chunk), 1);
-    plan.t = FN(winograd_tiling)(ctx, s, backward, chunks * plan.v_tile, LEAST_TILES);
+    plan.t = FN(winograd_tiling)(s, m, backward, chunks * plan.v_tile, LEAST_TILES,
+                                 ctx->halves ? DEEP_PRODUCTS / ((m + 2) * (m + 2)) : DEEP_TILES);
+    shorten(&plan.t);
     const tiling *t = &plan.t;
     const ptrdiff_t positions = t->side * t->side;
     const ptrdiff_t weights = positions * plan.in * plan.out * (ptrdiff_t)sizeof(real);
@@ -81,7 +85,7 @@ static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape
     plan.v_bytes = FN(winograd_bytes)(positions * plan.v_position);
     plan.m_bytes = FN(winograd_bytes)(positions * plan.m_position);
     plan.scratch_bytes = FN(winograd_bytes)(fnn_winograd_scratch(t->m, t->width) * lanes);
-    plan.tap_bytes = FN(winograd_bytes)((plan.few ? plan.chunk : plan.in) * 9 * plan.nr);
+    plan.tap_bytes = FN(winograd_bytes)((plan.piecewise ? plan.chunk : plan.in) * 9 * plan.nr);
     if (plan.piecewise)
         plan.piece_bytes =
             FN(winograd_bytes)((plan.sixteen ? positions : t->side) * plan.u_position);

@@ -18,7 +18,8 @@ typedef struct FN(winograd_job) {
     int relu;
     char *workers;
     real *u, *v;
-    ptrdiff_t group, block;     /* while all threads work on one block */
+    ptrdiff_t group;            /* while all threads work on one block */
+    span block;
 } FN(winograd_job);
 
 /* A worker's part of the workspace. */
@@ -39,86 +40,82 @@ static FN(winograd_desk) FN(winograd_sit)(const FN(winograd_job) *job, int worke
     return desk;
 }
 
-/* The taps of a slab's output channels, [input channel][9][NR], zeros where there is none. */
-static void FN(winograd_collect)(const FN(winograd_job) *job, ptrdiff_t group, ptrdiff_t slab,
-                                 real *taps) {
-    const FN(winograd) *plan = job->plan;
-    const ptrdiff_t first = slab * plan->nr;
-    FN(collect_taps)(job->kernels,
-                     job->w + group * plan->in * plan->out * 9 + first * plan->w_out, plan->w_out,
-                     plan->w_in, plan->in, fnn_min(plan->nr, plan->out - first), 9, plan->nr, taps,
-                     9 * plan->nr, plan->nr, plan->turned);
-}
-
 static void FN(winograd_weight_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(winograd_job) *job = argument;
     const FN(winograd) *plan = job->plan;
     const FN(winograd_desk) desk = FN(winograd_sit)(job, worker);
     const ptrdiff_t side = plan->t.side;
+    const ptrdiff_t group = task / plan->slabs, first = task % plan->slabs * plan->nr;
     real *u = job->u + task * side * side * plan->u_position;
-    FN(winograd_collect)(job, task / plan->slabs, task % plan->slabs, desk.taps);
+    FN(collect_taps)(job->kernels,
+                     job->w + group * plan->in * plan->out * 9 + first * plan->w_out, plan->w_out,
+                     plan->w_in, plan->in, fnn_min(plan->nr, plan->out - first), 9, plan->nr,
+                     desk.taps, 9 * plan->nr, plan->nr, plan->turned);
     for (int i = 0; i < side; i++, u += side * plan->u_position)
         job->kernels->winograd_weights(plan->t.m, i, plan->in, desk.taps, u,
                                        plan->u_position);
 }
 
-/* A strip's place in planes of h x w, and among the tiles of its block from `base` on. */
-static fnn_winograd_strip FN(winograd_strip_of)(const tiling *t, ptrdiff_t strip) {
-    const ptrdiff_t piece = strip % t->pieces, row = strip / t->pieces % t->rows;
-    const ptrdiff_t first = t->cols * piece / t->pieces;
-    return (fnn_winograd_strip){.row = row * t->m, .col = first * t->m,
-                                .tiles = t->cols * (piece + 1) / t->pieces - first};
-}
-
-/* One strip's vector of channels, number `which`, of the block that starts at tile `base`. */
-static void FN(winograd_transform)(const FN(winograd_job) *job, ptrdiff_t group, ptrdiff_t strip,
-                                   ptrdiff_t which, ptrdiff_t base, const FN(winograd_desk) *desk) {
+/* One vector of channels, number `which`, of a strip of the block. */
+static void FN(winograd_transform)(const FN(winograd_job) *job, ptrdiff_t group, const span *block,
+                                   ptrdiff_t strip, ptrdiff_t which,
+                                   const FN(winograd_desk) *desk) {
     const FN(winograd) *plan = job->plan;
     const tiling *t = &plan->t;
     const ptrdiff_t lanes = job->kernels->lanes, first = which * lanes;
     const ptrdiff_t image = strip / t->pieces / t->rows, plane = t->h * t->w;
-    fnn_winograd_strip place = FN(winograd_strip_of)(t, strip);
+    ptrdiff_t number;
+    fnn_winograd_strip place = strip_of(t, block, strip, &number);
     place.channels = fnn_min(lanes, plan->in - first);
     place.plane = plane, place.h = t->h, place.w = t->w;
     place.row -= t->top, place.col -= t->left;
     place.tile = plan->v_tile, place.position = plan->v_position;
+    place.jump *= place.tile;
     place.ahead = t->far_in && first + lanes < plan->in ? lanes * plane : 0;
     job->kernels->winograd_input(
         t->m, &place, job->x + ((image * plan->groups + group) * plan->in + first) * plane,
         desk->scratch,
-        desk->v + first / plan->chunk * plan->v_chunk +
-            (first_tile(t, strip) - base) * plan->v_tile + first % plan->chunk);
+        desk->v + first / plan->chunk * plan->v_chunk + number * plan->v_tile +
+            first % plan->chunk);
 }
 
-/* Row i of the positions of M for a slab. */
-static void FN(winograd_multiply)(const FN(winograd_job) *job, ptrdiff_t tiles, ptrdiff_t outs,
-                                  int i, const real *u, const FN(winograd_desk) *desk) {
+/* What all positions of a block and slab share. */
+static FN(gemm_operands) FN(winograd_operands)(const FN(winograd_job) *job, ptrdiff_t outs) {
     const FN(winograd) *plan = job->plan;
-    const ptrdiff_t side = plan->t.side, nr = plan->nr;
-    FN(gemm_operands) g = {.m = tiles, .n = fnn_round_up(outs, job->kernels->lanes),
-                           .a_rs = plan->v_tile, .a_ks = 1, .b_ks = nr, .b_ps = nr, .c_rs = nr};
-    const int whole = g.n == nr && plan->v_tile == 32 && 2 * tiles > job->kernels->gemm_mr;
-    FN(winograd_product_fn) *const product = whole ? job->kernels->winograd_product : NULL;
-    const real *v = desk->v + i * side * plan->v_position;
-    real *m = desk->m + i * side * plan->m_position;
-    const ptrdiff_t chunks = fnn_max(fnn_ceil_div(plan->in, plan->chunk), 1);
-    for (ptrdiff_t n = 0; n < chunks * side; n++) {
-        /* pieces of U serve all positions of a row; otherwise a position is finished first */
-        const ptrdiff_t j = plan->piecewise ? n % side : n / chunks;
-        const ptrdiff_t which = plan->piecewise ? n / side : n % chunks, c = which * plan->chunk;
-        g.k = fnn_min(plan->chunk, plan->in - c);
-        if (plan->piecewise && j == 0)
-            job->kernels->winograd_weights(plan->t.m, i, g.k, desk->taps + c * 9 * nr,
-                                           desk->piece, plan->u_position);
-        g.a = v + j * plan->v_position + which * plan->v_chunk;
-        g.b = plan->piecewise ? desk->piece + j * plan->u_position
-                              : u + (i * side + j) * plan->u_position + c * nr;
-        g.c = m + j * plan->m_position;
-        g.accumulate = c > 0;
-        if (product)
-            product(tiles, g.k, g.a, g.b, g.accumulate, g.c);
-        else
-            job->kernels->gemm_block(&g);
+    return (FN(gemm_operands)){.n = fnn_round_up(outs, job->kernels->lanes), .a_rs = plan->v_tile,
+                               .a_ks = 1, .b_ks = plan->nr, .b_ps = plan->nr, .c_rs = plan->nr};
+}
+
+/* The product of position (i, j) with the chunk of V at v and of U at u. */
+static void FN(winograd_position)(const FN(winograd_job) *job, const span *block, int i, int j,
+                                  const real *v, const real *u, FN(gemm_operands) *g, real *m) {
+    const FN(winograd) *plan = job->plan;
+    const ptrdiff_t number = i * plan->t.side + j;
+    ptrdiff_t first;
+    g->m = needed(&plan->t, block, i, j, &first);
+    g->a = v + number * plan->v_position + first * plan->v_tile;
+    g->b = u;
+    g->c = m + number * plan->m_position + first * plan->nr;
+    if (job->kernels->winograd_product && g->n == plan->nr && plan->v_tile == 32 &&
+        2 * g->m > job->kernels->gemm_mr)
+        job->kernels->winograd_product(g->m, g->k, g->a, g->b, g->accumulate, g->c);
+    else if (g->m > 0)
+        job->kernels->gemm_block(g);
+}
+
+/* All positions of M for a slab whose U is kept. */
+static void FN(winograd_multiply)(const FN(winograd_job) *job, const span *block, ptrdiff_t outs,
+                                  const real *u, const FN(winograd_desk) *desk) {
+    const FN(winograd) *plan = job->plan;
+    const int side = plan->t.side;
+    FN(gemm_operands) g = FN(winograd_operands)(job, outs);
+    for (int n = 0; n < side * side; n++, u += plan->u_position) {
+        const real *v = desk->v;
+        for (ptrdiff_t c = 0; c == 0 || c < plan->in; c += plan->chunk, v += plan->v_chunk) {
+            g.k = fnn_min(plan->chunk, plan->in - c);
+            g.accumulate = c > 0;
+            FN(winograd_position)(job, block, n / side, n % side, v, u + c * plan->nr, &g, desk->m);
+        }
     }
 }
 
@@ -134,10 +131,11 @@ static void FN(winograd_fetch)(const FN(winograd) *plan, const real *w, ptrdiff_
             __builtin_prefetch(w + r * step + at, 0, 2);
 }
 
-/* All positions of M for a slab where tiles are few: the taps of a chunk of channels are collected
- * and become all rows of U while they lie in L1; nothing larger is written or read again. */
-static void FN(winograd_multiply_few)(const FN(winograd_job) *job, ptrdiff_t group, ptrdiff_t slab,
-                                      const FN(winograd_desk) *desk) {
+/* All positions of M for a slab whose U is not kept: the taps of a chunk of channels are collected
+ * and become all rows of U while they are near; nothing larger is written or read again. */
+static void FN(winograd_multiply_pieces)(const FN(winograd_job) *job, ptrdiff_t group,
+                                         const span *block, ptrdiff_t slab,
+                                         const FN(winograd_desk) *desk) {
     const FN(winograd) *plan = job->plan;
     const ptrdiff_t side = plan->t.side, nr = plan->nr, first = slab * nr;
     const ptrdiff_t outs = fnn_min(nr, plan->out - first);
@@ -150,8 +148,7 @@ static void FN(winograd_multiply_few)(const FN(winograd_job) *job, ptrdiff_t gro
     const ptrdiff_t ahead_step = plan->turned ? 2 * share : share;
     const ptrdiff_t ahead_row = plan->turned ? plan->w_in : plan->w_out;
     const ptrdiff_t ahead_half = plan->turned ? share : plan->chunk * plan->w_out;
-    FN(gemm_operands) g = {.m = plan->t.tiles, .n = fnn_round_up(outs, job->kernels->lanes),
-                           .a_rs = plan->v_tile, .a_ks = 1, .b_ks = nr, .b_ps = nr, .c_rs = nr};
+    FN(gemm_operands) g = FN(winograd_operands)(job, outs);
     for (ptrdiff_t c = 0; c == 0 || c < plan->in; c += plan->chunk, v += plan->v_chunk) {
         g.k = fnn_min(plan->chunk, plan->in - c);
         g.accumulate = c > 0;
@@ -171,12 +168,9 @@ static void FN(winograd_multiply_few)(const FN(winograd_job) *job, ptrdiff_t gro
             FN(winograd_fetch)(plan, w, next, outs, i, side);
             job->kernels->winograd_weights(plan->t.m, i, g.k, desk->taps, desk->piece,
                                            plan->u_position);
-            for (int j = 0; j < side; j++) {
-                g.a = v + i * v_row + j * plan->v_position;
-                g.b = desk->piece + j * plan->u_position;
-                g.c = desk->m + i * m_row + j * plan->m_position;
-                job->kernels->gemm_block(&g);
-            }
+            for (int j = 0; j < side; j++)
+                FN(winograd_position)(job, block, i, j, v, desk->piece + j * plan->u_position, &g,
+                                      desk->m);
         }
     }
 }
@@ -202,29 +196,29 @@ static void FN(winograd_multiply_sixteen)(const FN(winograd_job) *job, ptrdiff_t
 }
 
 /* A slab of output channels of one block. */
-static void FN(winograd_slab)(const FN(winograd_job) *job, ptrdiff_t group, ptrdiff_t block,
+static void FN(winograd_slab)(const FN(winograd_job) *job, ptrdiff_t group, const span *block,
                               ptrdiff_t slab, const FN(winograd_desk) *desk) {
     const FN(winograd) *plan = job->plan;
     const tiling *t = &plan->t;
-    const ptrdiff_t from = first_strip(t, block), to = first_strip(t, block + 1);
-    const ptrdiff_t base = first_tile(t, from), tiles = first_tile(t, to) - base;
     const ptrdiff_t lanes = job->kernels->lanes, plane = t->out_h * t->out_w;
     const real *u = job->u + (group * plan->slabs + slab) * t->side * t->side * plan->u_position;
     const ptrdiff_t outs = fnn_min(plan->nr, plan->out - slab * plan->nr);
-    if (plan->sixteen) {
+    if (plan->sixteen)
         FN(winograd_multiply_sixteen)(job, group, slab, desk);
-    } else if (plan->few) {
-        FN(winograd_multiply_few)(job, group, slab, desk);
-    } else {
-        if (plan->piecewise) FN(winograd_collect)(job, group, slab, desk->taps);
-        for (int i = 0; i < t->side; i++) FN(winograd_multiply)(job, tiles, outs, i, u, desk);
-    }
-    for (ptrdiff_t strip = from; strip < to; strip++) {
-        const ptrdiff_t image = strip / t->pieces / t->rows;
-        fnn_winograd_strip place = FN(winograd_strip_of)(t, strip);
-        place.plane = plane, place.h = t->out_h, place.w = t->out_w;
+    else if (plan->piecewise)
+        FN(winograd_multiply_pieces)(job, group, block, slab, desk);
+    else
+        FN(winograd_multiply)(job, block, outs, u, desk);
+    for (ptrdiff_t strip = block->from; strip < block->to; strip++) {
+        const ptrdiff_t image = strip / t->pieces / t->rows, row = strip / t->pieces % t->rows;
+        ptrdiff_t number;
+        fnn_winograd_strip place = strip_of(t, block, strip, &number);
+        const int shorter = row >= t->rows - t->shorter_rows;
+        place.plane = plane, place.h = fnn_min(t->out_h, place.row + t->m - shorter);
+        place.w = t->out_w;
         place.tile = plan->nr, place.position = plan->m_position, place.ahead = t->far_out;
-        const real *m = desk->m + (first_tile(t, strip) - base) * plan->nr;
+        place.jump *= place.tile;
+        const real *m = desk->m + number * plan->nr;
         for (ptrdiff_t l = 0; l < outs; l += lanes) {
             const ptrdiff_t out = slab * plan->nr + l, channel = group * plan->out + out;
             const ptrdiff_t at = (image * plan->groups * plan->out + channel) * plane;
@@ -242,28 +236,27 @@ static void FN(winograd_block_task)(void *argument, ptrdiff_t task, int worker) 
     const FN(winograd) *plan = job->plan;
     const tiling *t = &plan->t;
     const FN(winograd_desk) desk = FN(winograd_sit)(job, worker);
-    const ptrdiff_t group = task / t->blocks, block = task % t->blocks;
-    const ptrdiff_t from = first_strip(t, block), to = first_strip(t, block + 1);
-    for (ptrdiff_t strip = from; strip < to; strip++)
+    const ptrdiff_t group = task / t->blocks;
+    const span block = span_of(t, task % t->blocks);
+    for (ptrdiff_t strip = block.from; strip < block.to; strip++)
         for (ptrdiff_t c = 0; c * job->kernels->lanes < plan->in; c++)
-            FN(winograd_transform)(job, group, strip, c, first_tile(t, from), &desk);
+            FN(winograd_transform)(job, group, &block, strip, c, &desk);
     for (ptrdiff_t slab = 0; slab < plan->slabs; slab++)
-        FN(winograd_slab)(job, group, block, slab, &desk);
+        FN(winograd_slab)(job, group, &block, slab, &desk);
 }
 
 static void FN(winograd_transform_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(winograd_job) *job = argument;
     const FN(winograd_desk) desk = FN(winograd_sit)(job, worker);
     const ptrdiff_t vectors = fnn_ceil_div(job->plan->in, job->kernels->lanes);
-    const ptrdiff_t from = first_strip(&job->plan->t, job->block);
-    FN(winograd_transform)(job, job->group, from + task / vectors, task % vectors,
-                           first_tile(&job->plan->t, from), &desk);
+    FN(winograd_transform)(job, job->group, &job->block, job->block.from + task / vectors,
+                           task % vectors, &desk);
 }
 
 static void FN(winograd_slab_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(winograd_job) *job = argument;
     const FN(winograd_desk) desk = FN(winograd_sit)(job, worker);
-    FN(winograd_slab)(job, job->group, job->block, task, &desk);
+    FN(winograd_slab)(job, job->group, &job->block, task, &desk);
 }
 
 static void FN(winograd_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
@@ -285,8 +278,9 @@ static void FN(winograd_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
     }
     const ptrdiff_t vectors = fnn_ceil_div(plan->in, job.kernels->lanes);
     for (job.group = 0; job.group < plan->groups; job.group++) {
-        for (job.block = 0; job.block < t->blocks; job.block++) {
-            const ptrdiff_t strips = first_strip(t, job.block + 1) - first_strip(t, job.block);
+        for (ptrdiff_t block = 0; block < t->blocks; block++) {
+            job.block = span_of(t, block);
+            const ptrdiff_t strips = job.block.to - job.block.from;
             fnn_parallel(plan->threads, strips * vectors, FN(winograd_transform_task), &job);
             fnn_parallel(plan->threads, plan->slabs, FN(winograd_slab_task), &job);
         }

@@ -56,7 +56,8 @@ static FN(winograd_weight) FN(winograd_weight_plan)(const fnn_ctx *ctx,
                                 .out = s->k / s->groups, .nr = nr};
     plan.slabs = fnn_ceil_div(plan.out, nr);
     plan.pieces = fnn_ceil_div(plan.in, SOME);
-    plan.t = FN(winograd_tiling)(ctx, s, 0, plan.pieces * SOME + plan.slabs * nr, LEAST_DEPTH);
+    plan.t = FN(winograd_tiling)(s, ctx->precision == FNN_STRICT ? 2 : 4, 0,
+                                 plan.pieces * SOME + plan.slabs * nr, LEAST_DEPTH, DEEP_TILES);
     const tiling *t = &plan.t;
     const ptrdiff_t positions = t->side * t->side;
     plan.depth = ctx->precision == FNN_STRICT ? STRICT_DEPTH : t->tiles;
@@ -116,10 +117,11 @@ static void FN(winograd_weight_transform)(const FN(winograd_weight_job) *job,
     const tiling *t = &plan->t;
     const ptrdiff_t lanes = job->kernels->lanes;
     const ptrdiff_t of_x = fnn_ceil_div(plan->in, lanes), of_dy = fnn_ceil_div(plan->out, lanes);
-    const ptrdiff_t from = first_strip(t, desk->block), strip = from + number / (of_x + of_dy);
-    const ptrdiff_t tile = first_tile(t, strip) - first_tile(t, from);
+    const span block = span_of(t, desk->block);
+    const ptrdiff_t from = block.from, strip = from + number / (of_x + of_dy);
     const ptrdiff_t image = strip / t->pieces / t->rows;
-    fnn_winograd_strip place = FN(winograd_strip_of)(t, strip);
+    ptrdiff_t tile;
+    fnn_winograd_strip place = strip_of(t, &block, strip, &tile);
     ptrdiff_t which = number % (of_x + of_dy);
     if (which < of_x) {
         const ptrdiff_t first = which * lanes, plane = t->h * t->w;
@@ -277,12 +279,17 @@ void FN(fnn_conv2d_winograd_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape
     fnn_conv2d_note(to, "panels", panels);
     fnn_conv2d_note(to, "panel channels", kernels->gemm_nr);
     fnn_conv2d_note(to, "lanes", kernels->lanes);
-    to->share = (double)(t.out_h * t.out_w) / (double)(tiles * t.m * t.m) * (double)out /
+    /* what the positions in use would give if all tiles were whole */
+    const double rows = (double)(t.rows * t.side - t.shorter_rows) * t.m / t.side;
+    const double cols = (double)(t.cols * t.side - t.shorter_cols) * t.m / t.side;
+    to->share = (double)(t.out_h * t.out_w) / (rows * cols) * (double)out /
                 (double)(panels * kernels->gemm_nr);
-    to->basis = t.m == 4 ? "at most, of its 36 multiplications where the sum has 144: pixels and "
-                           "channels that fill tiles and panels; transforms left out"
-                         : "at most, of its 16 multiplications where the sum has 36: pixels and "
-                           "channels that fill tiles and panels; transforms left out";
+    to->basis = t.m == 4   ? "at most, of its 36 multiplications where the sum has 144: pixels and "
+                             "channels that fill tiles and panels; transforms left out"
+                : t.m == 3 ? "at most, of its 25 multiplications where the sum has 81: pixels and "
+                             "channels that fill tiles and panels; transforms left out"
+                           : "at most, of its 16 multiplications where the sum has 36: pixels and "
+                             "channels that fill tiles and panels; transforms left out";
 }
 
 void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,

@@ -6,8 +6,9 @@
  *
  * with (m+2)^2 multiplications, which `positions` (i, j) number as i*(m+2) + j (Lavin and Gray,
  * Fast Algorithms for Convolutional Neural Networks, 2015). The polynomials are evaluated at
- * 0, 1, -1 and infinity for m = 2, and at 0, +-sqrt(1/2), +-sqrt(2) and infinity for m = 4: their
- * products are whole numbers, and no coefficient exceeds 2.83.
+ * 0, 1, -1 and infinity for m = 2, at 0, +-sqrt(1/2), +-sqrt(2) and infinity for m = 4: their
+ * products are whole numbers, and no coefficient exceeds 2.83; and at +-1/2, +-3/2 and infinity for
+ * m = 3 (input, output and weights, float32 only), where all coefficients but 1/6 are exact.
  * The gradient of the weights is the adjoint, G^T [ (A dy A^T) . (B^T d B) ] G.
  *
  * Channels lie in lanes. `scratch` holds fnn_winograd_scratch(m, tiles) vectors and starts on one. */

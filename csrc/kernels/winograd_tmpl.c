@@ -29,8 +29,9 @@ FNN_INLINE void FN(winograd_pixels)(const fnn_winograd_strip *strip, ptrdiff_t c
 }
 
 /* rows x cols pixels from the strip's first one on, with their zeros; rows `pitch` apart. */
-FNN_INLINE void FN(winograd_gather)(const fnn_winograd_strip *strip, ptrdiff_t rows, ptrdiff_t cols,
-                                    const real *x, real *dst, ptrdiff_t pitch) {
+static FNN_NOINLINE void FN(winograd_gather)(const fnn_winograd_strip *strip, ptrdiff_t rows,
+                                             ptrdiff_t cols, const real *x, real *dst,
+                                             ptrdiff_t pitch) {
     const ptrdiff_t left = fnn_min(fnn_max(-strip->col, 0), cols);
     const ptrdiff_t right = fnn_max(fnn_min(strip->w - strip->col, cols), left);
     for (ptrdiff_t r = 0; r < rows; r++, dst += pitch) {
@@ -55,7 +56,8 @@ FNN_INLINE void FN(winograd_gather)(const fnn_winograd_strip *strip, ptrdiff_t r
 FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip *strip,
                                    const real *x, real *scratch, real *v, real *sums) {
     const int side = m + 2, window = gradient ? m : side;
-    const ptrdiff_t cols = m * strip->tiles + window - m, pitch = (cols + 1) * LANES;
+    const ptrdiff_t cols = fnn_winograd_column(strip, m, strip->tiles - 1) + window;
+    const ptrdiff_t pitch = (cols + 1) * LANES;
     vec total = FN(zero)();
     FN(winograd_gather)(strip, window, cols, x, scratch, pitch);
     for (ptrdiff_t c = 0; c < cols; c++) {
@@ -77,8 +79,8 @@ FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip
         const vmask mask = FN(mask)(strip->channels);
         FN(store_m)(sums, FN(load_m)(sums, mask) + total, mask);
     }
-    for (ptrdiff_t t = 0; t < strip->tiles; t++, v += strip->tile) {
-        const real *p = scratch + t * m * LANES;
+    for (ptrdiff_t t = 0; t < strip->tiles; v += fnn_winograd_step(strip, t), t++) {
+        const real *p = scratch + fnn_winograd_column(strip, m, t) * LANES;
         real *to = v;
         for (int i = 0; i < side; i++, p += pitch) {
             vec d[6], o[6];
@@ -101,6 +103,8 @@ static FNN_NOINLINE void FN(winograd_input)(int m, const fnn_winograd_strip *str
                                             real *scratch, real *v) {
     if (m == 2)
         FN(winograd_forth)(2, 0, strip, x, scratch, v, NULL);
+    else if (FNN_REAL_IS_F32 && m == 3)
+        FN(winograd_forth)(3, 0, strip, x, scratch, v, NULL);
     else
         FN(winograd_forth)(4, 0, strip, x, scratch, v, NULL);
 }
@@ -148,13 +152,15 @@ FNN_INLINE void FN(winograd_back)(int m, const fnn_winograd_strip *strip, const 
                                   real *y) {
     const int side = m + 2, line = FNN_LINE / (int)sizeof(real);
     const ptrdiff_t rows = fnn_min(m, strip->h - strip->row);
-    const ptrdiff_t cols = fnn_min(m * strip->tiles, strip->w - strip->col);
+    const ptrdiff_t cols =
+        fnn_min(fnn_winograd_column(strip, m, strip->tiles - 1) + m, strip->w - strip->col);
     const vec shift = bias ? FN(load_m)(bias, FN(mask)(strip->channels)) : FN(zero)();
     const ptrdiff_t corner = strip->row * strip->w + strip->col;
     real *const first = y + corner;
     if (gate) gate += corner;
     const int dense = cols == strip->w; /* whole rows are neighbours in the planes too */
-    for (ptrdiff_t t = 0; t < strip->tiles; t++, v += strip->tile) {
+    for (ptrdiff_t t = 0; t < strip->tiles; v += fnn_winograd_step(strip, t), t++) {
+        const ptrdiff_t column = fnn_winograd_column(strip, m, t);
         if (strip->ahead && t * m * m % line < m * m) { /* each tile a line of each plane */
             const ptrdiff_t at = dense ? t * m * rows : t % m * strip->w + t / m * m * m;
             for (int l = 0; l < strip->channels; l++)
@@ -162,8 +168,8 @@ FNN_INLINE void FN(winograd_back)(int m, const fnn_winograd_strip *strip, const 
             for (int l = 0; gate && l < strip->channels; l++)
                 __builtin_prefetch(gate + at + l * strip->plane);
         }
-        real *to = scratch + t * m * LANES;
-        const ptrdiff_t kept = fnn_min(m, cols - t * m);
+        real *to = scratch + column * LANES;
+        const ptrdiff_t kept = fnn_min(m, cols - column);
         vec half[4][6];
         FNN_UNROLL
         for (int j = 0; j < side; j++) {
@@ -199,6 +205,8 @@ static FNN_NOINLINE void FN(winograd_output)(int m, const fnn_winograd_strip *st
                                              real *scratch, real *y) {
     if (m == 2)
         FN(winograd_back)(2, strip, v, bias, relu, gate, scratch, y);
+    else if (FNN_REAL_IS_F32 && m == 3)
+        FN(winograd_back)(3, strip, v, bias, relu, gate, scratch, y);
     else
         FN(winograd_back)(4, strip, v, bias, relu, gate, scratch, y);
 }

@@ -26,6 +26,8 @@ static FNN_NOINLINE void FN(winograd_weights)(int m, int i, ptrdiff_t channels, 
                                               real *u, ptrdiff_t position) {
     if (m == 2)
         FN(winograd_weight_row)(2, i, channels, taps, u, position);
+    else if (FNN_REAL_IS_F32 && m == 3)
+        FN(winograd_weight_row)(3, i, channels, taps, u, position);
     else
         FN(winograd_weight_row)(4, i, channels, taps, u, position);
 }

@@ -17,8 +17,8 @@ from fastnn.backends import native as native_module
 
 native = native_module.backend
 
-#: Of outputs and gradients of the input: what csrc/notes/conv2d_winograd.md promises for F(4,3)
-#: and F(2,3).
+#: Of outputs and gradients of the input: what csrc/notes/conv2d_winograd.md promises for F(4,3),
+#: and for F(2,3) and F(3,3).
 BOUND = {"fast": 4.0, "strict": 1.5}
 #: Gradients of the weights are sums over pixels, of which `direct` adds a vector or more apart: of
 #: small maps and few channels its error is half to a tenth of that of a sum in order, with which
@@ -42,6 +42,10 @@ CASES = [
     Conv2dCase((1, 128, 8, 8), 64, padding=SAME3),
     Conv2dCase((3, 64, 4, 4), 64, padding=SAME3),
     Conv2dCase((8, 64, 4, 4), 32, padding=SAME3),
+    # tiles that are shorter, in both directions and in one: by one result and by more
+    Conv2dCase((5, 64, 7, 7), 64, padding=SAME3),
+    Conv2dCase((3, 96, 10, 13), 48, padding=SAME3),
+    Conv2dCase((4, 64, 6, 12), 80),
     # phases
     Conv2dCase((2, 32, 28, 28), 48, padding=(2, 2, 2, 2), dilation=(2, 2)),
 ]
