@@ -122,6 +122,16 @@ COPIED = (
     Conv2dCase((3, 256, 5, 5), 256, (1, 1)),
 )
 
+#: Weights by rows of pixels: channels that fill their vectors and not, groups, rows side by side, a
+#: tap that is always outside, several blocks of images.
+PADDED = (
+    Conv2dCase((3, 48, 9, 7), 64, (5, 5), padding=SAME5),
+    Conv2dCase((8, 38, 8, 7), 74, (7, 1), padding=(3, 2, 0, 0), groups=2),
+    Conv2dCase((9, 16, 3, 6), 33, (4, 5), padding=(4, 3, 2, 3)),
+    Conv2dCase((5, 24, 7, 9), 40, (1, 5), padding=(0, 0, 4, 4), dilation=(1, 2)),
+    Conv2dCase((3, 16, 40, 40), 32, (7, 7), padding=(3, 3, 3, 3)),
+)
+
 
 def _conv2d() -> tuple[Conv2dCase, ...]:
     C = Conv2dCase
@@ -348,6 +358,7 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((2, 160, 30, 30), 20, (1, 1)),
         C((10, 144, 14, 14), 34, (1, 1)),
         *APART,
+        *PADDED,
         *COPIED,
         # tiles of 4x4 and 2x2 pixels: around their sides, more columns than are transformed at
         # a time, more tiles than a block has, channels around vectors and panels

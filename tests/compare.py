@@ -32,13 +32,13 @@ class Rounding:
 
 PLAIN = Rounding()
 
-#: Winograd's algorithm in either precision: F(4x4, 3x3), and F(3x3, 3x3) or F(2x2, 3x3). The slack of the root mean
-#: square is that of a plain sum in the worst case; what it really is beside `direct`, of some
-#: shapes at most 4 and 1.5 times as much (gradients of the weights: 6.5 and 2.5),
+#: Winograd's algorithm in either precision: F(4x4, 3x3), and F(3x3, 3x3) or F(2x2, 3x3). The slack
+#: of the root mean square is that of a plain sum in the worst case; what it really is beside
+#: `direct`, of some shapes at most 4 and 1.5 times as much (gradients of the weights: 6.5 and 2.5),
 #: kernels/test_winograd_errors.py measures and asserts. A result depends on a whole tile of (m +
 #: 2)^2 positions, however few of them lie in the image. An element of a transform is a sum of up to
-#: 5 terms (m = 2: 3), rounded as often in each of two dimensions, three times: 30 roundings (18), each
-#: enlarged at most by max_i sum_k |A|_ik sum|G_k| sum|B_k| squared for the two dimensions: the
+#: 5 terms (m = 2: 3), rounded as often in each of two dimensions, three times: 30 roundings (18),
+#: each enlarged at most by max_i sum_k |A|_ik sum|G_k| sum|B_k| squared for the two dimensions: the
 #: output's 24.9^2 = 620 and the weights' 30.7^2 = 944 for m = 4, 17.4^2 = 301 for m = 3 (outputs
 #: alone), 8^2 = 64 and 6^2 = 36 for m = 2.
 WINOGRAD = {"fast": Rounding(4.0, 36, 30 * 944), "strict": Rounding(1.5, 25, 30 * 301)}

@@ -238,6 +238,10 @@ double fnn_conv2d_rows_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pas
 int fnn_conv2d_takes_rows(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                           const fnn_conv2d_sizes *sizes, double known);
 
+/* Whether it reads rows of pixels for the gradient of the weights, of float32. */
+int fnn_conv2d_takes_rows_weight(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                 fnn_conv2d_pass pass);
+
 /* Cycles that others are expected to take where rows of pixels are possible, forward or
  * backward-data: `direct`, `batch`, and columns, im2col's other form. */
 double fnn_conv2d_direct_cycles(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,

@@ -130,6 +130,15 @@ void FN(fnn_conv2d_rows_forward)(const fnn_ctx *ctx, const fnn_conv2d_shape *sha
 void FN(fnn_conv2d_rows_backward_data)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        const real *dy, const real *w, real *dx, void *workspace);
 
+/* The same for the gradient of the weights, of float32 alone (drivers/conv2d_rows_weight.c). */
+size_t FN(fnn_conv2d_rows_weight_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                            fnn_conv2d_pass pass);
+void FN(fnn_conv2d_rows_weight_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                         fnn_conv2d_pass pass, fnn_conv2d_plan *plan);
+void FN(fnn_conv2d_rows_backward_weight)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
+                                         const real *dy, const real *x, real *dw, real *db,
+                                         void *workspace);
+
 /* `winograd` for dilated windows, by phases (drivers/conv2d_phases.h). */
 size_t FN(fnn_conv2d_phases_workspace)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                        fnn_conv2d_pass pass);

@@ -58,6 +58,11 @@ static const FN(method) FN(patches) = {.workspace = FN(fnn_conv2d_patches_worksp
                                        .forward = FN(fnn_conv2d_patches_forward),
                                        .backward_weight = FN(fnn_conv2d_patches_backward_weight),
                                        .describe = FN(fnn_conv2d_patches_describe)};
+
+/* `im2col` by rows of pixels, the gradient of the weights. */
+static const FN(method) FN(rows_weight) = {.workspace = FN(fnn_conv2d_rows_weight_workspace),
+                                           .backward_weight = FN(fnn_conv2d_rows_backward_weight),
+                                           .describe = FN(fnn_conv2d_rows_weight_describe)};
 #endif
 
 /* `im2col` where it packs no columns: but of whole planes no gradient of the weights. */
@@ -91,6 +96,7 @@ static const FN(method) *FN(find_method)(const fnn_ctx *ctx, const fnn_conv2d_sh
         if (fnn_conv2d_is_whole(shape)) return &FN(whole);
 #if FNN_REAL_IS_F32
         if (fnn_conv2d_takes_patches(ctx, shape, pass, 0)) return &FN(patches);
+        if (fnn_conv2d_takes_rows_weight(ctx, shape, pass)) return &FN(rows_weight);
 #endif
         if (FN(fnn_conv2d_joins)(ctx, shape, pass)) return &FN(joined);
         if (fnn_conv2d_takes_rows(shape, pass, &sizes, f.rows)) return &FN(rows);

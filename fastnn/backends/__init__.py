@@ -138,10 +138,10 @@ def set_conv_precision(name: str) -> _Selection:
     ``conv_algorithm("direct")``, ``"strict"`` by F(2x2, 3x3), or where sums have at least 64
     channels by F(3x3, 3x3), with 0.2 to 1.3 times. In gradients of the weights, where ``"direct"``
     splits its sums, up to 8 and 2.2 times were measured, of few channels or pixels. float64 takes
-    neither unless ``conv_algorithm("winograd")`` asks for it. ``"fast"`` may also compute windows of
-    at least four columns by F(4, 4) along rows, with twice the error of a plain sum. An infinity or
-    a NaN spoils the whole tile of outputs (4x4, 3x3, 2x2 or four of a row) whose window holds it,
-    not only those that read it.
+    neither unless ``conv_algorithm("winograd")`` asks for it. ``"fast"`` may also compute windows
+    of at least four columns by F(4, 4) along rows, with twice the error of a plain sum. An infinity
+    or a NaN spoils the whole tile of outputs (4x4, 3x3, 2x2 or four of a row) whose window holds
+    it, not only those that read it.
 
     Raises
     ------
