@@ -81,7 +81,14 @@ static int prefers_winograd(const fnn_ctx *ctx, const fnn_conv2d_shape *s, featu
     if (!dilated && ((filled && !few) || pass == FNN_BACKWARD_WEIGHT)) return 1;
     if (pass == FNN_BACKWARD_WEIGHT) return filled;
     const double rows = rows_cycles(ctx, s, f, pass, 0);
-    const ptrdiff_t positions = (m + 2) * (m + 2);
+    /* less those of which tiles that are not whole make no use, where operations weigh more than
+     * making U does */
+    const int less = ctx->halves && tiles >= 3 * FEW_TILES;
+    const ptrdiff_t down = fnn_ceil_div(h, m), right = fnn_ceil_div(w, m);
+    const ptrdiff_t rows_short = less ? fnn_min(down * m - h, down) : 0;
+    const ptrdiff_t cols_short = less ? fnn_min(right * m - w, right) : 0;
+    const ptrdiff_t positions =
+        (down * (m + 2) - rows_short) * (right * (m + 2) - cols_short) / (down * right);
     const double copied = (double)(s->n * (s->c * s->h * s->w + s->k * s->p * s->q));
     const double columns = small ? fnn_conv2d_columns_cycles(s, pass, f->lanes) : rows;
     const double rival = !small ? DOUBT * rows : columns < rows ? columns : rows;
