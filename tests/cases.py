@@ -129,7 +129,7 @@ PADDED = (
     Conv2dCase((8, 38, 8, 7), 74, (7, 1), padding=(3, 2, 0, 0), groups=2),
     Conv2dCase((9, 16, 3, 6), 33, (4, 5), padding=(4, 3, 2, 3)),
     Conv2dCase((5, 24, 7, 9), 40, (1, 5), padding=(0, 0, 4, 4), dilation=(1, 2)),
-    Conv2dCase((3, 16, 40, 40), 32, (7, 7), padding=(3, 3, 3, 3)),
+    Conv2dCase((3, 16, 40, 40), 32, (7, 3), padding=(3, 3, 1, 1)),
 )
 
 
