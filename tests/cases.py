@@ -173,6 +173,17 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((2, 3, 21, 34), 7, (4, 4), (4, 4), (0, 1, 2, 3)),
         C((1, 160, 74, 58), 8, (2, 2), (2, 2), (1, 1, 1, 1)),
         C((2, 4, 17, 19), 6, (2, 2), (4, 4), (3, 0, 0, 1), (3, 2)),
+        # and that reach to the edges: rows of a vector of pixels and more, over several lines
+        C((2, 5, 13, 37), 7, (2, 2), (2, 2)),
+        C((2, 6, 70, 66), 40, (3, 4), (4, 4), groups=2),
+        C((2, 17, 41, 43), 37, (2, 3), (2, 3)),
+        # gradients of the weights by taps that are partly, or all, outside, and by strides
+        C((2, 15, 19, 21), 17, padding=(12, 12, 6, 6), dilation=(12, 6)),
+        C((2, 15, 9, 21), 17, padding=(10, 10, 6, 6), dilation=(10, 6)),
+        C((3, 32, 15, 17), 40, (5, 5), (2, 2), (2, 2, 2, 2), groups=2),
+        # images of a few vectors, results of whole ones
+        *(C((n, 5, 8, 8), 18, (3, 3), (2, 2), SAME3) for n in (1, 3)),
+        C((2, 9, 5, 11), 20, (3, 4), padding=(1, 0, 1, 2), dilation=(1, 2)),
         # paddings, each side on its own, and more than the kernel
         *(
             C((1, 2, 5, 9), 3, padding=padding)

@@ -212,6 +212,10 @@ FNN_INLINE int fnn_conv2d_is_disjoint(const fnn_conv2d_shape *s) {
            !fnn_conv2d_is_product(s);
 }
 
+/* Whether the gradient of the weights is a product for each tap, of the pixels of x that it reads where
+ * they lie, and is expected to take least by it; float32. */
+int fnn_conv2d_by_taps(const fnn_ctx *ctx, const fnn_conv2d_shape *shape, fnn_conv2d_pass pass);
+
 /* Whether windows cover their planes: a product of images and weights. */
 int fnn_conv2d_is_whole(const fnn_conv2d_shape *shape);
 
@@ -261,6 +265,9 @@ int fnn_conv2d_is_small(const fnn_conv2d_shape *shape);
  * weights pass once; or one. */
 ptrdiff_t fnn_conv2d_columns_side(const fnn_conv2d_shape *shape, fnn_conv2d_pass pass,
                                   ptrdiff_t lanes);
+
+/* Do columns take their vectors of pixels from channels of a few vectors as they lie? */
+int fnn_conv2d_permutes(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes);
 
 /* Images, at most so many, whose pixels are one depth of the gradient of the weights by columns; and
  * blocks of channels by which columns of dx stay in L2 until they are added. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/common.h"
+#include "base/cpu.h"
 #include "base/fpstate.h"
 #include "kernels/kernels.h"
 
@@ -12,6 +13,12 @@
 enum {
     BAND_BYTES = 512 * 1024,   /* of a band whose planes are columns, .. */
     BAND_PIXELS = 128,         /* .. but at least so many pixels of the result, which fill panels */
+    TAPS_CHANNELS = 14,        /* that fill tiles of a product for each tap, .. */
+    TAPS_RESULTS = 128,        /* .. channels of the result for which x may pass again, .. */
+    TAPS_BYTES = 768 * 1024,   /* .. their sums, .. */
+    FEW_TAPS_BYTES = 4 << 20,  /* .. and where most rows or columns of taps lie outside, .. */
+    TAPS_ROW = 4,              /* .. pixels of a row, a segment of a sum, .. */
+    BESIDE_BYTES = 128 * 1024, /* .. and of dy turned beside it */
     STACK_BYTES = 512 * 1024,  /* planes of images that L2 keeps until their columns are packed */
     FAR = 1 << 20,             /* bytes of all images that no L2 holds from one pass to the next */
     FARTHER = 1 << 30,         /* bytes times rows (128 count) to be fetched far ahead, or copied */
@@ -24,6 +31,34 @@ enum {
     GRAIN = 200000,            /* multiply-adds worth a task */
     SUMS_GRAIN = 65536         /* elements of dy worth one */
 };
+
+/* Pairs of a result and a tap along an axis that meet a pixel, of all of them. */
+static double met(ptrdiff_t out, ptrdiff_t in, ptrdiff_t taps, ptrdiff_t stride,
+                  ptrdiff_t dilation, ptrdiff_t pad) {
+    ptrdiff_t count = 0;
+    for (ptrdiff_t r = 0; r < taps; r++) {
+        const ptrdiff_t at = r * dilation - pad; /* what the first result reads */
+        const ptrdiff_t end = fnn_ceil_div(fnn_max(in - at, 0), stride);
+        count += fnn_max(fnn_min(end, out) - fnn_ceil_div(fnn_max(-at, 0), stride), 0);
+    }
+    return (double)count / (double)(out * taps);
+}
+
+/* Nothing of x is copied, and nothing multiplied by zero; but x passes for each tap and panel of results,
+ * and all sums for each band. Windows that do not overlap, and those that mostly lie outside, would be
+ * copied most for each multiply-add. */
+int fnn_conv2d_by_taps(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+    const ptrdiff_t lanes = ctx->kernels->f32.lanes, in = s->c / s->groups, out = s->k / s->groups;
+    const ptrdiff_t taps = s->r * s->s, bytes = in * taps * out * (ptrdiff_t)sizeof(float);
+    if (pass != FNN_BACKWARD_WEIGHT || lanes < 8 || taps < 2 || in < TAPS_CHANNELS ||
+        out < lanes || s->q < TAPS_ROW)
+        return 0;
+    const double inside = met(s->p, s->h, s->r, s->stride_h, s->dilation_h, s->pad_top) *
+                          met(s->q, s->w, s->s, s->stride_w, s->dilation_w, s->pad_left);
+    if (10 * inside <= 7 && bytes <= FEW_TAPS_BYTES) return 1;
+    return out <= TAPS_RESULTS && bytes <= TAPS_BYTES &&
+           (fnn_straddles || fnn_conv2d_is_disjoint(s));
+}
 
 #include "base/real_f32.h"
 #include "drivers/common_tmpl.h"

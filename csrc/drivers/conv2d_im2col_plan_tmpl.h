@@ -7,6 +7,10 @@ typedef struct FN(columns_plan) {
     fnn_ctx inner;              /* what one product runs with */
     int plain, threads;
     int disjoint;               /* windows are, and planes are columns */
+    int deinterleaved;          /* they are, and columns are packed from x as it lies */
+    int permuted;               /* so they are, a channel being a few vectors */
+    int by_taps;                /* the gradient of the weights is a product for each tap, .. */
+    ptrdiff_t beside;           /* .. of so many rows of dy, turned, at a time */
     ptrdiff_t in, out, taps;    /* channels per group */
     ptrdiff_t images;           /* a product: forward all or one, of weights a stack */
     ptrdiff_t block, blocks;    /* backward_data: channels a task */
@@ -105,6 +109,24 @@ FNN_INLINE ptrdiff_t FN(columns_tasks)(const FN(columns_plan) *plan, fnn_conv2d_
     return s->n / plan->images * s->groups * pieces;
 }
 
+/* Forward, windows of 2 or 4 columns side by side that reach to the edges: panels are packed from x,
+ * which is read once, and stay in order, where those of planes are rows far apart. Blocks of depth begin
+ * with the first of the columns. */
+static int FN(deinterleaves)(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes,
+                             ptrdiff_t kc) {
+    const ptrdiff_t k = s->c / s->groups * s->r * s->s;
+    if (k > kc && fnn_ceil_div(k, fnn_ceil_div(k, kc)) % s->s != 0) return 0;
+    return FNN_REAL_IS_F32 && lanes >= 8 && pass == FNN_FORWARD && s->s == s->stride_w &&
+           (s->s == 2 || s->s == 4) && s->dilation_w == 1 && s->pad_left == 0 &&
+           s->pad_top == 0 && s->q * s->s <= s->w && s->q * s->s >= lanes &&
+           (s->p - 1) * s->stride_h + (s->r - 1) * s->dilation_h < s->h;
+}
+
+/* Between rows of the sums by taps. */
+FNN_INLINE ptrdiff_t FN(beside_pitch)(const FN(columns_plan) *plan, ptrdiff_t nr) {
+    return fnn_round_up(plan->out, nr);
+}
+
 static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                               fnn_conv2d_pass pass) {
     const FN(fnn_table) *kernels = FN(table)(ctx);
@@ -121,10 +143,26 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
         FN(lay_columns)(&plan, pass, kernels->lanes);
         plan.images = FN(images_of)(&plan, pass, kernels);
         plan.disjoint = fnn_conv2d_is_disjoint(s) && plan.images == 1;
+        plan.deinterleaved = plan.disjoint && FN(deinterleaves)(s, pass, kernels->lanes,
+                                                                  kernels->gemm_kc);
+        plan.by_taps = FNN_REAL_IS_F32 && fnn_conv2d_by_taps(ctx, s, pass);
+        if (plan.by_taps) plan.images = 1;
+        if (plan.deinterleaved || plan.by_taps) plan.disjoint = 0, plan.planes_image = 0;
         if (plan.disjoint) FN(lay_columns)(&plan, pass, kernels->lanes);
         if (plan.images > 1)
             plan.column_bytes = FN(bytes)(plan.out * (pass == FNN_FORWARD ? plan.images * pixels
                                                                          : FN(stack_pitch)(&plan)));
+        plan.permuted = !plan.deinterleaved && fnn_conv2d_permutes(s, pass, kernels->lanes);
+        if (plan.permuted) {
+            plan.planes_image = 0;
+            plan.tap_bytes += fnn_lines((size_t)(plan.taps * pixels) * sizeof(int32_t));
+        }
+        if (plan.by_taps) {
+            const ptrdiff_t pitch = FN(beside_pitch)(&plan, kernels->gemm_nr);
+            const ptrdiff_t row = pitch * s->q * (ptrdiff_t)sizeof(real);
+            plan.beside = fnn_min(fnn_max(BESIDE_BYTES / row, 1), s->p);
+            plan.column_bytes = FN(bytes)((plan.beside * s->q + plan.in * plan.taps) * pitch);
+        }
         plan.plane_bytes = FN(bytes)(plan.images * plan.planes_image);
     }
     const ptrdiff_t tasks = FN(columns_tasks)(&plan, pass);
@@ -140,8 +178,10 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
         plan.gemm.a_rs = plan.turned_pitch;
         plan.gemm.a_cs = 1;
     }
-    size_t product;
-    if (plan.plain || plan.disjoint || pass == FNN_BACKWARD_DATA) {
+    size_t product = 0;
+    if (plan.by_taps) {
+        /* products need no room */
+    } else if (plan.plain || plan.disjoint || pass == FNN_BACKWARD_DATA) {
         product = FN(fnn_gemm_workspace)(&plan.inner, &plan.gemm);
         /* a smaller product may be cut into larger parts */
         fnn_gemm_shape last = FN(of_band)(&plan, plan.gemm, pass,

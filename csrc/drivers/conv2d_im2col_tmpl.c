@@ -54,17 +54,25 @@ static void FN(pack_columns)(const void *source, ptrdiff_t k0, ptrdiff_t kc, ptr
 
 static fnn_conv2d_columns FN(describe_columns)(const FN(columns_job) *job) {
     const FN(columns_plan) *plan = job->plan;
-    return (fnn_conv2d_columns){.taps = plan->taps, .tap = job->tap,
-                                .channel = plan->planes.channel, .x_row = plan->planes.pitch,
-                                .rows = plan->shape->p, .cols = plan->shape->q,
-                                .image = plan->planes_image};
+    const fnn_conv2d_shape *s = plan->shape;
+    fnn_conv2d_columns columns = {.taps = plan->taps, .tap = job->tap,
+                                  .channel = plan->planes.channel, .x_row = plan->planes.pitch,
+                                  .rows = s->p, .cols = s->q, .image = plan->planes_image};
+    if (plan->deinterleaved || plan->permuted)
+        columns.channel = s->h * s->w, columns.image = s->c * columns.channel;
+    if (plan->deinterleaved) columns.x_row = s->stride_h * s->w, columns.step = s->s;
+    if (plan->permuted) columns.place = (const int32_t *)(job->tap + plan->taps);
+    return columns;
 }
 
-/* Of some images from x on. */
+/* Of some images from x on, or as they lie. */
 static FN(columns_source) FN(read_planes)(const FN(columns_job) *job, const real *x,
                                           ptrdiff_t images, real *planes) {
     const FN(columns_plan) *plan = job->plan;
     const ptrdiff_t plane = FN(x_plane)(plan);
+    if (plan->deinterleaved || plan->permuted)
+        return (FN(columns_source)){
+            .kernels = job->kernels, .planes = x, .columns = FN(describe_columns)(job)};
     for (ptrdiff_t n = 0; n < images; n++)
         FN(fnn_conv2d_copy_planes)(job->kernels, &plan->planes, plan->in,
                                    x + n * plan->shape->c * plane, plane, 0, plan->shape->p,
@@ -187,8 +195,21 @@ static void FN(data_task)(void *argument, ptrdiff_t task, int worker) {
                (FN(region)){channels, FN(x_plane)(plan), band.high, s->w, s->w}, dx - job->dst);
 }
 
+/* Where in a channel a tap's pixels lie. */
+static void FN(find_places)(const fnn_conv2d_shape *s, ptrdiff_t tap, int32_t *place) {
+    for (ptrdiff_t i = 0; i < s->p; i++) {
+        const ptrdiff_t row = i * s->stride_h + tap / s->s * s->dilation_h - s->pad_top;
+        ptrdiff_t col = tap % s->s * s->dilation_w - s->pad_left;
+        for (ptrdiff_t j = 0; j < s->q; j++, col += s->stride_w) {
+            const int inside = row >= 0 && row < s->h && col >= 0 && col < s->w;
+            *place++ = inside ? (int32_t)(row * s->w + col) : -1;
+        }
+    }
+}
+
 static void FN(run_columns)(const fnn_ctx *ctx, const FN(columns_plan) *plan, FN(columns_job) job,
                             ptrdiff_t tasks, fnn_task *task, char *workspace) {
+    const fnn_conv2d_shape *s = plan->shape;
     job.plan = plan;
     job.kernels = FN(table)(ctx);
     job.finishing = FN(finishing_of)(plan->shape, job.dst);
@@ -198,7 +219,10 @@ static void FN(run_columns)(const fnn_ctx *ctx, const FN(columns_plan) *plan, FN
     job.sums.channels = plan->shape->k;
     job.sums.width = job.kernels->lanes;
     for (ptrdiff_t t = 0; t < plan->taps; t++)
-        job.tap[t] = fnn_conv2d_tap_offset(&plan->planes, t / plan->shape->s, t % plan->shape->s);
+        job.tap[t] = plan->deinterleaved ? t / s->s * s->dilation_h * s->w + t % s->s
+                                         : fnn_conv2d_tap_offset(&plan->planes, t / s->s, t % s->s);
+    for (ptrdiff_t t = 0; FNN_REAL_IS_F32 && plan->permuted && t < plan->taps; t++)
+        FN(find_places)(s, t, (int32_t *)(job.tap + plan->taps) + t * s->p * s->q);
     fnn_parallel(plan->threads, tasks, task, &job);
     FN(finish_bias)(job.kernels, &job.sums, 1);
 }
@@ -217,6 +241,9 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
     const ptrdiff_t lanes = kernels->lanes;
     to->kernel = plan.plain                  ? "gemm"
                  : plan.disjoint                ? "gemm, padded planes as columns"
+                 : plan.deinterleaved           ? "gemm, columns packed from images"
+                 : plan.permuted                ? "gemm, columns permuted from images"
+                 : plan.by_taps                 ? "gemm, a tap's pixels of images"
                  : pass == FNN_BACKWARD_DATA ? "gemm, columns added into padded planes"
                                              : "gemm, columns packed from padded planes";
     fnn_conv2d_note(to, "rows", plan.gemm.m);
@@ -225,7 +252,7 @@ void FN(fnn_conv2d_im2col_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *
     fnn_conv2d_note(to, "tile rows", kernels->gemm_mr);
     fnn_conv2d_note(to, "tile columns", kernels->gemm_nr);
     fnn_conv2d_note(to, "depth block",
-                    plan.plain || plan.disjoint || pass == FNN_BACKWARD_DATA
+                    plan.plain || plan.disjoint || plan.by_taps || pass == FNN_BACKWARD_DATA
                         ? FN(fnn_gemm_depth)(&plan.inner, &plan.gemm)
                         : fnn_min(kernels->gemm_kc, plan.gemm.k));
     if (plan.images > 1) fnn_conv2d_note(to, "images side by side", plan.images);

@@ -48,6 +48,79 @@ static void FN(sum_image)(const FN(columns_job) *job, ptrdiff_t group, const rea
     fnn_parallel(plan->inner.threads, all.tasks, FN(columns_bias_task), &all);
 }
 
+/* A product for each tap and part of the channels, of rows of x and of dy, which is turned. */
+typedef struct FN(taps_band) {
+    const FN(columns_job) *job;
+    const real *x, *dy; /* dy from the band on, of the first channel */
+    real *beside, *sums;
+    ptrdiff_t from, rows, parts;
+    int add;
+} FN(taps_band);
+
+static void FN(turn_beside)(void *argument, ptrdiff_t panel, int worker) {
+    const FN(taps_band) *band = argument;
+    const FN(columns_plan) *plan = band->job->plan;
+    const ptrdiff_t nr = band->job->kernels->gemm_nr, pixels = band->rows * plan->shape->q;
+    (void)worker;
+    band->job->kernels->gemm_pack(pixels, fnn_min(plan->out - panel * nr, nr),
+                                  band->dy + panel * nr * FN(y_plane)(plan), 1, FN(y_plane)(plan),
+                                  band->beside + panel * nr * pixels, nr, nr);
+}
+
+static void FN(taps_task)(void *argument, ptrdiff_t task, int worker) {
+    const FN(taps_band) *band = argument;
+    const FN(columns_plan) *plan = band->job->plan;
+    const fnn_conv2d_shape *s = plan->shape;
+    const ptrdiff_t t = task % plan->taps, part = task / plan->taps;
+    const ptrdiff_t c = plan->in * part / band->parts, nr = band->job->kernels->gemm_nr;
+    const ptrdiff_t pitch = FN(beside_pitch)(plan, nr);
+    /* rows and columns of the result for which the tap lies inside of x */
+    const ptrdiff_t row = t / s->s * s->dilation_h - s->pad_top;
+    const ptrdiff_t col = t % s->s * s->dilation_w - s->pad_left;
+    const ptrdiff_t top = fnn_max(fnn_ceil_div(fnn_max(-row, 0), s->stride_h) - band->from, 0);
+    const ptrdiff_t end = fnn_ceil_div(fnn_max(s->h - row, 0), s->stride_h) - band->from;
+    const ptrdiff_t left = fnn_ceil_div(fnn_max(-col, 0), s->stride_w);
+    const ptrdiff_t right = fnn_min(fnn_ceil_div(fnn_max(s->w - col, 0), s->stride_w), s->q);
+    const ptrdiff_t high = fnn_min(end, band->rows) - top, run = right - left;
+    const int some = high > 0 && run > 0;
+    if (!some && band->add) return;
+    const ptrdiff_t at = ((band->from + top) * s->stride_h + row) * s->w + left * s->stride_w + col;
+    const FN(gemm_operands) g = {
+        .m = plan->in * (part + 1) / band->parts - c, .n = plan->out, .k = some ? run : 0,
+        .segments = some ? high : 0,
+        .a = band->x + (some ? c * FN(x_plane)(plan) + at : 0),
+        .a_rs = FN(x_plane)(plan), .a_ks = s->stride_w,
+        .a_jump = s->stride_h * s->w - run * s->stride_w,
+        .b = band->beside + (some ? (top * s->q + left) * nr : 0), .b_ks = nr,
+        .b_ps = nr * band->rows * s->q, .b_jump = (s->q - run) * nr,
+        .c = band->sums + (c * plan->taps + t) * pitch, .c_rs = plan->taps * pitch,
+        .accumulate = band->add};
+    (void)worker;
+    band->job->kernels->gemm_block(&g);
+}
+
+/* Sums [channel and tap][output channel] of an image, turned to dw behind the last. */
+static void FN(taps_product)(const FN(columns_job) *job, const real *dy, const real *x, int add,
+                             int last, real *dw, real *scratch) {
+    const FN(columns_plan) *plan = job->plan;
+    const fnn_conv2d_shape *s = plan->shape;
+    const ptrdiff_t nr = job->kernels->gemm_nr, pitch = FN(beside_pitch)(plan, nr);
+    FN(taps_band) band = {.job = job, .x = x, .sums = scratch, .add = add,
+                          .beside = scratch + plan->in * plan->taps * pitch,
+                          .parts = fnn_ceil_div(plan->in, 4 * job->kernels->gemm_mr)};
+    for (ptrdiff_t a = 0; a < s->p; a += plan->beside) {
+        band.rows = fnn_min(plan->beside, s->p - a);
+        band.from = a;
+        band.dy = dy + a * s->q;
+        fnn_parallel(plan->inner.threads, pitch / nr, FN(turn_beside), &band);
+        fnn_parallel(plan->inner.threads, plan->taps * band.parts, FN(taps_task), &band);
+        band.add = 1;
+    }
+    const FN(gemm_operands) turned = {.m = plan->in * plan->taps, .n = plan->out, .c = dw,
+                                      .c_rs = plan->in * plan->taps};
+    if (last) job->kernels->gemm_turn(&turned, scratch, pitch);
+}
+
 /* dw = or += the product of some images' dy and columns, from image and group `at` on. */
 static void FN(weight_product)(const FN(columns_job) *job, ptrdiff_t at, ptrdiff_t images, int add,
                                real *dw, char *scratch) {
@@ -62,6 +135,11 @@ static void FN(weight_product)(const FN(columns_job) *job, ptrdiff_t at, ptrdiff
     gemm.k = images * pixels;
     if (plan->plain) {
         FN(fnn_gemm)(&plan->inner, &gemm, dy, x, NULL, dw, workspace);
+        return;
+    }
+    if (FNN_REAL_IS_F32 && plan->by_taps) {
+        FN(taps_product)(job, dy, x, add, at / groups + images == plan->shape->n, dw,
+                           (real *)(scratch + plan->plane_bytes));
         return;
     }
     for (ptrdiff_t i = 0; plan->disjoint && i < plan->planes.bands; i++) {

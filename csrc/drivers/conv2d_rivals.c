@@ -7,6 +7,7 @@
 
 enum {
     SMALL_PIXELS = 128,     /* of all images, whose estimates were fitted apart */
+    PERMUTED_LANES = 16,    /* of vectors whose lanes are permuted quickly */
     SIDE_VECTORS = 8,       /* of an image's result, .. */
     SIDE_ELEMENTS = 32768,  /* .. and of either map of all images, whose columns are one product */
     MANY_WEIGHTS = 1 << 16, /* whose turning shows */
@@ -56,8 +57,13 @@ static terms terms_of(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
                    .elements = (double)(s->c * s->h * s->w + s->k * s->p * s->q)};
 }
 
+/* What copying costs where columns are permuted. (Of few images as much as ever: their rows of pixels
+ * leave out taps.) */
+static const double PERMUTED = 0.7;
+
 /* Cycles of a weight from beyond L2, and how many come from there in a call. */
 static const double FAR_COST = 0.4;
+
 static double far_weights(const terms *t) {
     return t->weights > FNN_CONV2D_FAR_WEIGHTS ? t->weights : 0;
 }
@@ -113,6 +119,12 @@ ptrdiff_t fnn_conv2d_columns_side(const fnn_conv2d_shape *s, fnn_conv2d_pass pas
     return pass == FNN_FORWARD && few && !fnn_conv2d_is_product(s) ? fnn_max(s->n, 1) : 1;
 }
 
+int fnn_conv2d_permutes(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes) {
+    return lanes == PERMUTED_LANES && pass == FNN_FORWARD && s->groups == 1 &&
+           s->h * s->w <= 4 * lanes && s->p * s->q % lanes == 0 && !fnn_conv2d_is_product(s) &&
+           fnn_conv2d_columns_side(s, pass, lanes) == s->n;
+}
+
 double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                                  ptrdiff_t lanes) {
     const terms t = terms_of(s, pass);
@@ -138,9 +150,11 @@ double fnn_conv2d_columns_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass
         const double back = s->stride_w > 2 && pass == FNN_BACKWARD_DATA ? 0.95 : 0.45;
         return each * (0.5 * vectors + 0.3) + (pass == FNN_FORWARD ? 0.35 : back) * elements;
     }
+    const double permuted = fnn_conv2d_permutes(s, pass, lanes) ? PERMUTED : 1;
     if (!fnn_conv2d_is_small(s))
         return pass == FNN_FORWARD
-                   ? product * (0.485 * vectors + 0.27) + 0.59 * packed + 0.35 * elements
+                   ? product * (0.485 * vectors + 0.27) +
+                         permuted * (0.59 * packed + 0.35 * elements)
                    : each * (0.56 * vectors + 0.3) + 1.15 * packed + 0.71 * elements;
     const double far = far_weights(&t) * (double)(s->n / side);
     if (pass == FNN_FORWARD) { /* tiles of one vector are slower, thin columns are dot products */

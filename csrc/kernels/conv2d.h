@@ -121,7 +121,15 @@ typedef void FN(conv2d_fold_fn)(ptrdiff_t count, const real *x, ptrdiff_t x_step
  *
  * panel[k*nr + j] = B(k0 + k, j0 + j), or with rows and columns exchanged B(j0 + j, k0 + k), for
  * k < depth, j < width, and 0 for width <= j < nr; nr is a multiple of LANES. The transposed form
- * takes one image, and reads up to LANES - 1 elements behind those named. */
+ * takes one image, and reads up to LANES - 1 elements behind those named.
+ *
+ * float32 and vectors of 32 bytes and more, not transposed: with a step of 2 or 4, j % cols stands for
+ * (j % cols)*step, taps come in runs of so many neighbours, k0 and depth are multiples of it, and
+ * cols*step is a vector or more. What the next panel reads is fetched to L2.
+ *
+ * float32 and vectors of 64 bytes, not transposed: with `place`, channels are images as they lie, of up to
+ * four vectors, and the element is planes[n*image + c*channel + place[t][i][j]], 0 for -1; rows*cols is a
+ * whole number of vectors. */
 typedef void FN(conv2d_columns_fn)(const fnn_conv2d_columns *columns, ptrdiff_t k0, ptrdiff_t depth,
                                    ptrdiff_t j0, ptrdiff_t width, ptrdiff_t nr, const real *planes,
                                    real *panel);

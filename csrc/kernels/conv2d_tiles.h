@@ -96,12 +96,14 @@ typedef struct fnn_conv2d_pixels {
     fnn_conv2d_ahead *ahead;            /* two, one after the other; or NULL */
 } fnn_conv2d_pixels;
 
-/* The matrix of columns of padded planes; see conv2d_columns. */
+/* The matrix of columns of padded planes, or of images as they lie; see conv2d_columns. */
 typedef struct fnn_conv2d_columns {
     ptrdiff_t taps;
     const ptrdiff_t *tap;          /* offsets in a channel's planes */
     ptrdiff_t channel, x_row, cols; /* strides of channels and rows; pixels per row */
     ptrdiff_t rows, image;         /* of an image, and between images side by side */
+    const int32_t *place;          /* NULL, or places [tap][pixel] in a channel, -1 outside of it */
+    ptrdiff_t step;                /* 0, or: columns so far apart, and as many taps are neighbours */
 } fnn_conv2d_columns;
 
 /* Windows of size x size pixels (3 or 5), `stride` apart (1 or 2), over planes as they lie in

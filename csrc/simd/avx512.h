@@ -36,6 +36,11 @@ FNN_INLINE vec_f32 slide_f32(vec_f32 a, vec_f32 b, int k) {
 FNN_INLINE vec_f32 permute_f32(vec_f32 v, ivec_f32 i) {
     return _mm512_permutexvar_ps((__m512i)i, v);
 }
+/* as much of 2 LANES lanes, a and behind it b, and 0 where i[l] is beyond them */
+FNN_INLINE vec_f32 permute_two_f32(vec_f32 a, vec_f32 b, ivec_f32 i) {
+    const __mmask16 there = _mm512_cmplt_epu32_mask((__m512i)i, _mm512_set1_epi32(32));
+    return _mm512_maskz_permutex2var_ps(there, a, (__m512i)i, b);
+}
 FNN_INLINE vec_f32 slide_last_f32(vec_f32 a, vec_f32 b) {
     return (vec_f32)_mm512_alignr_epi32((__m512i)b, (__m512i)a, 15);
 }

@@ -316,6 +316,7 @@ def large(dtype):
     yield conv2d(padded, dtype)  # weights by rows of pixels
     patches = windows.Conv2dCase((3, 4, 60, 92), 40, (8, 8), (4, 4))
     yield conv2d(patches, dtype)  # rows below a column of the source
+    yield conv2d(windows.Conv2dCase((3, 64, 42, 46), 40, (2, 2), (2, 2)), dtype)  # taps in place
     few = windows.Conv2dCase((16, 3, 32, 32), 3, padding=(1,) * 4)
     yield conv2d(few, dtype)  # weights by three results at a time
     yield pool(windows.PoolCase((1, 2, 200, 203), (3, 3), (2, 2), (1, 1)), dtype, True)

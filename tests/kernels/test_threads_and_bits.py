@@ -24,7 +24,12 @@ CHOSEN = (("auto", "fast"), ("auto", "strict"))
 WAYS = (*CHOSEN, *((each, "fast") for each in CONV_ALGORITHMS[1:]), ("winograd", "strict"))
 #: Beside LARGE, work for several threads in every way that a convolution is computed.
 CONVOLUTIONS = (
-    # windows that do not overlap: planes as columns, several bands
+    # windows that do not overlap: packed from images; planes as columns, several bands
+    Conv2dCase((4, 24, 90, 94), 24, (2, 2), (2, 2)),
+    Conv2dCase((4, 64, 90, 94), 48, (1, 1), (2, 2)),
+    Conv2dCase((3, 64, 90, 94), 40, (2, 2), (2, 2)),
+    Conv2dCase((4, 64, 8, 8), 96, (3, 3), (2, 2), SAME3),
+    Conv2dCase((3, 32, 33, 35), 48, padding=(12, 12, 12, 12), dilation=(12, 12)),
     Conv2dCase((4, 24, 90, 94), 24, (2, 2), (2, 2), (1, 0, 0, 0)),
     Conv2dCase((4, 64, 90, 94), 64, (2, 2), (2, 2), (1, 0, 0, 0)),
     # groups of few channels: windows in place, strips, short rows, one vector, few places, planes
