@@ -100,6 +100,12 @@ if sysconfig.get_config_var("Py_GIL_DISABLED"):
 class BuildExt(build_ext):
     """Compiles the C core with its own flags and links the objects into the extension."""
 
+    def build_extensions(self):
+        if relative_relocations() and self._links(RELATIVE):
+            for ext in self.extensions:
+                ext.extra_link_args = [*ext.extra_link_args, RELATIVE]
+        super().build_extensions()
+
     def build_extension(self, ext):
         if ext.name != CORE:
             return super().build_extension(ext)
@@ -135,18 +141,40 @@ class BuildExt(build_ext):
 
     def _accepts(self, flag):
         with tempfile.TemporaryDirectory() as folder:
-            probe = Path(folder) / "probe.c"
-            probe.write_text("int fnn_probe;\n")
+            return self._compiles(folder, ["-Werror", flag]) is not None
+
+    def _links(self, flag):
+        with tempfile.TemporaryDirectory() as folder:
+            objects = self._compiles(folder, ["-fPIC"])
+            args = ["-Wl,--fatal-warnings", flag]
             try:
-                self.compiler.compile(
-                    [str(probe)], output_dir=folder, extra_postargs=["-Werror", flag]
+                self.compiler.link_shared_object(
+                    objects, str(Path(folder) / "probe.so"), extra_postargs=args
                 )
             except Exception:
                 return False
         return True
 
+    def _compiles(self, folder, flags):
+        """Objects of a small unit in ``folder``, or None."""
+        probe = Path(folder) / "probe.c"
+        probe.write_text("int fnn_probe;\n")
+        try:
+            return self.compiler.compile([str(probe)], output_dir=folder, extra_postargs=flags)
+        except Exception:
+            return None
+
+
+def relative_relocations():
+    """Whether the C library relocates what :data:`RELATIVE` links: glibc 2.36 or later."""
+    name, version = platform.libc_ver()
+    return name == "glibc" and tuple(map(int, version.split(".")[:2])) >= (2, 36)
+
 
 CORE = "fastnn.backends._native"
+# Kernels stand in tables: a bit for the address of each that the loader relocates, not 24 bytes.
+# 13 KB of the wheel.
+RELATIVE = "-Wl,-z,pack-relative-relocs"
 # names of static functions are a fiftieth of the wheel
 LINK_ARGS = ["-pthread", "-Wl,-s"] if sys.platform == "linux" else ["-pthread"]
 COMPILE_ARGS = ["-std=gnu11", *SMALL, *NO_UNWINDING, "-g0", "-fvisibility=hidden", "-pthread"]

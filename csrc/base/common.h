@@ -9,6 +9,12 @@
 #define FNN_NOINLINE __attribute__((noinline))
 /* Compiled for size: what runs at the sides of planes only, or waits for memory. */
 #define FNN_SMALL __attribute__((noinline, cold))
+/* Not anew for each caller's constants, as GCC would. */
+#if defined(__clang__)
+#define FNN_ONCE __attribute__((noinline))
+#else
+#define FNN_ONCE __attribute__((noinline, noclone))
+#endif
 #define FNN_UNUSED __attribute__((unused))
 #define FNN_LIKELY(x) __builtin_expect(!!(x), 1)
 #define FNN_UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -2,3 +2,4 @@
 #undef real
 #undef FN
 #undef FNN_REAL_IS_F32
+#undef FNN_CHOSEN_F32

@@ -29,9 +29,9 @@ FNN_INLINE void FN(winograd_pixels)(const fnn_winograd_strip *strip, ptrdiff_t c
 }
 
 /* rows x cols pixels from the strip's first one on, with their zeros; rows `pitch` apart. */
-static FNN_NOINLINE void FN(winograd_gather)(const fnn_winograd_strip *strip, ptrdiff_t rows,
-                                             ptrdiff_t cols, const real *x, real *dst,
-                                             ptrdiff_t pitch) {
+static FNN_CHOSEN_F32 void FN(winograd_gather)(const fnn_winograd_strip *strip, ptrdiff_t rows,
+                                               ptrdiff_t cols, const real *x, real *dst,
+                                               ptrdiff_t pitch) {
     const ptrdiff_t left = fnn_min(fnn_max(-strip->col, 0), cols);
     const ptrdiff_t right = fnn_max(fnn_min(strip->w - strip->col, cols), left);
     for (ptrdiff_t r = 0; r < rows; r++, dst += pitch) {
@@ -99,8 +99,8 @@ FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip
     }
 }
 
-static FNN_NOINLINE void FN(winograd_input)(int m, const fnn_winograd_strip *strip, const real *x,
-                                            real *scratch, real *v) {
+static FNN_CHOSEN_F32 void FN(winograd_input)(int m, const fnn_winograd_strip *strip, const real *x,
+                                              real *scratch, real *v) {
     if (m == 2)
         FN(winograd_forth)(2, 0, strip, x, scratch, v, NULL);
     else if (FNN_REAL_IS_F32 && m == 3)
@@ -109,9 +109,9 @@ static FNN_NOINLINE void FN(winograd_input)(int m, const fnn_winograd_strip *str
         FN(winograd_forth)(4, 0, strip, x, scratch, v, NULL);
 }
 
-static FNN_NOINLINE void FN(winograd_gradient)(int m, const fnn_winograd_strip *strip,
-                                               const real *dy, real *scratch, real *v,
-                                               real *sums) {
+static FNN_CHOSEN_F32 void FN(winograd_gradient)(int m, const fnn_winograd_strip *strip,
+                                                 const real *dy, real *scratch, real *v,
+                                                 real *sums) {
     if (m == 2)
         FN(winograd_forth)(2, 1, strip, dy, scratch, v, sums);
     else
@@ -121,8 +121,8 @@ static FNN_NOINLINE void FN(winograd_gradient)(int m, const fnn_winograd_strip *
 /* ---- products back to pixels ---- */
 
 /* `count` pixels, dense in src and readable to the next multiple of LANES, to the strip's planes. */
-static FNN_NOINLINE void FN(winograd_place)(const fnn_winograd_strip *strip, ptrdiff_t count,
-                                            const real *src, int relu, const real *gate, real *y) {
+static FNN_CHOSEN_F32 void FN(winograd_place)(const fnn_winograd_strip *strip, ptrdiff_t count,
+                                              const real *src, int relu, const real *gate, real *y) {
     const vec floor = FN(splat)(relu ? 0 : (real)-INFINITY);
     for (ptrdiff_t c = 0; c < count; c += LANES) {
         vec v[LANES];
@@ -200,9 +200,9 @@ FNN_INLINE void FN(winograd_back)(int m, const fnn_winograd_strip *strip, const 
                                gate ? gate + i * strip->w : NULL, first + i * strip->w);
 }
 
-static FNN_NOINLINE void FN(winograd_output)(int m, const fnn_winograd_strip *strip, const real *v,
-                                             const real *bias, int relu, const real *gate,
-                                             real *scratch, real *y) {
+static FNN_CHOSEN_F32 void FN(winograd_output)(int m, const fnn_winograd_strip *strip, const real *v,
+                                               const real *bias, int relu, const real *gate,
+                                               real *scratch, real *y) {
     if (m == 2)
         FN(winograd_back)(2, strip, v, bias, relu, gate, scratch, y);
     else if (FNN_REAL_IS_F32 && m == 3)

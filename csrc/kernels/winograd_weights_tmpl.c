@@ -22,8 +22,8 @@ FNN_INLINE void FN(winograd_weight_row)(int m, int i, ptrdiff_t channels, const 
     }
 }
 
-static FNN_NOINLINE void FN(winograd_weights)(int m, int i, ptrdiff_t channels, const real *taps,
-                                              real *u, ptrdiff_t position) {
+static FNN_CHOSEN_F32 void FN(winograd_weights)(int m, int i, ptrdiff_t channels, const real *taps,
+                                                real *u, ptrdiff_t position) {
     if (m == 2)
         FN(winograd_weight_row)(2, i, channels, taps, u, position);
     else if (FNN_REAL_IS_F32 && m == 3)
@@ -63,19 +63,19 @@ FNN_INLINE void FN(winograd_fold_taps)(int m, ptrdiff_t channels, const real *u,
     }
 }
 
-static FNN_NOINLINE void FN(winograd_taps)(int m, ptrdiff_t channels, const real *u,
-                                           ptrdiff_t position, int add, real *taps) {
+static FNN_CHOSEN_F32 void FN(winograd_taps)(int m, ptrdiff_t channels, const real *u,
+                                             ptrdiff_t position, int add, real *taps) {
     if (m == 2)
         FN(winograd_fold_taps)(2, channels, u, position, add, taps);
     else
         FN(winograd_fold_taps)(4, channels, u, position, add, taps);
 }
 
-static FNN_NOINLINE void FN(winograd_four)(int i, ptrdiff_t channels, const real *taps,
-                                           const real *v, ptrdiff_t v_tile, ptrdiff_t v_position,
-                                           int add, real *m, ptrdiff_t m_position,
-                                           const real *ahead, ptrdiff_t ahead_row,
-                                           ptrdiff_t ahead_half) {
+static FNN_CHOSEN_F32 void FN(winograd_four)(int i, ptrdiff_t channels, const real *taps,
+                                             const real *v, ptrdiff_t v_tile, ptrdiff_t v_position,
+                                             int add, real *m, ptrdiff_t m_position,
+                                             const real *ahead, ptrdiff_t ahead_row,
+                                             ptrdiff_t ahead_half) {
     enum { NR = GEMM_NV * LANES };
     real row[3];
     FN(winograd_g_row)(4, i, row);
@@ -138,11 +138,11 @@ FNN_INLINE void FN(winograd_window)(const vec tap[9], int turned, real *u) {
     }
 }
 
-static FNN_NOINLINE void FN(winograd_sixteen)(const real *w, ptrdiff_t w_out, ptrdiff_t w_in,
-                                              int turned, real *u, const real *v,
-                                              ptrdiff_t v_position, int add, real *m,
-                                              ptrdiff_t m_position, const real *ahead,
-                                              ptrdiff_t ahead_row) {
+static FNN_CHOSEN_F32 void FN(winograd_sixteen)(const real *w, ptrdiff_t w_out, ptrdiff_t w_in,
+                                                int turned, real *u, const real *v,
+                                                ptrdiff_t v_position, int add, real *m,
+                                                ptrdiff_t m_position, const real *ahead,
+                                                ptrdiff_t ahead_row) {
     if (turned) {
         for (int c = 0; c < 16; c++) {
             vec tap[9];
