@@ -125,11 +125,11 @@ COPIED = (
 #: Weights by rows of pixels: channels that fill their vectors and not, groups, rows side by side, a
 #: tap that is always outside, several blocks of images.
 PADDED = (
-    Conv2dCase((3, 48, 9, 7), 64, (5, 5), padding=SAME5),
-    Conv2dCase((8, 38, 8, 7), 74, (7, 1), padding=(3, 2, 0, 0), groups=2),
-    Conv2dCase((9, 16, 3, 6), 33, (4, 5), padding=(4, 3, 2, 3)),
-    Conv2dCase((5, 24, 7, 9), 40, (1, 5), padding=(0, 0, 4, 4), dilation=(1, 2)),
-    Conv2dCase((3, 16, 40, 40), 32, (7, 3), padding=(3, 3, 1, 1)),
+    Conv2dCase((3, 48, 9, 7), 144, (5, 5), padding=SAME5),
+    Conv2dCase((8, 38, 8, 7), 268, (7, 1), padding=(3, 2, 0, 0), groups=2),
+    Conv2dCase((40, 16, 20, 3), 130, (21, 1), padding=(3, 0, 0, 0)),
+    Conv2dCase((5, 24, 7, 9), 136, (1, 5), padding=(0, 0, 4, 4), dilation=(1, 2)),
+    Conv2dCase((3, 16, 40, 40), 132, (7, 3), padding=(3, 3, 1, 1)),
 )
 
 
@@ -180,6 +180,7 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         # gradients of the weights by taps that are partly, or all, outside, and by strides
         C((2, 15, 19, 21), 17, padding=(12, 12, 6, 6), dilation=(12, 6)),
         C((2, 15, 9, 21), 17, padding=(10, 10, 6, 6), dilation=(10, 6)),
+        C((9, 16, 3, 6), 33, (4, 5), padding=(4, 3, 2, 3)),
         C((3, 32, 15, 17), 40, (5, 5), (2, 2), (2, 2, 2, 2), groups=2),
         # images of a few vectors, results of whole ones
         *(C((n, 5, 8, 8), 18, (3, 3), (2, 2), SAME3) for n in (1, 3)),

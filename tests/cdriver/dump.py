@@ -312,7 +312,7 @@ def large(dtype):
     yield conv2d(windows.Conv2dCase((5, 150, 7, 7), 70, (1, 1)), dtype)  # images joined, forward
     yield conv2d(windows.Conv2dCase((5, 70, 7, 7), 150, (1, 1)), dtype)  # and backward-data
     yield conv2d(FLAT[1], dtype)  # rows side by side
-    padded = windows.Conv2dCase((5, 40, 9, 11), 70, (5, 5), padding=(2,) * 4)
+    padded = windows.Conv2dCase((5, 40, 9, 11), 140, (5, 5), padding=(2,) * 4)
     yield conv2d(padded, dtype)  # weights by rows of pixels
     patches = windows.Conv2dCase((3, 4, 60, 92), 40, (8, 8), (4, 4))
     yield conv2d(patches, dtype)  # rows below a column of the source

@@ -60,7 +60,10 @@ CONVOLUTIONS = (
     Conv2dCase((4, 1, 40, 64), 4, padding=SAME3),
     Conv2dCase((4, 4, 40, 64), 4, padding=SAME3),
     # weights by rows of pixels, one block of images and several
-    Conv2dCase((5, 80, 9, 11), 96, (5, 5), padding=SAME5),
+    Conv2dCase((5, 80, 9, 11), 160, (5, 5), padding=SAME5),
+    Conv2dCase((3, 16, 40, 40), 132, (7, 3), padding=(3, 3, 1, 1)),
+    # and by taps, one band of rows and several
+    Conv2dCase((5, 40, 9, 11), 96, (5, 5), padding=SAME5),
     Conv2dCase((3, 16, 40, 40), 32, (7, 3), padding=(3, 3, 1, 1)),
     # transforms: shares of blocks, few tiles and four or sixteen, phases of a dilation
     Conv2dCase((4, 8, 64, 64), 8, padding=SAME3),
