@@ -65,7 +65,7 @@ REDUCTION = (
     *(ReductionCase((3, n), (1,)) for n in AROUND_VECTORS),
     *(ReductionCase((n, 5), (0,)) for n in AROUND_VECTORS),
     *(ReductionCase((6, n), (0,)) for n in AROUND_VECTORS),
-    ReductionCase((300, 1037), (0,)),  # more than a second cache keeps
+    ReductionCase((300, 1037), (0,)),
     *(
         ReductionCase((2, 3, 4, 5), axes, keep)
         for axes in ((), (0,), (1,), (3,), (0, 1), (1, 2), (2, 3), (0, 2, 3), (0, 3), (0, 1, 2, 3))
@@ -76,6 +76,13 @@ REDUCTION = (
     ReductionCase((2, 0, 3), (0,)),
     ReductionCase((0, 3), (0, 1), True),
     ReductionCase((64, 8, 26, 26), (0, 2, 3)),
+)
+
+#: More than a last cache keeps: rows that are read whole, and too long and too short for that.
+FAR_REDUCTION = (
+    ReductionCase((6200, 1037), (0,)),
+    ReductionCase((1300, 5003), (0,)),
+    ReductionCase((2, 180000, 19), (1,)),
 )
 
 

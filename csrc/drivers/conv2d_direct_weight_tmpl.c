@@ -98,7 +98,7 @@ static void FN(add_bias_block)(const FN(weight_job) *job, const FN(unit) *unit, 
     const FN(weight_plan) *plan = job->plan;
     _Alignas(FNN_LINE) real block[MOST_OUTS * FNN_LINE / sizeof(real)];
     real *to = job->bias.parts + unit->chunk * job->bias.channels + unit->group * plan->out + start;
-    job->kernels->sum_columns(pixels, outs, unit->dy, plan->tile_width, add ? block : to);
+    job->kernels->sum_columns(pixels, outs, unit->dy, plan->tile_width, 0, add ? block : to);
     if (add) job->kernels->add(1, outs, to, outs, 1, block, outs, 1, to);
 }
 

@@ -45,7 +45,7 @@ static void FN(row_sums)(const FN(fnn_table) *t, const FN(gemm_operands) *g, rea
         t->sum_rows(g->m, g->k, g->a, g->a_rs, sums);
     else
         for (ptrdiff_t i = 0; i < g->m; i += most)
-            t->sum_columns(g->k, fnn_min(most, g->m - i), g->a + i, g->a_ks, sums + i);
+            t->sum_columns(g->k, fnn_min(most, g->m - i), g->a + i, g->a_ks, 0, sums + i);
 }
 
 FNN_INLINE FN(gemm_block_fn) *FN(kernel)(const FN(job) *job) {
@@ -387,6 +387,6 @@ static void FN(run)(FN(job) *job) {
             FN(matrix)(job, i, threads, job->workspace);
     if (job->plan.sums_bytes && job->sums)
         job->table->sum_columns(fnn_ceil_div(job->shape->k, job->plan.kc), job->shape->m, job->sums,
-                                job->shape->m, job->shape->sums);
+                                job->shape->m, 0, job->shape->sums);
     fnn_fp_set(state);
 }

@@ -29,7 +29,8 @@ static void FN(sum_group)(const FN(sum_job) *job, ptrdiff_t from, ptrdiff_t coun
         job->table->sum_rows(count, length, x, length, y);
     else
         for (ptrdiff_t i = 0; i < count; i++)
-            job->table->sum_columns(length, inner, x + i * length * inner, inner, y + i * inner);
+            job->table->sum_columns(length, inner, x + i * length * inner, inner, job->plan.far,
+                                    y + i * inner);
     FN(rescale)(job, count * inner, y);
 }
 
@@ -55,18 +56,18 @@ static void FN(sum_task)(void *argument, ptrdiff_t task, int worker) {
     if (shape->inner == 1)
         job->table->sum_rows(1, rows, x, rows, y);
     else
-        job->table->sum_columns(rows, columns, x, shape->inner, y);
+        job->table->sum_columns(rows, columns, x, shape->inner, plan->far, y);
     if (plan->segments == 1) FN(rescale)(job, columns, y);
 }
 
 size_t FN(fnn_sum_workspace)(const fnn_ctx *ctx, const fnn_axis_shape *shape) {
     (void)ctx;
-    return partial_sums(shape) * sizeof(real);
+    return partial_sums(shape, sizeof(real)) * sizeof(real);
 }
 
 fnn_status FN(fnn_sum)(const fnn_ctx *ctx, const fnn_axis_shape *shape, double scale, const real *x,
                        real *y, void *workspace) {
-    FN(sum_job) job = {FN(table)(ctx), shape, plan_sum(shape), scale, x, y, workspace};
+    FN(sum_job) job = {FN(table)(ctx), shape, plan_sum(shape, sizeof(real)), scale, x, y, workspace};
     const sum_plan *plan = &job.plan;
     const ptrdiff_t inner = shape->inner, work = shape->outer * shape->length * inner;
     if (shape->outer == 0 || inner == 0) return FNN_OK;
@@ -77,7 +78,7 @@ fnn_status FN(fnn_sum)(const fnn_ctx *ctx, const fnn_axis_shape *shape, double s
     else
         for (ptrdiff_t i = 0; i < shape->outer; i++)
             job.table->sum_columns(plan->segments, inner, job.partial + i * plan->segments * inner,
-                                   inner, y + i * inner);
+                                   inner, 0, y + i * inner);
     FN(rescale)(&job, shape->outer * inner, y);
     return FNN_OK;
 }

@@ -8,6 +8,10 @@
 /* y[i] = sum over j < n of x[i stride + j], for i < rows */
 typedef void FN(sum_rows_fn)(ptrdiff_t rows, ptrdiff_t n, const real *x, ptrdiff_t stride, real *y);
 
-/* y[j] = sum over i < rows of x[i stride + j], for j < n */
-typedef void FN(sum_columns_fn)(ptrdiff_t rows, ptrdiff_t n, const real *x, ptrdiff_t stride,
+/* Most bytes of a row that is summed in one piece out of memory. */
+#define SUM_FAR_BYTES 16384
+
+/* y[j] = sum over i < rows of x[i stride + j], for j < n. `far`: x comes from memory, and n is at most
+ * SUM_FAR_BYTES. */
+typedef void FN(sum_columns_fn)(ptrdiff_t rows, ptrdiff_t n, const real *x, ptrdiff_t stride, int far,
                                 real *y);

@@ -69,28 +69,36 @@ FNN_INLINE void FN(sum_wide)(ptrdiff_t rows, const real *x, ptrdiff_t stride, ve
     }
 }
 
-#if FNN_VBYTES >= 32 && FNN_REAL_IS_F32
-/* Sums of n columns, whole vectors, of more rows than SUM_ROWS, in the same order of additions: rows are
- * read one by one, as memory is fastest. Two in turn, or strips of each, come at a third of its speed,
- * and partial sums, which stay in the first cache, take a store for each load. */
+#if FNN_VBYTES >= 32
+FNN_INLINE void FN(add_to)(real *sums, const real *x, vmask m) {
+    FN(store_m)(sums, FN(load_m)(sums, m) + FN(load_m)(x, m), m);
+}
+
+/* The same of columns out of memory: rows are read one by one, from end to end, as memory is fastest. Two
+ * in turn, or strips of each, come at a third of its speed, and partial sums, which stay in the first
+ * cache, take a store for each load. */
 static FNN_SMALL void FN(sum_far)(ptrdiff_t rows, ptrdiff_t n, const real *x, ptrdiff_t stride,
-                                   real *y) {
-    enum { MOST = 4096 / sizeof(real) };
+                                  real *y) {
+    enum { MOST = SUM_FAR_BYTES / sizeof(real) };
     real part[MOST], error[MOST];
-    for (; n > MOST; n -= MOST, x += MOST, y += MOST) FN(sum_far)(rows, MOST, x, stride, y);
+    const ptrdiff_t whole = n / LANES * LANES;
+    const vmask all = FN(mask)(LANES), tail = FN(mask)(n - whole);
     __builtin_memset(error, 0, sizeof error);
     for (ptrdiff_t left = rows; left > 0;) {
         const ptrdiff_t end = fnn_max(left - FN(SUM_ROWS), 0);
         real *to = left == rows ? y : part;
         __builtin_memset(to, 0, (size_t)n * sizeof(real));
-        for (; left > end; left--, x += stride)
-            for (ptrdiff_t j = 0; j < n; j += LANES)
+        for (; left > end; left--, x += stride) {
+            for (ptrdiff_t j = 0; j < whole; j += LANES)
                 FN(store)(to + j, FN(load)(to + j) + FN(load)(x + j));
+            if (whole < n) FN(add_to)(to + whole, x + whole, tail);
+        }
         for (ptrdiff_t j = 0; to == part && j < n; j += LANES) {
-            FN(exact_sum) total = {FN(load)(y + j), FN(load)(error + j)};
-            FN(add_exactly)(&total, FN(load)(part + j));
-            FN(store)(y + j, end ? total.sum : FN(rounded)(total));
-            FN(store)(error + j, total.error);
+            const vmask m = j < whole ? all : tail;
+            FN(exact_sum) total = {FN(load_m)(y + j, m), FN(load_m)(error + j, m)};
+            FN(add_exactly)(&total, FN(load_m)(part + j, m));
+            FN(store_m)(y + j, end ? total.sum : FN(rounded)(total), m);
+            FN(store_m)(error + j, total.error, m);
         }
     }
 }
@@ -141,16 +149,16 @@ FNN_INLINE void FN(sum_narrow)(int count, ptrdiff_t rows, const real *x, ptrdiff
 }
 
 static FNN_NOINLINE void FN(sum_columns)(ptrdiff_t rows, ptrdiff_t n, const real *x,
-                                         ptrdiff_t stride, real *y) {
+                                         ptrdiff_t stride, int far, real *y) {
     const ptrdiff_t block = FN(SUM_ROWS);
     ptrdiff_t j = 0;
-#if FNN_VBYTES >= 32 && FNN_REAL_IS_F32
-    const ptrdiff_t far = 524288 / (ptrdiff_t)sizeof(real);
-    if (n > 8 * LANES && rows > fnn_max(far / n, block)) { /* more than a second cache would keep */
-        j = n / (8 * LANES) * (8 * LANES);
-        FN(sum_far)(rows, j, x, stride, y);
+#if FNN_VBYTES >= 32
+    if (far && n >= 4 * LANES) { /* else a strip or two are the row */
+        FN(sum_far)(rows, n, x, stride, y);
+        return;
     }
 #endif
+    (void)far;
     for (; j + 8 * LANES <= n; j += 8 * LANES) {
         FN(exact_sum) total[8];
         vec acc[8];

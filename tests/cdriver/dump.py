@@ -327,6 +327,7 @@ def large(dtype):
     yield unary((300_001,), dtype)
     yield reduction(pointwise.ReductionCase((7, 331, 257), (1,)), dtype)
     yield reduction(pointwise.ReductionCase((600_001,), (0,)), dtype)
+    yield reduction(pointwise.FAR_REDUCTION[0], dtype)
     for logarithm in (False, True):
         yield softmax(pointwise.SoftmaxCase((1001, 131), 1), dtype, logarithm)
         yield softmax(pointwise.SoftmaxCase((131, 1001), 0), dtype, logarithm)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases_pointwise import BINARY, REDUCTION, UNARY
+from cases_pointwise import BINARY, FAR_REDUCTION, REDUCTION, UNARY
 from compare import (
     TRANSCENDENTAL,
     assert_close,
@@ -98,7 +98,7 @@ def test_relu_backward_of_special_values(isa, dtype):
     assert_exact(got, np.where((y > 0) | np.isnan(y), grad, dtype(0)))
 
 
-@pytest.mark.parametrize("case", REDUCTION, ids=str)
+@pytest.mark.parametrize("case", [*REDUCTION, *FAR_REDUCTION], ids=str)
 def test_sum_and_mean(case, isa, dtype):
     (x,) = case.arrays(dtype)
     count = case.reduction
