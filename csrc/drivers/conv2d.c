@@ -210,10 +210,10 @@ static choice choose(const fnn_ctx *ctx, const fnn_conv2d_shape *s, features *f,
         return (choice){FNN_WINOGRAD, "wide window: fewer multiplications along rows than the sum has"};
     if (fnn_conv2d_takes_patches(ctx, s, pass, is_f64))
         return (choice){FNN_IM2COL, "few input channels: patches side by side fill register tiles"};
-    if (!is_f64 && fnn_conv2d_by_taps(ctx, s, pass))
-        return (choice){FNN_IM2COL, "channels fill tiles of a product for each tap, in place"};
     if (!is_f64 && fnn_conv2d_takes_rows_weight(ctx, s, pass))
         return (choice){FNN_IM2COL, "rows of pixels, of which none meets zeros around the planes"};
+    if (!is_f64 && fnn_conv2d_by_taps(ctx, s, pass))
+        return (choice){FNN_IM2COL, "channels fill tiles of a product for each tap, in place"};
     const choice deep = choose_deep(ctx, s, f, pass, is_f64);
     if (deep.algorithm != FNN_AUTO) return deep;
     return choose_few(ctx, s, pass, is_f64, 0);

@@ -13,11 +13,13 @@
 enum {
     BAND_BYTES = 512 * 1024,   /* of a band whose planes are columns, .. */
     BAND_PIXELS = 128,         /* .. but at least so many pixels of the result, which fill panels */
+    DEEP_2 = 128, DEEP_4 = 8,  /* depth from which columns are packed from x, by the windows' columns */
     TAPS_CHANNELS = 14,        /* that fill tiles of a product for each tap, .. */
     TAPS_RESULTS = 128,        /* .. channels of the result for which x may pass again, .. */
     TAPS_BYTES = 768 * 1024,   /* .. their sums, .. */
     FEW_TAPS_BYTES = 4 << 20,  /* .. and where most rows or columns of taps lie outside, .. */
     TAPS_ROW = 4,              /* .. pixels of a row, a segment of a sum, .. */
+    TAPS_PIXELS = 32,          /* .. of all images, where few products with zeros are saved, .. */
     BESIDE_BYTES = 128 * 1024, /* .. and of dy turned beside it */
     STACK_BYTES = 512 * 1024,  /* planes of images that L2 keeps until their columns are packed */
     FAR = 1 << 20,             /* bytes of all images that no L2 holds from one pass to the next */
@@ -56,6 +58,9 @@ int fnn_conv2d_by_taps(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d
     const double inside = met(s->p, s->h, s->r, s->stride_h, s->dilation_h, s->pad_top) *
                           met(s->q, s->w, s->s, s->stride_w, s->dilation_w, s->pad_left);
     if (10 * inside <= 7 && bytes <= FEW_TAPS_BYTES) return 1;
+    /* vectors of results that are partly empty cost more here than pixels of a row that are */
+    const int gaps = s->stride_w == 1 && 10 * out < 9 * fnn_round_up(out, lanes);
+    if (inside >= 0.98 && (gaps || s->n * s->p * s->q < TAPS_PIXELS)) return 0;
     return out <= TAPS_RESULTS && bytes <= TAPS_BYTES &&
            (fnn_straddles || fnn_conv2d_is_disjoint(s));
 }

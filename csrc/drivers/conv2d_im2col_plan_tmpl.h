@@ -110,11 +110,12 @@ FNN_INLINE ptrdiff_t FN(columns_tasks)(const FN(columns_plan) *plan, fnn_conv2d_
 }
 
 /* Forward, windows of 2 or 4 columns side by side that reach to the edges: panels are packed from x,
- * which is read once, and stay in order, where those of planes are rows far apart. Blocks of depth begin
- * with the first of the columns. */
+ * which is read once, and stay in order, where those of planes are rows far apart. Finding each vector's
+ * pixels is repaid by the depth. Blocks of it begin with the first of the columns. */
 static int FN(deinterleaves)(const fnn_conv2d_shape *s, fnn_conv2d_pass pass, ptrdiff_t lanes,
                              ptrdiff_t kc) {
     const ptrdiff_t k = s->c / s->groups * s->r * s->s;
+    if (k < (s->s == 4 ? DEEP_4 : DEEP_2)) return 0;
     if (k > kc && fnn_ceil_div(k, fnn_ceil_div(k, kc)) % s->s != 0) return 0;
     return FNN_REAL_IS_F32 && lanes >= 8 && pass == FNN_FORWARD && s->s == s->stride_w &&
            (s->s == 2 || s->s == 4) && s->dilation_w == 1 && s->pad_left == 0 &&

@@ -45,7 +45,7 @@ int fnn_conv2d_takes_rows_weight(const fnn_ctx *ctx, const fnn_conv2d_shape *s,
                                  fnn_conv2d_pass pass) {
     const fnn_table_f32 *kernels = &ctx->kernels->f32;
     const ptrdiff_t in = s->c / s->groups, out = s->k / s->groups;
-    if (fnn_conv2d_by_taps(ctx, s, pass)) return 0; /* as fast or up to 1.13 times */
+    if (fnn_conv2d_by_taps(ctx, s, pass) && s->n < 2 * s->q) return 0; /* runs of rows as they lie */
     if (pass != FNN_BACKWARD_WEIGHT || !kernels->winograd_depth || in < SOME || out < FEWEST ||
         s->stride_h > 1 || s->stride_w > 1 || fnn_conv2d_is_empty(s) ||
         !(fnn_straddles || ctx->algorithm == FNN_IM2COL))

@@ -133,6 +133,17 @@ static void shorten(tiling *t) {
     t->shorter_cols = fnn_min(t->cols * t->m - t->out_w, t->cols);
 }
 
+/* Products along an axis of `size` results. */
+static ptrdiff_t axis_products(ptrdiff_t m, ptrdiff_t size) {
+    const ptrdiff_t tiles = fnn_ceil_div(size, m);
+    return (m + 2) * tiles - fnn_min(tiles * m - size, tiles);
+}
+
+/* Of both axes. */
+static ptrdiff_t products_of(const fnn_conv2d_shape *s, ptrdiff_t m, int backward) {
+    return axis_products(m, backward ? s->h : s->p) * axis_products(m, backward ? s->w : s->q);
+}
+
 /* `count` elements rounded to an odd number of lines: streams that far apart share no set of L1. */
 static ptrdiff_t spread(ptrdiff_t count, ptrdiff_t element) {
     return (fnn_ceil_div(count * element, FNN_LINE) | 1) * (FNN_LINE / element);

@@ -57,7 +57,8 @@ static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape
     plan.sixteen = strict && FN(winograd_tiles)(s, 2, backward) == 16 && kernels->winograd_sixteen &&
                    plan.in % FEW_CHUNK == 0 && plan.out % lanes == 0;
     if (plan.sixteen) plan.nr = lanes;
-    const int sure = FNN_REAL_IS_F32 && plan.in >= SURE_CHANNELS && !plan.sixteen;
+    const int sure = FNN_REAL_IS_F32 && plan.in >= SURE_CHANNELS && !plan.sixteen &&
+                     products_of(s, 3, backward) < products_of(s, 2, backward);
     const int m = !strict ? 4 : sure ? 3 : 2;
     const ptrdiff_t tiles = FN(winograd_tiles)(s, m, backward);
     plan.few = tiles <= (wide ? FEW_TILES : FEW_TILES / 4);

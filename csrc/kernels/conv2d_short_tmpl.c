@@ -141,11 +141,12 @@ FNN_INLINE void FN(short_tile)(const fnn_conv2d_window *a, const FN(short_block)
 }
 
 #if CONV_REGISTERS == 32
-/* Planes of one tile and one block of taps. Masks of loads wait behind multiply-adds if they come from
+/* A tile of `rows` rows of all planes, and one block of taps. Masks of loads wait behind multiply-adds if they come from
  * memory, so that they stay in registers from plane to plane, and what walks along the planes lies there. */
 static FNN_NOINLINE void FN(short_threes)(const fnn_conv2d_window *a, const fnn_conv2d_walk *walk,
-                                          const FN(short_block) *block, const real *src,
-                                          const real *w, const real *bias, real *dst) {
+                                          const FN(short_block) *block, ptrdiff_t rows,
+                                          const real *src, const real *w, const real *bias,
+                                          real *dst) {
     const FN(short_block) one = *block;
     const ptrdiff_t in_cols = a->in_cols;
     src += one.src;
@@ -159,7 +160,7 @@ static FNN_NOINLINE void FN(short_threes)(const fnn_conv2d_window *a, const fnn_
             __builtin_prefetch(src + FN(short_ahead) + i * (ptrdiff_t)(FNN_LINE / sizeof(real)));
         FN(short_taps)(3, 3, &one, in_cols, 3, src, w, acc);
         __asm__("" : "+r"(walk), "+r"(a) : : "memory");
-        FN(short_store)(a->out_rows, a->out_cols, acc, dst);
+        FN(short_store)(rows, a->out_cols, acc, dst);
         src += walk->src_plane;
         w += walk->w_plane;
         dst += walk->dst_plane;
@@ -175,9 +176,12 @@ static FNN_NOINLINE void FN(conv2d_short)(const fnn_conv2d_window *a, const fnn_
     const ptrdiff_t cols = a->out_cols, end = fnn_max(cols - FN(EIGHT), 0);
     int blocks = 0;
 #if CONV_REGISTERS == 32
-    if (a->height == 3 && a->width == 3 && a->row_step == 1 && a->col_step == 1 && last <= FN(SHORT_TILE)) {
-        FN(short_set_blocks)(a, 0, 3, block);
-        FN(short_threes)(a, walk, block, src, w, bias, dst);
+    if (a->height == 3 && a->width == 3 && a->row_step == 1 && a->col_step == 1) {
+        for (ptrdiff_t p = first; p < last; p += FN(SHORT_TILE)) {
+            *block = (FN(short_block)){.inside = 0}; /* if no tap meets a row */
+            FN(short_set_blocks)(a, p, 3, block);
+            FN(short_threes)(a, walk, block, last - p, src, w, bias, dst + p * cols);
+        }
         return;
     }
 #endif
