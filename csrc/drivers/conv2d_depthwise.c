@@ -70,6 +70,12 @@ static FNN_NOINLINE int maps_are_far(const fnn_ctx *ctx, const fnn_conv2d_shape 
     return bytes > STRIP_BYTES * (ctx->halves ? 1 : 0.75);
 }
 
+/* Whether results go past the caches: nobody reads them again here, and lines are written whole. */
+static int goes_past(const fnn_ctx *ctx, const fnn_conv2d_shape *s, const void *dst, size_t row) {
+    return ctx->halves && maps_are_far(ctx, s) && !s->relu && !s->gate &&
+           ((uintptr_t)dst | row) % FNN_LINE == 0;
+}
+
 /* Whether a group's results go by strips (conv2d_roll): planes that L1 holds, by vectors of 32 bytes.
  * Where loads may straddle lines planes are larger while the last cache holds all of them, as a strip leaves
  * lines of a plane half written; and where vectors of 64 bytes take two turns, strips are of either kind, of

@@ -144,9 +144,7 @@ static void FN(depthwise_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
     FN(depthwise_job) job = {plan, plan->kernels, src,
                              plan->turned ? turned + plan->turned - plan->taps : w, bias, dst,
                              FN(finishing_of)(shape, dst),
-                             ctx->halves && maps_are_far(ctx, shape) && !shape->relu && !shape->gate &&
-                                 ((uintptr_t)dst | (size_t)plan->window.out_cols * sizeof(real)) %
-                                         FNN_LINE == 0};
+                             goes_past(ctx, shape, dst, plan->window.out_cols * sizeof(real))};
     const ptrdiff_t tasks = plan->images * plan->runs * plan->bands;
     fnn_parallel(ctx->threads, tasks, FN(depthwise_task), &job);
 }

@@ -11,7 +11,7 @@
  *
  * without the taps outside of the source plane. bias may be NULL. The order of the sum does not
  * depend on the rows asked for, but for planes that AVX-512 takes whole (fnn_conv2d_is_single). With
- * walk->past AVX-512 may write past the caches. */
+ * walk->past, whose demands stand there, AVX-512 may write past the caches. */
 typedef void FN(conv2d_window_fn)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
                                   ptrdiff_t first, ptrdiff_t last, const real *src, const real *w,
                                   const real *bias, real *dst);

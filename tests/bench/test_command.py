@@ -144,7 +144,7 @@ def test_an_interrupt_writes_what_was_measured(tmp_path):
         if line.startswith("gemm 8x8x8"):
             break
     os.killpg(running.pid, signal.SIGINT)  # as a terminal's Ctrl-C
-    rest, told = running.communicate(timeout=60)
+    rest, told = running.communicate(timeout=300)
     assert running.returncode == 130
     assert "Losses first" in rest
     assert told.splitlines() == ["stopped: cases with figures: 1", "", "interrupted"]
