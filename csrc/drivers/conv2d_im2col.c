@@ -20,8 +20,8 @@ enum {
     FEW_TAPS_BYTES = 4 << 20,  /* .. and where most rows or columns of taps lie outside, .. */
     TAPS_ROW = 4,              /* .. pixels of a row, a segment of a sum, .. */
     TAPS_PIXELS = 32,          /* .. of all images, where few products with zeros are saved, .. */
-    BESIDE_BYTES = 128 * 1024, /* .. and of dy turned beside it */
-    STACK_BYTES = 512 * 1024,  /* planes of images that L2 keeps until their columns are packed */
+    BESIDE_BYTES = 128 * 1024, /* .. and of dy of an image turned beside it */
+    STACK_BYTES = 512 * 1024,  /* of images that L2 keeps until their columns are packed, or all taps met */
     FAR = 1 << 20,             /* bytes of all images that no L2 holds from one pass to the next */
     FARTHER = 1 << 30,         /* bytes times rows (128 count) to be fetched far ahead, or copied */
     FARTHEST = 32 << 20,       /* bytes that come from memory, where order is worth a copy */

@@ -161,8 +161,11 @@ static FN(columns_plan) FN(make_columns_plan)(const fnn_ctx *ctx, const fnn_conv
         if (plan.by_taps) {
             const ptrdiff_t pitch = FN(beside_pitch)(&plan, kernels->gemm_nr);
             const ptrdiff_t row = pitch * s->q * (ptrdiff_t)sizeof(real);
+            const ptrdiff_t image = row * s->p + plan.in * s->h * s->w * (ptrdiff_t)sizeof(real);
             plan.beside = fnn_min(fnn_max(BESIDE_BYTES / row, 1), s->p);
-            plan.column_bytes = FN(bytes)((plan.beside * s->q + plan.in * plan.taps) * pitch);
+            plan.images = fnn_max(fnn_min(STACK_BYTES / image, s->n), 1); /* work for several threads */
+            plan.column_bytes =
+                FN(bytes)((plan.images * plan.beside * s->q + plan.in * plan.taps) * pitch);
         }
         plan.plane_bytes = FN(bytes)(plan.images * plan.planes_image);
     }

@@ -48,23 +48,26 @@ static void FN(sum_image)(const FN(columns_job) *job, ptrdiff_t group, const rea
     fnn_parallel(plan->inner.threads, all.tasks, FN(columns_bias_task), &all);
 }
 
-/* A product for each tap and part of the channels, of rows of x and of dy, which is turned. */
+/* A product for each tap, part of the channels and image, of rows of x and of dy, which is turned. */
 typedef struct FN(taps_band) {
     const FN(columns_job) *job;
     const real *x, *dy; /* dy from the band on, of the first channel */
     real *beside, *sums;
+    ptrdiff_t images, x_image, dy_image, beside_image;
     ptrdiff_t from, rows, parts;
     int add;
 } FN(taps_band);
 
-static void FN(turn_beside)(void *argument, ptrdiff_t panel, int worker) {
+static void FN(turn_beside)(void *argument, ptrdiff_t task, int worker) {
     const FN(taps_band) *band = argument;
     const FN(columns_plan) *plan = band->job->plan;
     const ptrdiff_t nr = band->job->kernels->gemm_nr, pixels = band->rows * plan->shape->q;
+    const ptrdiff_t image = task % band->images, channel = task / band->images * nr;
     (void)worker;
-    band->job->kernels->gemm_pack(pixels, fnn_min(plan->out - panel * nr, nr),
-                                  band->dy + panel * nr * FN(y_plane)(plan), 1, FN(y_plane)(plan),
-                                  band->beside + panel * nr * pixels, nr, nr);
+    band->job->kernels->gemm_pack(
+        pixels, fnn_min(plan->out - channel, nr),
+        band->dy + image * band->dy_image + channel * FN(y_plane)(plan), 1, FN(y_plane)(plan),
+        band->beside + image * band->beside_image + channel * pixels, nr, nr);
 }
 
 static void FN(taps_task)(void *argument, ptrdiff_t task, int worker) {
@@ -85,7 +88,7 @@ static void FN(taps_task)(void *argument, ptrdiff_t task, int worker) {
     const int some = high > 0 && run > 0;
     if (!some && band->add) return;
     const ptrdiff_t at = ((band->from + top) * s->stride_h + row) * s->w + left * s->stride_w + col;
-    const FN(gemm_operands) g = {
+    FN(gemm_operands) g = {
         .m = plan->in * (part + 1) / band->parts - c, .n = plan->out, .k = some ? run : 0,
         .segments = some ? high : 0,
         .a = band->x + (some ? c * FN(x_plane)(plan) + at : 0),
@@ -96,23 +99,32 @@ static void FN(taps_task)(void *argument, ptrdiff_t task, int worker) {
         .c = band->sums + (c * plan->taps + t) * pitch, .c_rs = plan->taps * pitch,
         .accumulate = band->add};
     (void)worker;
-    band->job->kernels->gemm_block(&g);
+    for (ptrdiff_t i = 0; i < (some ? band->images : 1); i++) {
+        band->job->kernels->gemm_block(&g);
+        g.a += band->x_image;
+        g.b += band->beside_image;
+        g.accumulate = 1;
+    }
 }
 
-/* Sums [channel and tap][output channel] of an image, turned to dw behind the last. */
-static void FN(taps_product)(const FN(columns_job) *job, const real *dy, const real *x, int add,
-                             int last, real *dw, real *scratch) {
+/* Sums [channel and tap][output channel] of some images, or of bands of one, turned to dw behind the
+ * last. */
+static void FN(taps_product)(const FN(columns_job) *job, const real *dy, const real *x,
+                             ptrdiff_t images, int add, int last, real *dw, real *scratch) {
     const FN(columns_plan) *plan = job->plan;
     const fnn_conv2d_shape *s = plan->shape;
     const ptrdiff_t nr = job->kernels->gemm_nr, pitch = FN(beside_pitch)(plan, nr);
     FN(taps_band) band = {.job = job, .x = x, .sums = scratch, .add = add,
                           .beside = scratch + plan->in * plan->taps * pitch,
+                          .images = images, .x_image = s->c * s->h * s->w,
+                          .dy_image = s->k * s->p * s->q,
+                          .beside_image = plan->beside * s->q * pitch,
                           .parts = fnn_ceil_div(plan->in, 4 * job->kernels->gemm_mr)};
     for (ptrdiff_t a = 0; a < s->p; a += plan->beside) {
         band.rows = fnn_min(plan->beside, s->p - a);
         band.from = a;
         band.dy = dy + a * s->q;
-        fnn_parallel(plan->inner.threads, pitch / nr, FN(turn_beside), &band);
+        fnn_parallel(plan->inner.threads, images * (pitch / nr), FN(turn_beside), &band);
         fnn_parallel(plan->inner.threads, plan->taps * band.parts, FN(taps_task), &band);
         band.add = 1;
     }
@@ -138,8 +150,8 @@ static void FN(weight_product)(const FN(columns_job) *job, ptrdiff_t at, ptrdiff
         return;
     }
     if (FNN_REAL_IS_F32 && plan->by_taps) {
-        FN(taps_product)(job, dy, x, add, at / groups + images == plan->shape->n, dw,
-                           (real *)(scratch + plan->plane_bytes));
+        FN(taps_product)(job, dy, x, images, add, at / groups + images == plan->shape->n, dw,
+                         (real *)(scratch + plan->plane_bytes));
         return;
     }
     for (ptrdiff_t i = 0; plan->disjoint && i < plan->planes.bands; i++) {
