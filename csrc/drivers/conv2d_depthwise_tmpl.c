@@ -262,8 +262,9 @@ static void FN(depthwise_weight_task)(void *argument, ptrdiff_t task, int worker
                               .pixels = dy_plane};
     real *sums = (real *)(job->workers + (size_t)worker * job->worker_bytes);
     window.strips = job->strips;
-    for (ptrdiff_t i = s->k * c * task / job->tasks; i < end; i += FOLD) {
-        const ptrdiff_t some = fnn_min(end - i, FOLD);
+    const ptrdiff_t fold = job->narrow ? FOLD : FOLD / 2; /* where planes share L1 with the sums */
+    for (ptrdiff_t i = s->k * c * task / job->tasks; i < end; i += fold) {
+        const ptrdiff_t some = fnn_min(end - i, fold);
         for (ptrdiff_t n = 0; n < (job->narrow ? s->n : 0); n += IMAGES)
             job->kernels->conv2d_short_weight(&window, some, fnn_min(s->n - n, IMAGES), s->c * x_plane,
                                               s->k * dy_plane, n > 0,
