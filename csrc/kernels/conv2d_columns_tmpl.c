@@ -8,7 +8,7 @@ typedef struct FN(conv2d_runs) {
 } FN(conv2d_runs);
 
 static FNN_NOINLINE void FN(conv2d_find_runs)(const fnn_conv2d_columns *columns, ptrdiff_t j0,
-                                     ptrdiff_t width, FN(conv2d_runs) *runs) {
+                                              ptrdiff_t width, FN(conv2d_runs) *runs) {
     ptrdiff_t line = j0 / columns->cols, col = j0 % columns->cols;
     ptrdiff_t image = line / columns->rows, row = line % columns->rows;
     runs->count = 0;
@@ -111,8 +111,8 @@ FNN_INLINE void FN(conv2d_columns_deinterleaved)(const fnn_conv2d_columns *colum
 #if FNN_VBYTES == 64 && FNN_REAL_IS_F32
 /* A vector of pixels by permutations of a channel. */
 static FNN_NOINLINE void FN(conv2d_columns_permuted)(const fnn_conv2d_columns *columns, ptrdiff_t k0,
-                                                   ptrdiff_t depth, ptrdiff_t j0, ptrdiff_t nr,
-                                                   const real *x, real *panel) {
+                                                     ptrdiff_t depth, ptrdiff_t j0, ptrdiff_t nr,
+                                                     const real *x, real *panel) {
     const ptrdiff_t pixels = columns->rows * columns->cols, taps = columns->taps;
     const int32_t *place = columns->place + j0 % pixels, *at = place + k0 % taps * pixels;
     vmask parts[4];

@@ -135,26 +135,28 @@ static FNN_SMALL void FN(gemm_few)(const FN(gemm_operands) *g) {
     real sums[(GEMM_FEW_ROWS * FN(GEMM_FEW_LONGEST) + 1) * LANES];
     const ptrdiff_t size = FN(gemm_few_period)(g->n) * LANES;
     const ptrdiff_t depth = FN(gemm_few_depth)(g->n, LANES);
-    const int dot = g->n == 1 && g->a_ks == 1;
+    for (ptrdiff_t i = 0; g->n == 1 && g->a_ks == 1 && i < g->m; i++) {
+        const real sum = FN(gemm_few_dot)(g->a + i * g->a_rs, g->b, g->k);
+        FN(gemm_dot_finish)(g, &sum, i, 0, 1);
+    }
+    if (g->n == 1 && g->a_ks == 1) return;
     const ptrdiff_t most = g->n > 1 && g->a_ks == 1 ? GEMM_FEW_ROWS : 1;
     /* steps whose vectors of A end within A */
     const ptrdiff_t spare = (g->k - depth) * g->a_ks - LANES;
     FN(gemm_few_pass) pass = {.a_rs = g->a_rs, .a_step = depth * g->a_ks, .b_step = size};
-    pass.steps = dot || spare < 0 ? 0 : spare / pass.a_step + 1;
+    pass.steps = spare < 0 ? 0 : spare / pass.a_step + 1;
     for (ptrdiff_t i = 0, rows; i < g->m; i += rows) {
         const real *const a = g->a + i * g->a_rs;
         rows = g->m - i < most ? 1 : most;
-        if (dot) sums[0] = FN(gemm_few_dot)(a, g->b, g->k);
-        for (ptrdiff_t v = 0; v < size && !dot; v += FEW_VECTORS * LANES) {
+        for (ptrdiff_t v = 0; v < size; v += FEW_VECTORS * LANES) {
             FN(gemm_few_find)(g, v / LANES, rows > 1 ? 2 : 1, &pass);
             (rows > 1 ? FN(gemm_few_tile) : FN(gemm_few_row))(&pass, a, g->b + v, sums + v);
         }
-        if (!dot)
-            FN(gemm_few_rest)(g, a + pass.steps * pass.a_step, g->b + pass.steps * size,
-                              g->k - pass.steps * depth, rows, size, sums);
+        FN(gemm_few_rest)(g, a + pass.steps * pass.a_step, g->b + pass.steps * size,
+                          g->k - pass.steps * depth, rows, size, sums);
         for (ptrdiff_t r = 0; r < rows; r++) {
             real *const sum = sums + r * size;
-            for (ptrdiff_t count = dot ? 1 : size; count > g->n;) { /* by halves, the first n are left */
+            for (ptrdiff_t count = size; count > g->n;) { /* by halves, the first n are left */
                 count >>= 1;
                 for (ptrdiff_t e = 0; e < count; e += LANES)
                     FN(store)(sum + e, FN(load)(sum + e) + FN(load)(sum + e + count));

@@ -137,8 +137,8 @@ FNN_INLINE void FN(gemm_sum)(const FN(gemm_operands) *g, const ptrdiff_t away[GE
 
 /* Rows i .. i+rows-1 and columns j .. end-1 by tiles of `vectors` vectors; of several products a tile
  * is all of one. A last vector has `tail` lanes: all of them, unless it is the only tile. Vectors
- * beyond NV belong to the next panel. `rows` and `vectors` are literals in every instance. A masked load costs a multiply-
- * add's place, so whole vectors have a loop without. From tile to tile there are only additions:
+ * beyond NV belong to the next panel. `rows` and `vectors` are literals in every instance. A masked
+ * load costs a multiply-add's place, so whole vectors have a loop without. From tile to tile there are only additions:
  * Intel cores multiply integers at a port of the multiply-adds, so that an address would wait for
  * all of the tile before; and C's stride is read before its stores, which could change it. */
 FNN_INLINE void FN(gemm_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, ptrdiff_t end,
