@@ -26,7 +26,7 @@ WAYS = (*CHOSEN, *((each, "fast") for each in CONV_ALGORITHMS[1:]), ("winograd",
 CONVOLUTIONS = (
     # windows that do not overlap: packed from images; planes as columns, several bands
     Conv2dCase((4, 24, 90, 94), 24, (2, 2), (2, 2)),
-    Conv2dCase((4, 64, 90, 94), 48, (1, 1), (2, 2)),
+    Conv2dCase((3, 64, 60, 62), 160, (2, 2), (2, 2)),
     Conv2dCase((3, 64, 90, 94), 40, (2, 2), (2, 2)),
     Conv2dCase((4, 64, 8, 8), 96, (3, 3), (2, 2), SAME3),
     Conv2dCase((1, 128, 8, 8), 160, (3, 3), (2, 2), SAME3),
