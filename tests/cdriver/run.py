@@ -69,7 +69,7 @@ def run(options, folder):
     )
     built = time.monotonic()
     cases = folder / "cases.bin"
-    dump(cases, EVERY.get(options.qemu or options.sanitize, 1), with_large=not options.qemu)
+    dump(cases, EVERY.get(options.qemu or options.sanitize, 1), emulated=bool(options.qemu))
     command = [*launcher(options), str(program)]
     on_cases = [*command, str(cases)]
     on_cases += ["--isa", options.isa] if options.isa else []
