@@ -37,14 +37,16 @@ typedef struct FN(winograd_weight_job) {
     real *dw, *total;
     FN(bias_sums) bias;
     char *transformed, *workers; /* V and D of a block of all threads */
-    ptrdiff_t group, block;      /* the block, if it is theirs */
+    ptrdiff_t group;
+    span block;                  /* theirs */
 } FN(winograd_weight_job);
 
 /* A block, and what a worker needs for it. */
 typedef struct FN(winograd_weight_desk) {
     real *v, *d, *scratch, *u, *taps;
     real *total;                 /* of its share; NULL if there is but one block */
-    ptrdiff_t block, share;
+    span block;
+    ptrdiff_t share;
     int first, last;             /* of the sum; last: it goes to dw */
 } FN(winograd_weight_desk);
 
@@ -58,6 +60,7 @@ static FN(winograd_weight) FN(winograd_weight_plan)(const fnn_ctx *ctx,
     plan.pieces = fnn_ceil_div(plan.in, SOME);
     plan.t = FN(winograd_tiling)(s, ctx->precision == FNN_STRICT ? 2 : 4, 0,
                                  plan.pieces * SOME + plan.slabs * nr, LEAST_DEPTH, DEEP_TILES);
+    shorten(&plan.t);
     const tiling *t = &plan.t;
     const ptrdiff_t positions = t->side * t->side;
     plan.depth = ctx->precision == FNN_STRICT ? STRICT_DEPTH : t->tiles;
@@ -98,15 +101,16 @@ static FN(winograd_weight_desk) FN(winograd_weight_sit)(const FN(winograd_weight
         .scratch = (real *)(void *)own, .u = (real *)(void *)(own + plan->scratch_bytes),
         .taps = (real *)(void *)(own + plan->scratch_bytes + plan->u_bytes),
         .total = plan->t.blocks > 1 ? job->total : NULL, .block = job->block,
-        .first = job->block == 0, .last = job->block == plan->t.blocks - 1};
+        .first = job->block.from == 0,
+        .last = job->block.to == plan->t.images * plan->t.rows * plan->t.pieces};
 }
 
 /* How many there are in a block. */
 FNN_INLINE ptrdiff_t FN(winograd_weight_vectors)(const FN(winograd_weight_job) *job,
-                                                 ptrdiff_t block) {
+                                                 const span *block) {
     const FN(winograd_weight) *plan = job->plan;
     const ptrdiff_t lanes = job->kernels->lanes;
-    return (first_strip(&plan->t, block + 1) - first_strip(&plan->t, block)) *
+    return (block->to - block->from) *
            (fnn_ceil_div(plan->in, lanes) + fnn_ceil_div(plan->out, lanes));
 }
 
@@ -117,11 +121,10 @@ static void FN(winograd_weight_transform)(const FN(winograd_weight_job) *job,
     const tiling *t = &plan->t;
     const ptrdiff_t lanes = job->kernels->lanes;
     const ptrdiff_t of_x = fnn_ceil_div(plan->in, lanes), of_dy = fnn_ceil_div(plan->out, lanes);
-    const span block = span_of(t, desk->block);
-    const ptrdiff_t from = block.from, strip = from + number / (of_x + of_dy);
+    const ptrdiff_t from = desk->block.from, strip = from + number / (of_x + of_dy);
     const ptrdiff_t image = strip / t->pieces / t->rows;
     ptrdiff_t tile;
-    fnn_winograd_strip place = strip_of(t, &block, strip, &tile);
+    fnn_winograd_strip place = strip_of(t, &desk->block, strip, &tile);
     ptrdiff_t which = number % (of_x + of_dy);
     if (which < of_x) {
         const ptrdiff_t first = which * lanes, plane = t->h * t->w;
@@ -129,6 +132,7 @@ static void FN(winograd_weight_transform)(const FN(winograd_weight_job) *job,
         place.plane = plane, place.h = t->h, place.w = t->w;
         place.row -= t->top, place.col -= t->left;
         place.tile = SOME, place.position = plan->v_position;
+        place.jump *= place.tile;
         place.ahead = t->far_in && first + lanes < plan->in ? lanes * plane : 0;
         job->kernels->winograd_input(
             t->m, &place, job->x + ((image * plan->groups + job->group) * plan->in + first) * plane,
@@ -140,8 +144,11 @@ static void FN(winograd_weight_transform)(const FN(winograd_weight_job) *job,
     const ptrdiff_t first = which * lanes, plane = t->out_h * t->out_w, nr = plan->nr;
     const ptrdiff_t channel = (image * plan->groups + job->group) * plan->out + first;
     place.channels = fnn_min(lanes, plan->out - first);
-    place.plane = plane, place.h = t->out_h, place.w = t->out_w;
+    const int shorter = strip / t->pieces % t->rows >= t->rows - t->shorter_rows;
+    place.plane = plane, place.w = t->out_w;
+    place.h = fnn_min(t->out_h, place.row + t->m - shorter);
     place.tile = nr, place.position = plan->d_position;
+    place.jump *= place.tile;
     place.ahead = t->far_out && first + lanes < plan->out ? lanes * plane : 0;
     const ptrdiff_t part = plan->shares > 1 ? desk->share : strip - from;
     real *bias = job->bias.parts + (part * plan->groups + job->group) * plan->out + first;
@@ -161,7 +168,6 @@ static void FN(winograd_weight_product)(const FN(winograd_weight_job) *job,
     const ptrdiff_t rest = number - before * plan->slabs;
     const ptrdiff_t slab = rest / part, piece = before + rest % part, first = piece * SOME;
     const ptrdiff_t channels = fnn_min(SOME, plan->in - first);
-    const ptrdiff_t from = first_strip(t, desk->block), to = first_strip(t, desk->block + 1);
     const ptrdiff_t positions = t->side * t->side;
     real *taps = desk->total ? desk->total + (slab * plan->in + first) * 9 * nr : desk->taps;
     const ptrdiff_t outs = fnn_min(nr, plan->out - slab * nr);
@@ -171,27 +177,26 @@ static void FN(winograd_weight_product)(const FN(winograd_weight_job) *job,
                            .c_rs = nr};
     const real *a = desk->v + piece * plan->v_piece;
     const real *b = desk->d + slab * positions * plan->d_position;
-    const ptrdiff_t tiles = first_tile(t, to) - first_tile(t, from);
-    const ptrdiff_t cuts = fnn_ceil_div(tiles, plan->depth);
     FN(winograd_depth_fn) *const depth =
         channels == SOME && g.n == nr ? job->kernels->winograd_depth : NULL;
     const ptrdiff_t row = plan->in * 9;
     real *dw = job->dw + (job->group * plan->out + slab * nr) * row + first * 9;
-    for (ptrdiff_t i = 0; i < positions; i++) {
+    for (int n = 0; n < positions; n++) {
         if (desk->last) /* short runs far apart, which no prefetcher of the processor follows */
-            for (ptrdiff_t o = outs * i / positions; o < outs * (i + 1) / positions; o++)
+            for (ptrdiff_t o = outs * n / positions; o < outs * (n + 1) / positions; o++)
                 for (ptrdiff_t at = 0; at < channels * 9; at += FNN_LINE / (ptrdiff_t)sizeof(real))
                     __builtin_prefetch(dw + o * row + at, 1);
-        for (ptrdiff_t n = 0; n < cuts; n++) {
-            const ptrdiff_t tile = tiles * n / cuts;
-            g.a = a + tile * SOME, g.b = b + tile * nr;
-            g.k = tiles * (n + 1) / cuts - tile;
-            g.accumulate = n > 0;
+        ptrdiff_t start, tiles = needed(t, &desk->block, n / t->side, n % t->side, &start);
+        g.a = a + start * SOME, g.b = b + start * nr, g.accumulate = 0;
+        do {
+            g.k = tiles > plan->depth ? tiles / fnn_ceil_div(tiles, plan->depth) : tiles;
             if (depth)
                 depth(g.k, g.a, g.b, g.accumulate, g.c);
             else
                 job->kernels->gemm_block(&g);
-        }
+            g.a += g.k * SOME, g.b += g.k * nr, g.accumulate = 1;
+            tiles -= g.k;
+        } while (tiles > 0);
         a += plan->v_position, b += plan->d_position, g.c += plan->u_position;
     }
     job->kernels->winograd_taps(t->m, channels, desk->u, plan->u_position, !desk->first, taps);
@@ -220,9 +225,10 @@ static void FN(winograd_weight_share_task)(void *argument, ptrdiff_t share, int 
     FN(winograd_weight_desk) desk = FN(winograd_weight_sit)(job, worker);
     desk.total += share * plan->total;
     desk.share = share, desk.last = 0;
-    for (desk.block = first; desk.block < end; desk.block++) {
-        const ptrdiff_t vectors = FN(winograd_weight_vectors)(job, desk.block);
-        desk.first = desk.block == first;
+    for (ptrdiff_t block = first; block < end; block++) {
+        desk.block = span_of(&plan->t, block);
+        desk.first = block == first;
+        const ptrdiff_t vectors = FN(winograd_weight_vectors)(job, &desk.block);
         for (ptrdiff_t i = 0; i < vectors; i++) FN(winograd_weight_transform)(job, &desk, i);
         for (ptrdiff_t i = 0; i < plan->slabs * plan->pieces; i++)
             FN(winograd_weight_product)(job, &desk, i);
@@ -312,8 +318,9 @@ void FN(fnn_conv2d_winograd_backward_weight)(const fnn_ctx *ctx, const fnn_conv2
             fnn_parallel(plan.threads, products, FN(winograd_weight_sum_task), &job);
             continue;
         }
-        for (job.block = 0; job.block < t->blocks; job.block++) {
-            fnn_parallel(plan.threads, FN(winograd_weight_vectors)(&job, job.block),
+        for (ptrdiff_t block = 0; block < t->blocks; block++) {
+            job.block = span_of(t, block);
+            fnn_parallel(plan.threads, FN(winograd_weight_vectors)(&job, &job.block),
                          FN(winograd_weight_transform_task), &job);
             fnn_parallel(plan.threads, products, FN(winograd_weight_product_task), &job);
         }

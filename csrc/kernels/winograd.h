@@ -20,8 +20,8 @@
 typedef void FN(winograd_input_fn)(int m, const fnn_winograd_strip *strip, const real *x,
                                    real *scratch, real *v);
 
-/* The same for A d A^T with m x m elements d of the gradient of the output. sums, or NULL:
- * sums[l] += all d of channel l. */
+/* The same for A d A^T with m x m elements d of the gradient of the output, of shorter tiles with 0 in
+ * the last column. sums, or NULL: sums[l] += all d of channel l. */
 typedef void FN(winograd_gradient_fn)(int m, const fnn_winograd_strip *strip, const real *dy,
                                       real *scratch, real *v, real *sums);
 

@@ -86,6 +86,7 @@ FNN_INLINE void FN(winograd_forth)(int m, int gradient, const fnn_winograd_strip
             vec d[6], o[6];
             FNN_UNROLL
             for (int j = 0; j < window; j++) d[j] = FN(load)(p + j * LANES);
+            if (gradient && t >= strip->tiles - strip->shorter) d[m - 1] = FN(zero)();
             if (gradient)
                 FN(winograd_a)(m, d, o);
             else
