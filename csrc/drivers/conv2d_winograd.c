@@ -17,8 +17,11 @@ enum {
     DEEP_PRODUCTS = 64 * 36,    /* and most positions of tiles, where operations done in halves leave
                                  * time to read V again from beyond L2 */
     WEIGHT_BYTES = 4 << 20,     /* most of U that is kept: beyond, reading it is slower than making it */
-    SURE_CHANNELS = 64,         /* whose sums lose more than F(3,3) does: enough for a strict pass */
+    SURE_CHANNELS = 32,         /* whose sums lose about what F(3,3) does: enough for a strict pass, */
+    SURE_SIDE = 6,              /* unless windows that reach past smaller planes add up little */
     CHUNK = 32,                 /* channels summed before they are added to the result: accuracy */
+    SURE_CHAIN = 16,            /* the same of F(3,3) with fewer channels than */
+    LONG_SUM = 64,              /* so many, whose sums lose more than its transforms do */
     FEW_TILES = 16,             /* at most, in all: making U costs as much as using it */
     FEW_CHUNK = 16,             /* channels whose taps, pieces of U and products share L1 */
     PART_BYTES = 512 * 1024,    /* of x's transformed tiles that meet all of dy's at a time: L2 */
@@ -33,7 +36,8 @@ enum {
 /* How the result of one pass is cut: into rows of tiles, these into strips of at most
  * STRIP_COLUMNS pixels, and strips in their order into blocks. Where results are fewer than tiles
  * hold, the last rows and columns of tiles are `shorter`, m - 1 results, and lie so far apart: what
- * infinity contributes to is their m-th result alone, so they need no products of those positions. */
+ * infinity contributes to is their m-th result alone, so they need no products of those positions;
+ * nor do gradients of the weights, where it sees nothing but that result. */
 typedef struct tiling {
     int m, side;                /* F(m x m, 3 x 3), side = m + 2 */
     ptrdiff_t images;

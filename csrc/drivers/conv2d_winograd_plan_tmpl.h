@@ -7,7 +7,8 @@ typedef struct FN(winograd) {
     int turned;                 /* the taps */
     ptrdiff_t nr, slabs;
     ptrdiff_t v_tile, v_chunk, v_position, m_position, u_position; /* strides */
-    ptrdiff_t chunk;
+    ptrdiff_t chunk;            /* channels that lie together */
+    ptrdiff_t chain;            /* the most that a product adds up in a row */
     int piecewise;              /* U */
     int few;                    /* tiles */
     int four, sixteen;          /* tiles: U in registers; all of a chunk's U at once */
@@ -57,13 +58,16 @@ static FN(winograd) FN(winograd_plan)(const fnn_ctx *ctx, const fnn_conv2d_shape
     plan.sixteen = strict && FN(winograd_tiles)(s, 2, backward) == 16 && kernels->winograd_sixteen &&
                    plan.in % FEW_CHUNK == 0 && plan.out % lanes == 0;
     if (plan.sixteen) plan.nr = lanes;
-    const int sure = FNN_REAL_IS_F32 && plan.in >= SURE_CHANNELS && !plan.sixteen &&
+    const ptrdiff_t side = backward ? fnn_min(s->p, s->q) : fnn_min(s->h, s->w);
+    const int sure = FNN_REAL_IS_F32 && plan.in >= SURE_CHANNELS && side >= SURE_SIDE &&
+                     !plan.sixteen &&
                      products_of(s, 3, backward) < products_of(s, 2, backward);
     const int m = !strict ? 4 : sure ? 3 : 2;
     const ptrdiff_t tiles = FN(winograd_tiles)(s, m, backward);
     plan.few = tiles <= (wide ? FEW_TILES : FEW_TILES / 4);
     plan.four = tiles == 4 && m == 4 && wide;
     plan.chunk = fnn_max(fnn_min(plan.in, plan.few ? FEW_CHUNK : CHUNK), 1);
+    plan.chain = m == 3 && plan.in < LONG_SUM ? SURE_CHAIN : CHUNK;
     plan.v_tile = fnn_round_up(plan.chunk, lanes);
     const ptrdiff_t chunks = fnn_max(fnn_ceil_div(plan.in, plan.chunk), 1);
     plan.t = FN(winograd_tiling)(s, m, backward, chunks * plan.v_tile, LEAST_TILES,

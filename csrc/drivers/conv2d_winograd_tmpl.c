@@ -86,9 +86,10 @@ static FN(gemm_operands) FN(winograd_operands)(const FN(winograd_job) *job, ptrd
                                .a_ks = 1, .b_ks = plan->nr, .b_ps = plan->nr, .c_rs = plan->nr};
 }
 
-/* The product of position (i, j) with the chunk of V at v and of U at u. */
+/* The product of position (i, j) with the chunk of V at v and of U at u: `channels` of them. */
 static void FN(winograd_position)(const FN(winograd_job) *job, const span *block, int i, int j,
-                                  const real *v, const real *u, FN(gemm_operands) *g, real *m) {
+                                  ptrdiff_t channels, const real *v, const real *u, int add,
+                                  FN(gemm_operands) *g, real *m) {
     const FN(winograd) *plan = job->plan;
     const ptrdiff_t number = i * plan->t.side + j;
     ptrdiff_t first;
@@ -96,11 +97,18 @@ static void FN(winograd_position)(const FN(winograd_job) *job, const span *block
     g->a = v + number * plan->v_position + first * plan->v_tile;
     g->b = u;
     g->c = m + number * plan->m_position + first * plan->nr;
-    if (job->kernels->winograd_product && g->n == plan->nr && plan->v_tile == 32 &&
-        2 * g->m > job->kernels->gemm_mr)
-        job->kernels->winograd_product(g->m, g->k, g->a, g->b, g->accumulate, g->c);
-    else if (g->m > 0)
-        job->kernels->gemm_block(g);
+    g->accumulate = add;
+    const int whole = job->kernels->winograd_product && g->n == plan->nr && plan->v_tile == 32 &&
+                      2 * g->m > job->kernels->gemm_mr;
+    do {
+        g->k = fnn_min(plan->chain, channels);
+        if (whole)
+            job->kernels->winograd_product(g->m, g->k, g->a, g->b, g->accumulate, g->c);
+        else if (g->m > 0)
+            job->kernels->gemm_block(g);
+        g->a += g->k, g->b += g->k * plan->nr, g->accumulate = 1;
+        channels -= g->k;
+    } while (channels > 0);
 }
 
 /* All positions of M for a slab whose U is kept. */
@@ -112,9 +120,9 @@ static void FN(winograd_multiply)(const FN(winograd_job) *job, const span *block
     for (int n = 0; n < side * side; n++, u += plan->u_position) {
         const real *v = desk->v;
         for (ptrdiff_t c = 0; c == 0 || c < plan->in; c += plan->chunk, v += plan->v_chunk) {
-            g.k = fnn_min(plan->chunk, plan->in - c);
-            g.accumulate = c > 0;
-            FN(winograd_position)(job, block, n / side, n % side, v, u + c * plan->nr, &g, desk->m);
+            const ptrdiff_t channels = fnn_min(plan->chunk, plan->in - c);
+            FN(winograd_position)(job, block, n / side, n % side, channels, v, u + c * plan->nr,
+                                  c > 0, &g, desk->m);
         }
     }
 }
@@ -150,27 +158,26 @@ static void FN(winograd_multiply_pieces)(const FN(winograd_job) *job, ptrdiff_t 
     const ptrdiff_t ahead_half = plan->turned ? share : plan->chunk * plan->w_out;
     FN(gemm_operands) g = FN(winograd_operands)(job, outs);
     for (ptrdiff_t c = 0; c == 0 || c < plan->in; c += plan->chunk, v += plan->v_chunk) {
-        g.k = fnn_min(plan->chunk, plan->in - c);
-        g.accumulate = c > 0;
-        FN(collect_taps)(job->kernels, w, plan->w_out, plan->w_in, g.k, outs, 9, nr, desk->taps,
+        const ptrdiff_t channels = fnn_min(plan->chunk, plan->in - c);
+        FN(collect_taps)(job->kernels, w, plan->w_out, plan->w_in, channels, outs, 9, nr, desk->taps,
                          9 * nr, nr, plan->turned);
-        w += g.k * plan->w_in;
-        const ptrdiff_t next = fnn_min(plan->chunk, plan->in - c - g.k);
+        w += channels * plan->w_in;
+        const ptrdiff_t next = fnn_min(plan->chunk, plan->in - c - channels);
         const real *ahead = next ? w : slab + 1 < plan->slabs ? start + nr * plan->w_out : start;
         for (int i = 0; i < side; i++) {
             if (plan->four) {
-                job->kernels->winograd_four(i, g.k, desk->taps, v + i * v_row, plan->v_tile,
-                                            plan->v_position, g.accumulate, desk->m + i * m_row,
+                job->kernels->winograd_four(i, channels, desk->taps, v + i * v_row, plan->v_tile,
+                                            plan->v_position, c > 0, desk->m + i * m_row,
                                             plan->m_position, ahead + i * ahead_step, ahead_row,
                                             ahead_half);
                 continue;
             }
             FN(winograd_fetch)(plan, w, next, outs, i, side);
-            job->kernels->winograd_weights(plan->t.m, i, g.k, desk->taps, desk->piece,
+            job->kernels->winograd_weights(plan->t.m, i, channels, desk->taps, desk->piece,
                                            plan->u_position);
             for (int j = 0; j < side; j++)
-                FN(winograd_position)(job, block, i, j, v, desk->piece + j * plan->u_position, &g,
-                                      desk->m);
+                FN(winograd_position)(job, block, i, j, channels, v,
+                                      desk->piece + j * plan->u_position, c > 0, &g, desk->m);
         }
     }
 }

@@ -135,7 +135,7 @@ def set_conv_precision(name: str) -> _Selection:
     Takes effect at once; as ``with set_conv_precision(...):`` it is undone on leaving. It matters
     to float32 only, where 3x3 windows are computed by Winograd's algorithm [1]_: ``"fast"`` by
     F(4x4, 3x3), whose error (root mean square, against float64) is about 1 to 3 times that of
-    ``conv_algorithm("direct")``, ``"strict"`` by F(2x2, 3x3), or where sums have at least 64
+    ``conv_algorithm("direct")``, ``"strict"`` by F(2x2, 3x3), or where sums have at least 32
     channels by F(3x3, 3x3), with 0.2 to 1.3 times. In gradients of the weights, where ``"direct"``
     splits its sums, up to 8 and 2.2 times were measured, of few channels or pixels. float64 takes
     neither unless ``conv_algorithm("winograd")`` asks for it. ``"fast"`` may also compute windows

@@ -241,8 +241,8 @@ def test_bad_arguments_are_told():
         _native.conv2d_plan(*shapes, *how, "forward", "int64")
 
 
-def tile_sides(channels, which, dtype="float32"):
-    how = ((1, channels, 56, 56), (channels, channels, 3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1)
+def tile_sides(channels, which, dtype="float32", size=56, padding=1):
+    how = ((1, channels, size, size), (channels, channels, 3, 3), (1, 1), (padding,) * 4, (1, 1), 1)
     return [
         _native.conv2d_plan(*how, which, dtype, "winograd", precision)["sizes"]["tile side"]
         for precision in CONV_PRECISIONS
@@ -251,10 +251,13 @@ def tile_sides(channels, which, dtype="float32"):
 
 def test_precision_decides_the_tile():
     for which in PASSES:
-        assert tile_sides(48, which) == [4, 2]
-        # long sums lose more than larger tiles do
-        assert tile_sides(64, which) == [4, 2 if which == "weight" else 3]
-        assert tile_sides(64, which, "float64") == [4, 2]
+        assert tile_sides(31, which) == [4, 2]
+        # long sums lose as much as larger tiles do
+        assert tile_sides(32, which) == [4, 2 if which == "weight" else 3]
+        assert tile_sides(32, which, "float64") == [4, 2]
+    # but not those of windows of which most lies outside of a small plane
+    assert tile_sides(64, "input", size=5, padding=0) == [4, 2]
+    assert tile_sides(64, "forward", size=3, padding=2) == [4, 2]
 
 
 @pytest.mark.parametrize("groups", [1, 16])

@@ -46,6 +46,10 @@ CASES = [
     Conv2dCase((5, 64, 7, 7), 64, padding=SAME3),
     Conv2dCase((3, 96, 10, 13), 48, padding=SAME3),
     Conv2dCase((4, 64, 6, 12), 80),
+    # strict by F(3,3): sums of few channels, and windows that reach far past a small plane
+    Conv2dCase((2, 32, 20, 17), 40, padding=SAME3),
+    Conv2dCase((4, 33, 8, 8), 32, padding=(2, 2, 2, 2)),
+    Conv2dCase((4, 32, 5, 5), 64),
     # phases
     Conv2dCase((2, 32, 28, 28), 48, padding=(2, 2, 2, 2), dilation=(2, 2)),
 ]
