@@ -57,6 +57,9 @@ GEMM = (
     *(GemmCase(m, n, k) for m, n, k in ((192, 64, 42), (193, 32, 20), (64, 64, 128), (9, 65, 40))),
     # long rows by long columns, some of either: squares turned in registers
     *(GemmCase(16, n, k, False, True) for n, k in ((16, 64), (17, 200), (33, KC + 21), (16, 15))),
+    # the same by pieces whose sums wait in memory, ends of vectors, tiles and blocks of sums
+    *(GemmCase(m, n, k, False, True)
+      for m, n, k in ((16, 16, 2056), (5, 6, 2111), (17, 21, 2303), (4, 33, 3000), (7, 4, 4999))),
     # few rows by many columns of a transposed right side
     *(GemmCase(m, 301, k, False, True) for m, k in ((8, 40), (16, 90), (31, 200), (32, 130))),
     # a right side that streams, panels of it in turn; rows of dot products beyond a block of depth

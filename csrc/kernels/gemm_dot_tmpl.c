@@ -1,49 +1,67 @@
 /* C = A B for contiguous columns of B; contract in kernels/gemm.h. */
 
-enum { FN(gemm_dot_rows) = GEMM_DOT_ROWS };
+enum { FN(gemm_dot_rows) = GEMM_DOT_ROWS, FN(gemm_dot_long) = GEMM_DOT_LONG, FN(DOT_MOST) = 4 };
 
-/* One row of C from its sums. */
-FNN_INLINE void FN(gemm_dot_finish)(const FN(gemm_operands) *g, const real *sums, ptrdiff_t i,
-                                    ptrdiff_t j, ptrdiff_t count) {
-    for (ptrdiff_t s = 0; s < count; s += LANES) {
-        const vmask mask = FN(mask)(count - s < LANES ? count - s : LANES);
-        real *c = g->c + i * g->c_rs + j + s;
-        vec x = FN(load_m)(sums + s, mask);
-        if (g->accumulate) x += FN(load_m)(c, mask);
-        if (g->bias_column) x += FN(load_m)(g->bias_column + j + s, mask);
-        if (g->bias_row) x += FN(splat)(g->bias_row[i]);
-        if (g->relu) x = FN(maximum)(FN(zero)(), x);
-        FN(store_m)(c, x, mask);
+/* Rows of C from their sums, which lie `pitch` apart. */
+static FNN_NOINLINE void FN(gemm_dot_finish)(const FN(gemm_operands) *g, const real *sums,
+                                             ptrdiff_t pitch, ptrdiff_t i, ptrdiff_t rows,
+                                             ptrdiff_t j, ptrdiff_t count) {
+    for (; rows > 0; rows--, i++, sums += pitch)
+        for (ptrdiff_t s = 0; s < count; s += LANES) {
+            const vmask mask = FN(mask)(count - s < LANES ? count - s : LANES);
+            real *c = g->c + i * g->c_rs + j + s;
+            vec x = FN(load_m)(sums + s, mask);
+            if (g->accumulate) x += FN(load_m)(c, mask);
+            if (g->bias_column) x += FN(load_m)(g->bias_column + j + s, mask);
+            if (g->bias_row) x += FN(splat)(g->bias_row[i]);
+            if (g->relu) x = FN(maximum)(FN(zero)(), x);
+            FN(store_m)(c, x, mask);
+        }
+}
+
+/* acc[rows][cols] += rows of A times columns of B, from one element to another, by whole vectors; both
+ * counts are literals. With `fetches`, which is one as well, a line of `ahead` for each vector. Where it
+ * ended. */
+FNN_INLINE ptrdiff_t FN(gemm_dot_sums)(const real *const *a, const real *const *b, ptrdiff_t from,
+                                       ptrdiff_t to, vec acc[FN(DOT_MOST)][GEMM_DOT_COLS],
+                                       int rows, int cols, int fetches, const real *ahead) {
+    vec av[FN(DOT_MOST)];
+    for (; from + LANES <= to; from += LANES) {
+        if (fetches) {
+            __builtin_prefetch(ahead, 0, 2);
+            ahead += FNN_LINE / sizeof(real);
+        }
+        FNN_UNROLL
+        for (int r = 0; r < rows; r++) av[r] = FN(load)(a[r] + from);
+        FNN_UNROLL
+        for (int s = 0; s < cols; s++) {
+            const vec bv = FN(pin)(FN(load)(b[s] + from)); /* once, not for each multiply-add */
+            FNN_UNROLL
+            for (int r = 0; r < rows; r++) acc[r][s] = FN(fma)(av[r], bv, acc[r][s]);
+        }
     }
+    return from;
 }
 
 /* rows x cols sums in registers; both are literals. Columns beyond g->n repeat the last one. */
 FNN_INLINE void FN(gemm_dot_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t j, int rows,
                                   int cols) {
-    const real *a = g->a + i * g->a_rs, *b[GEMM_DOT_COLS];
-    const ptrdiff_t a_rs = g->a_rs, k = g->k, last = g->n - 1;
-    vec acc[GEMM_DOT_ROWS][GEMM_DOT_COLS], av[GEMM_DOT_ROWS];
+    const real *a[FN(DOT_MOST)], *b[GEMM_DOT_COLS];
+    const ptrdiff_t k = g->k, last = g->n - 1;
+    vec acc[FN(DOT_MOST)][GEMM_DOT_COLS], av[FN(DOT_MOST)];
+    FNN_UNROLL
+    for (int r = 0; r < rows; r++) a[r] = g->a + (i + r) * g->a_rs;
     FNN_UNROLL
     for (int s = 0; s < cols; s++) b[s] = g->b + (j + s < last ? j + s : last) * g->b_ps;
     FNN_UNROLL
     for (int r = 0; r < rows; r++)
         FNN_UNROLL
         for (int s = 0; s < cols; s++) acc[r][s] = FN(zero)();
-    ptrdiff_t p = 0;
-    for (; p + LANES <= k; p += LANES) {
-        FNN_UNROLL
-        for (int r = 0; r < rows; r++) av[r] = FN(load)(a + r * a_rs + p);
-        FNN_UNROLL
-        for (int s = 0; s < cols; s++) {
-            const vec bv = FN(pin)(FN(load)(b[s] + p)); /* once, not for each multiply-add */
-            FNN_UNROLL
-            for (int r = 0; r < rows; r++) acc[r][s] = FN(fma)(av[r], bv, acc[r][s]);
-        }
-    }
+    const ptrdiff_t p = FN(gemm_dot_sums)(a, b, 0, k, acc, rows, cols, 0, NULL);
     if (p < k) {
         const vmask mask = FN(mask)(k - p);
         FNN_UNROLL
-        for (int r = 0; r < rows; r++) av[r] = FN(load_m)(a + r * a_rs + p, mask);
+        for (int r = 0; r < rows; r++) av[r] = FN(load_m)(a[r] + p, mask);
         FNN_UNROLL
         for (int s = 0; s < cols; s++) {
             const vec bv = FN(load_m)(b[s] + p, mask);
@@ -67,7 +85,7 @@ FNN_INLINE void FN(gemm_dot_tile)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdi
             __builtin_memcpy(g->c + (i + r) * g->c_rs + j, sums + r * cols,
                              (size_t)cols * sizeof(real));
     else
-        for (int r = 0; r < rows; r++) FN(gemm_dot_finish)(g, sums + r * cols, i + r, j, count);
+        FN(gemm_dot_finish)(g, sums, cols, i, rows, j, count);
 }
 
 #define GEMM_DOT_INSTANCE(rows, cols)                                                              \
@@ -103,9 +121,93 @@ FNN_INLINE void FN(gemm_dot_stripe)(const FN(gemm_operands) *g, const FN(gemm_do
     for (ptrdiff_t j = j0; j < j1; j += kind->cols) kind->tile(g, i, j);
 }
 
+#if GEMM_DOT_LONG
+/* Rows and columns of at least LONG_LEAST elements, at most LONG of each: a piece of all of them stays in
+ * L1 while they meet, and their sums wait in memory, [row][column][lane]. So many pass at once that no
+ * prefetcher of the processor follows: each tile fetches a line for each of its vectors into L2, of one
+ * row or column after another, which is two pieces. */
+enum {
+    FN(LONG) = 16,
+    FN(LONG_COLS) = 4,
+    FN(LONG_PIECE) = 512 / (int)sizeof(real),
+    FN(LONG_LEAST) = 8 * FN(LONG_PIECE)
+};
+
+FNN_INLINE void FN(gemm_dot_long_tile)(const real *const *a, const real *const *b, ptrdiff_t k,
+                                       ptrdiff_t end, const real *ahead, vec *sums, int rows) {
+    enum { COLS = FN(LONG_COLS) };
+    const real *row[FN(DOT_MOST)], *column[GEMM_DOT_COLS];
+    vec acc[FN(DOT_MOST)][GEMM_DOT_COLS];
+    FNN_UNROLL
+    for (int r = 0; r < rows; r++) row[r] = a[r];
+    FNN_UNROLL
+    for (int s = 0; s < COLS; s++) column[s] = b[s];
+    FNN_UNROLL
+    for (int t = 0; t < rows * COLS; t++)
+        acc[t / COLS][t % COLS] = sums[t / COLS * FN(LONG) + t % COLS];
+    FN(gemm_dot_sums)(row, column, k, end, acc, rows, COLS, 1, ahead);
+    FNN_UNROLL
+    for (int t = 0; t < rows * COLS; t++)
+        sums[t / COLS * FN(LONG) + t % COLS] = acc[t / COLS][t % COLS];
+}
+
+#define GEMM_DOT_LONG_INSTANCE(rows)                                                            \
+    static FNN_NOINLINE void FN(gemm_dot_long_##rows)(                                          \
+        const real *const *a, const real *const *b, ptrdiff_t k, ptrdiff_t end,                 \
+        const real *ahead, vec *sums) {                                                         \
+        FN(gemm_dot_long_tile)(a, b, k, end, ahead, sums, rows);                                \
+    }
+GEMM_DOT_LONG_INSTANCE(2)
+GEMM_DOT_LONG_INSTANCE(3)
+#undef GEMM_DOT_LONG_INSTANCE
+
+/* Rows i .. and columns j .. */
+static FNN_NOINLINE void FN(gemm_dot_pieces)(const FN(gemm_operands) *g, ptrdiff_t i, ptrdiff_t m,
+                                             ptrdiff_t j, ptrdiff_t n) {
+    enum { MOST = FN(LONG), COLS = FN(LONG_COLS), PIECE = FN(LONG_PIECE) };
+    const real *all[2 * MOST], **const row = all + MOST; /* columns, rows; the last ones again */
+    vec sums[MOST * MOST];
+    real folded[MOST * MOST];
+    const ptrdiff_t tiles = (m + 2) / 3, whole = g->k / LANES * LANES;
+    ptrdiff_t fetched = 0;
+    for (ptrdiff_t s = 0; s < MOST; s++) {
+        all[s] = g->b + (j + (s < n ? s : n - 1)) * g->b_ps;
+        row[s] = g->a + (i + (s < m ? s : m - 1)) * g->a_rs;
+    }
+    __builtin_memset(sums, 0, (size_t)(m * MOST) * sizeof(vec));
+    for (ptrdiff_t k = 0; k < whole; k += PIECE) {
+        const ptrdiff_t end = k + PIECE < whole ? k + PIECE : whole;
+        for (ptrdiff_t t = 0, r = 0, rows; t < tiles; t++, r += rows) {
+            rows = m * (t + 1) / tiles - r;
+            for (ptrdiff_t s = 0; s < n; s += COLS)
+                (rows == 2 ? FN(gemm_dot_long_2) : FN(gemm_dot_long_3))(
+                    row + r, all + s, k, end, all[fetched++ % (2 * MOST)] + k + PIECE,
+                    sums + r * MOST + s);
+        }
+    }
+    for (ptrdiff_t t = 0; t < m * MOST; t += LANES)
+        FN(store)(folded + t, FN(sum_each)(sums + t, LANES));
+    for (ptrdiff_t r = 0; r < m; r++)
+        for (ptrdiff_t s = 0; s < n; s++)
+            for (ptrdiff_t k = whole; k < g->k; k++) folded[r * MOST + s] += row[r][k] * all[s][k];
+    FN(gemm_dot_finish)(g, folded, MOST, i, m, j, n);
+}
+#endif
+
 static void FN(gemm_dot)(const FN(gemm_operands) *g) {
     const ptrdiff_t tiles = (g->m + GEMM_DOT_ROWS - 1) / GEMM_DOT_ROWS;
     if (tiles == 0) return;
+#if GEMM_DOT_LONG
+    if (g->k >= FN(LONG_LEAST) && g->m > 1 && g->n >= FN(LONG_COLS)) {
+        const ptrdiff_t down = fnn_ceil_div(g->m, FN(LONG));
+        for (ptrdiff_t t = 0, i = 0, end; t < down; t++, i = end) {
+            end = g->m * (t + 1) / down;
+            for (ptrdiff_t j = 0; j < g->n; j += FN(LONG))
+                FN(gemm_dot_pieces)(g, i, end - i, j, fnn_min(g->n - j, FN(LONG)));
+        }
+        return;
+    }
+#endif
     const ptrdiff_t rows = g->m / tiles, more = g->m - rows * tiles;
     /* the larger operand passes by once, and its tile stays in L1 while all of the other does */
     const ptrdiff_t cols = g->m > g->n ? g->n : FN(gemm_dots)[rows].cols;

@@ -137,7 +137,7 @@ static FNN_SMALL void FN(gemm_few)(const FN(gemm_operands) *g) {
     const ptrdiff_t depth = FN(gemm_few_depth)(g->n, LANES);
     for (ptrdiff_t i = 0; g->n == 1 && g->a_ks == 1 && i < g->m; i++) {
         const real sum = FN(gemm_few_dot)(g->a + i * g->a_rs, g->b, g->k);
-        FN(gemm_dot_finish)(g, &sum, i, 0, 1);
+        FN(gemm_dot_finish)(g, &sum, 0, i, 1, 0, 1);
     }
     if (g->n == 1 && g->a_ks == 1) return;
     const ptrdiff_t most = g->n > 1 && g->a_ks == 1 ? GEMM_FEW_ROWS : 1;
@@ -161,7 +161,7 @@ static FNN_SMALL void FN(gemm_few)(const FN(gemm_operands) *g) {
                 for (ptrdiff_t e = 0; e < count; e += LANES)
                     FN(store)(sum + e, FN(load)(sum + e) + FN(load)(sum + e + count));
             }
-            FN(gemm_dot_finish)(g, sum, i + r, 0, g->n);
+            FN(gemm_dot_finish)(g, sum, 0, i + r, 1, 0, g->n);
         }
     }
 #else

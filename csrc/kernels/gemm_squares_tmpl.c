@@ -97,8 +97,8 @@ FNN_INLINE void FN(gemm_squares_tile)(const FN(gemm_operands) *g, ptrdiff_t i, p
     FNN_UNROLL
     for (int r = 0; r < rows; r++) FN(store)(sums + r * LANES, acc[r]);
     if (k > 0) FN(gemm_squares_rest)(g, i, j, g->k - k, rows, sums);
-    for (ptrdiff_t r = i_new - i; r < rows; r++)
-        FN(gemm_dot_finish)(g, sums + r * LANES + j_new - j, i + r, j_new, j + LANES - j_new);
+    FN(gemm_dot_finish)(g, sums + (i_new - i) * LANES + j_new - j, LANES, i_new, i + rows - i_new,
+                        j_new, j + LANES - j_new);
 }
 
 #define GEMM_SQUARES_INSTANCE(rows)                                                            \
