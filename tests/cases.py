@@ -288,6 +288,14 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         C((3, 19, 5, 8), 19, (1, 3), (4, 5), groups=19),
         C((2, 20, 8, 7), 20, (2, 6), (3, 1), dilation=(3, 1), groups=20),
         C((2, 21, 7, 7), 21, (5, 5), (2, 2), groups=21),
+        C((18, 7, 8, 7), 7, (5, 5), (2, 2), groups=7),
+        C((2, 5, 14, 7), 5, (5, 5), padding=(2, 2, 2, 2), groups=5),
+        C((2, 19, 6, 6), 19, (5, 5), padding=(2, 2, 2, 2), groups=19),
+        # down the rows: several strips and bands, channels added to each other, both widths
+        C((1, 6, 75, 100), 4, (3, 3), (2, 2), SAME3, groups=2),
+        C((2, 16, 14, 14), 16, (3, 3), (2, 2), (0, 1, 0, 1), groups=4),
+        # large planes of dy, gradient of the weights
+        C((1, 2, 30, 230), 2, groups=2),
         C((1, 18, 9, 11), 18, (3, 8), (2, 3), dilation=(3, 1), groups=18, bias=False),
         C((3, 23, 9, 8), 23, (4, 4), (4, 3), groups=23),
         C((1, 19, 9, 9), 19, (7, 7), (2, 2), groups=19),

@@ -151,7 +151,10 @@ static double window_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_c
     /* strips of one channel, which 16 registers have no quick masks for */
     const int strips = data && strided && s->r == 3 && s->k == s->groups &&
                        (vector.lanes == 16 || wide);
+    /* conv2d_stride, where it was measured against lanes at 10 to 14 columns of x */
+    const int parted = ctx->halves && vector.lanes == 16 && strided && !backward && s->r == 3 && s->c == s->groups;
     const double each = strips ? (narrow ? 4 : 6)
+                        : parted          ? 12.5
                         : data && strided ? 11.5 + 0.32 * taps
                         : strided       ? 9.5 + 0.8 * taps
                         : weight        ? 3 + 0.6 * taps
@@ -207,10 +210,12 @@ static int short_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d
 }
 
 /* Seven rows of a plane at a time by blocks of 3x3, 3x1 or single taps. */
-static double short_cycles(const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
+static double short_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const ptrdiff_t threes = s->dilation_h == 1 ? s->r / 3 : 0;
     const ptrdiff_t squares = s->dilation_w == 1 ? s->s / 3 : 0;
-    const double taps = (double)(29 * threes * squares + 11 * threes * (s->s - 3 * squares) +
+    const int five = ctx->halves && s->r == 5 && s->s == 5 && s->dilation_h == 1 && s->dilation_w == 1 &&
+                     s->q <= 8; /* a block of its own */
+    const double taps = five ? 48 : (double)(29 * threes * squares + 11 * threes * (s->s - 3 * squares) +
                                  8 * (s->r - 3 * threes) * s->s);
     const double fold = pass == FNN_BACKWARD_WEIGHT ? 2.0 / (double)s->n : 0; /* of each tap */
     const int data = pass == FNN_BACKWARD_DATA;
@@ -263,12 +268,10 @@ static way choose_way(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_
     if (s->groups > 1 && s->c == s->groups && s->k == s->groups && fnn_conv2d_is_product(s) &&
         (pass != FNN_BACKWARD_WEIGHT || s->p * s->q * vector.bytes >= DOT_BYTES * lanes))
         return WAY_SCALE;
-    if (!(window && single_suits(s, pass, vector) && s->p * s->q == 4) &&
-        fnn_conv2d_few_suits(ctx, s, pass, is_f64))
-        return WAY_FEW;
+    if (fnn_conv2d_few_suits(ctx, s, pass, is_f64)) return WAY_FEW;
     if (three_suits(ctx, s, pass, is_f64)) return WAY_THREE;
     if (short_suits(ctx, s, pass, is_f64)) {
-        const double cycles = short_cycles(s, pass);
+        const double cycles = short_cycles(ctx, s, pass);
         if (cycles < lane_cycles(s, pass, vector) &&
             (!window || cycles < window_cycles(ctx, s, pass, vector)))
             return WAY_SHORT;

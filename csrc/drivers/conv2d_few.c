@@ -8,6 +8,7 @@
 
 enum {
     GRAIN_PIXELS = 32768, /* of the planes that are read or written, worth a task */
+    SHARED_IMAGES = 16,   /* that weights of conv2d_fives serve: L1 holds some planes of each, and the next */
     MOST_POSITIONS = 64,  /* of a window's rows and the gaps between them, with vectors of 64 bytes */
     MOST_VECTORS = 8,     /* of taps of a plane forward, .. */
     MOST_TERMS = 12       /* .. and terms of one backward, up to which this way was seen to win */
@@ -44,6 +45,8 @@ static fnn_conv2d_few few_places(const fnn_conv2d_shape *s) {
                             .tap_cols = one_run(s) ? s->r * s->s : s->s,
                             .tap_row = s->dilation_h * s->w, .plane = s->h * s->w,
                             .row_step = s->stride_h * s->w, .col_step = s->stride_w,
+                            .images = 1, .x_image = s->c * s->h * s->w,
+                            .y_image = s->k * s->p * s->q,
                             .out_rows = s->h, .out_cols = s->w};
 }
 

@@ -1,8 +1,8 @@
-/* Tasks are runs of groups of one image. */
+/* Tasks are runs of groups of one image or, where these share weights, of a part of all. */
 typedef struct FN(few_job) {
     fnn_conv2d_few few;
     const FN(fnn_table) *kernels;
-    ptrdiff_t groups, runs;
+    ptrdiff_t groups, runs, images, parts;
     int backward;
     const real *src, *w, *bias;
     real *dst;
@@ -11,13 +11,15 @@ typedef struct FN(few_job) {
 
 static void FN(few_task)(void *argument, ptrdiff_t task, int worker) {
     const FN(few_job) *job = argument;
-    const fnn_conv2d_few *few = &job->few;
+    fnn_conv2d_few part = job->few, *const few = &part;
     const ptrdiff_t places = few->rows * few->cols, run = task % job->runs;
     const ptrdiff_t g = job->groups * run / job->runs;
     const ptrdiff_t count = job->groups * (run + 1) / job->runs - g;
-    const ptrdiff_t at = task / job->runs * job->groups + g;
+    const ptrdiff_t first = job->images * (task / job->runs) / job->parts;
+    const ptrdiff_t at = first * job->groups + g;
     const ptrdiff_t plane = job->backward ? few->plane : places;
     const real *w = job->w + g * few->taps;
+    few->images = job->images * (task / job->runs + 1) / job->parts - first;
     (void)worker;
     if (job->backward)
         job->kernels->conv2d_few_spread(few, count, job->src + at * places, w,
@@ -25,17 +27,21 @@ static void FN(few_task)(void *argument, ptrdiff_t task, int worker) {
     else
         job->kernels->conv2d_few(few, count, job->src + at * few->plane, w,
                                  job->bias ? job->bias + g : NULL, job->dst + at * plane);
-    FN(finish)(job->kernels, &job->finishing, (FN(region)){count, plane, 1, plane, plane},
-               at * plane);
+    for (ptrdiff_t n = 0; n < few->images; n++)
+        FN(finish)(job->kernels, &job->finishing, (FN(region)){count, plane, 1, plane, plane},
+                   (at + n * job->groups) * plane);
 }
 
 static void FN(few_run)(const fnn_ctx *ctx, const fnn_conv2d_shape *s, FN(few_job) *job) {
     job->kernels = FN(table)(ctx);
     job->groups = s->groups;
     job->finishing = FN(finishing_of)(s, job->dst);
+    const int shared = !job->backward && job->kernels->lanes == 16 && fnn_conv2d_is_fives(&job->few);
     const ptrdiff_t pixels = s->groups * job->few.plane; /* of an image */
-    job->runs = fnn_max(fnn_min(pixels / GRAIN_PIXELS, s->groups), 1);
-    fnn_parallel(s->n * pixels > GRAIN_PIXELS ? ctx->threads : 1, s->n * job->runs, FN(few_task),
+    job->images = s->n;
+    job->parts = shared ? fnn_ceil_div(s->n, SHARED_IMAGES) : s->n;
+    job->runs = fnn_max(fnn_min(s->n / fnn_max(job->parts, 1) * pixels / GRAIN_PIXELS, s->groups), 1);
+    fnn_parallel(s->n * pixels > GRAIN_PIXELS ? ctx->threads : 1, job->parts * job->runs, FN(few_task),
                  job);
 }
 

@@ -93,8 +93,13 @@ static FNN_NOINLINE void FN(conv2d_few_squares)(const fnn_conv2d_few *a, ptrdiff
 }
 #endif
 
-static FNN_NOINLINE void FN(conv2d_few)(const fnn_conv2d_few *a, ptrdiff_t planes, const real *x,
-                                        const real *w, const real *bias, real *y) {
+#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+#include "kernels/conv2d_fives_tmpl.c"
+#endif
+
+/* One image. */
+static FNN_NOINLINE void FN(conv2d_few_runs)(const fnn_conv2d_few *a, ptrdiff_t planes, const real *x,
+                                             const real *w, const real *bias, real *y) {
     if (a->tap_cols < a->taps) {
         FN(conv2d_few_squares)(a, planes, x, w, bias, y);
         return;
@@ -122,4 +127,13 @@ static FNN_NOINLINE void FN(conv2d_few)(const fnn_conv2d_few *a, ptrdiff_t plane
     }
     for (ptrdiff_t j = 0; j < (bias ? planes : 0); j++)
         for (ptrdiff_t i = 0; i < fnn_opaque(count); i++) y[j * count + i] += bias[j];
+}
+
+static void FN(conv2d_few)(const fnn_conv2d_few *a, ptrdiff_t planes, const real *x, const real *w,
+                           const real *bias, real *y) {
+#if FNN_VBYTES == 64 && FNN_REAL_IS_F32
+    if (FN(conv2d_fives)(a, planes, x, w, bias, y)) return;
+#endif
+    for (ptrdiff_t n = 0; n < a->images; n++)
+        FN(conv2d_few_runs)(a, planes, x + n * a->x_image, w, bias, y + n * a->y_image);
 }

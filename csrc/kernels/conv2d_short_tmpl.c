@@ -23,7 +23,8 @@ typedef vspan FN(short_span);
 enum {
     FN(EIGHT) = 8,
     FN(SHORT_TILE) = 7,
-    FN(SHORT_COLUMNS) = CONV_REGISTERS == 32 ? 3 : 1, /* of a block of three rows of taps */
+    FN(SHORT_COLUMNS) = CONV_REGISTERS == 32 ? 3 : 1, /* of a block of a gradient's three rows of taps */
+    FN(SHORT_WIDE) = CONV_REGISTERS == 32 ? 5 : 1,    /* of any block */
     FN(short_ahead) = 1024 / sizeof(real),            /* elements: planes lie side by side */
     FN(short_after) = 768 / sizeof(real)              /* and for gradients */
 };
@@ -34,7 +35,7 @@ typedef struct FN(short_block) {
     ptrdiff_t src, w;
     int rows, cols;
     unsigned inside;
-    FN(short_span) span[FN(SHORT_COLUMNS)];
+    FN(short_span) span[FN(SHORT_WIDE)];
 } FN(short_block);
 
 /* The blocks of the tile from row p on, of at most `wide` columns; returns how many there are. */
@@ -42,14 +43,14 @@ static FNN_NOINLINE int FN(short_set_blocks)(const fnn_conv2d_window *a, ptrdiff
                                              FN(short_block) *block) {
     int count = 0;
     for (ptrdiff_t r = 0, rows; r < a->height; r += rows) {
-        rows = a->row_step == 1 && r + 3 <= a->height ? 3 : 1;
+        rows = wide == 5 ? 5 : a->row_step == 1 && r + 3 <= a->height ? 3 : 1;
         const ptrdiff_t top = p + r * a->row_step - a->top, met = FN(SHORT_TILE) + rows - 1;
         const ptrdiff_t from = fnn_max(fnn_min(-top, met), 0);
         const ptrdiff_t end = fnn_max(fnn_min(a->in_rows - top, met), 0);
         for (ptrdiff_t s = 0, cols; s < a->width && from < end; s += cols) {
             FN(short_block) *const at = block + count++;
             ptrdiff_t col = fnn_opaque(s * a->col_step - a->left); /* not by vectors */
-            cols = rows == 3 && a->col_step == 1 && s + wide <= a->width ? wide : 1;
+            cols = rows > 1 && a->col_step == 1 && s + wide <= a->width ? wide : 1;
             *at = (FN(short_block)){.src = top * a->in_cols + col, .w = r * a->width + s,
                                     .rows = (int)rows, .cols = (int)cols,
                                     .inside = (1u << end) - (1u << from)};
@@ -72,8 +73,8 @@ FNN_INLINE const real *FN(short_next)(const real *src, ptrdiff_t step) {
 /* All source rows that a block of rows x cols taps, literals, meets: lines[j - t] += taps[t][s] x for
  * column s of row j or, for the gradient, taps[t][s] += x lines[j - t]. */
 FNN_INLINE void FN(short_meet)(int gradient, int rows, int cols, const FN(short_block) *block,
-                               ptrdiff_t in_cols, const real *src, row taps[3][3], row lines[7]) {
-    FN(short_span) span[3];
+                               ptrdiff_t in_cols, const real *src, row taps[5][5], row lines[7]) {
+    FN(short_span) span[5];
     const unsigned inside = block->inside;
     FNN_UNROLL
     for (int s = 0; s < cols; s++) span[s] = block->span[s];
@@ -99,7 +100,7 @@ FNN_INLINE void FN(short_meet)(int gradient, int rows, int cols, const FN(short_
 FNN_INLINE void FN(short_taps)(int rows, int cols, const FN(short_block) *block,
                                ptrdiff_t in_cols, ptrdiff_t w_step, const real *src,
                                const real *w, row acc[7]) {
-    row taps[3][3];
+    row taps[5][5];
     FNN_UNROLL
     for (int t = 0; t < rows; t++) {
         FNN_UNROLL
@@ -143,11 +144,12 @@ FNN_INLINE void FN(short_tile)(const fnn_conv2d_window *a, const FN(short_block)
 #if CONV_REGISTERS == 32
 /* A tile of `rows` rows of all planes, and one block of taps. Masks of loads wait behind multiply-adds if they come from
  * memory, so that they stay in registers from plane to plane, and what walks along the planes lies there. */
-static FNN_NOINLINE void FN(short_threes)(const fnn_conv2d_window *a, const fnn_conv2d_walk *walk,
-                                          const FN(short_block) *block, ptrdiff_t rows,
-                                          const real *src, const real *w, const real *bias,
-                                          real *dst) {
+FNN_INLINE void FN(short_squares)(int size, const fnn_conv2d_window *a, const fnn_conv2d_walk *walk,
+                                  const FN(short_block) *block, ptrdiff_t rows, const real *src,
+                                  const real *w, const real *bias, real *dst) {
     const FN(short_block) one = *block;
+    FN(short_block) two = one;
+    two.span[0] = one.span[3], two.span[1] = one.span[4];
     const ptrdiff_t in_cols = a->in_cols;
     src += one.src;
     for (ptrdiff_t j = walk->planes; j > 0; j--) {
@@ -158,7 +160,8 @@ static FNN_NOINLINE void FN(short_threes)(const fnn_conv2d_window *a, const fnn_
         FNN_UNROLL
         for (int i = 0; i < 4; i++)
             __builtin_prefetch(src + FN(short_ahead) + i * (ptrdiff_t)(FNN_LINE / sizeof(real)));
-        FN(short_taps)(3, 3, &one, in_cols, 3, src, w, acc);
+        FN(short_taps)(size, 3, &one, in_cols, size, src, w, acc);
+        if (size == 5) FN(short_taps)(5, 2, &two, in_cols, size, src + 3, w + 3, acc);
         __asm__("" : "+r"(walk), "+r"(a) : : "memory");
         FN(short_store)(rows, a->out_cols, acc, dst);
         src += walk->src_plane;
@@ -167,6 +170,16 @@ static FNN_NOINLINE void FN(short_threes)(const fnn_conv2d_window *a, const fnn_
         if (bias) bias += walk->bias_plane;
     }
 }
+
+#define X(NAME, SIZE)                                                                               \
+    static FNN_NOINLINE void FN(NAME)(const fnn_conv2d_window *a, const fnn_conv2d_walk *walk,      \
+                                      const FN(short_block) *block, ptrdiff_t rows,                 \
+                                      const real *src, const real *w, const real *bias, real *dst) { \
+        FN(short_squares)(SIZE, a, walk, block, rows, src, w, bias, dst);                           \
+    }
+X(short_threes, 3)
+X(short_fives, 5)
+#undef X
 #endif
 
 static FNN_NOINLINE void FN(conv2d_short)(const fnn_conv2d_window *a, const fnn_conv2d_walk *walk,
@@ -176,11 +189,12 @@ static FNN_NOINLINE void FN(conv2d_short)(const fnn_conv2d_window *a, const fnn_
     const ptrdiff_t cols = a->out_cols, end = fnn_max(cols - FN(EIGHT), 0);
     int blocks = 0;
 #if CONV_REGISTERS == 32
-    if (a->height == 3 && a->width == 3 && a->row_step == 1 && a->col_step == 1) {
+    const ptrdiff_t size = a->height;
+    if ((size == 3 || size == 5) && a->width == size && a->row_step == 1 && a->col_step == 1 && cols <= FN(EIGHT)) {
         for (ptrdiff_t p = first; p < last; p += FN(SHORT_TILE)) {
             *block = (FN(short_block)){.inside = 0}; /* if no tap meets a row */
-            FN(short_set_blocks)(a, p, 3, block);
-            FN(short_threes)(a, walk, block, last - p, src, w, bias, dst + p * cols);
+            FN(short_set_blocks)(a, p, (int)size, block);
+            (size == 3 ? FN(short_threes) : FN(short_fives))(a, walk, block, last - p, src, w, bias, dst + p * cols);
         }
         return;
     }
@@ -214,7 +228,7 @@ typedef struct FN(short_walk) {
 } FN(short_walk);
 
 /* A gradient's sums of a block of three rows of taps. */
-FNN_INLINE void FN(short_sums)(int write, row taps[3][3], real *g) {
+FNN_INLINE void FN(short_sums)(int write, row taps[5][5], real *g) {
     FNN_UNROLL
     for (int t = 0; t < 3; t++) {
         FNN_UNROLL
@@ -246,7 +260,7 @@ FNN_INLINE void FN(short_lines)(ptrdiff_t cols, FN(short_span) live, const real 
 FNN_INLINE void FN(short_weight_tile)(FN(short_walk) *walk, const FN(short_block) block[3],
                                       ptrdiff_t in_cols, ptrdiff_t cols) {
     const FN(short_span) live = SHORT(span)(0, cols);
-    row taps[3][3], d[7];
+    row taps[5][5], d[7];
 #if CONV_REGISTERS == 32
     const FN(short_block) one = *block;
     walk->x += one.src;

@@ -157,10 +157,17 @@ typedef struct fnn_conv2d_few {
     ptrdiff_t tap_cols, tap_row;  /* taps of a run; elements of x between two runs */
     ptrdiff_t plane;              /* elements of x, .. */
     ptrdiff_t row_step, col_step; /* .. and between two places */
+    ptrdiff_t images, x_image, y_image; /* forward; elements between two */
     ptrdiff_t out_rows, out_cols; /* of dx; term[start[h]] .. of its row h */
     const ptrdiff_t *start;
     const fnn_conv2d_term *term;
 } fnn_conv2d_few;
+
+/* 5x5 taps at 2x2 places two pixels apart, which AVX-512 takes four planes at a time (conv2d_fives). */
+FNN_INLINE int fnn_conv2d_is_fives(const fnn_conv2d_few *a) {
+    return a->taps == 25 && a->tap_cols == 5 && a->col_step == 2 && a->row_step == 2 * a->tap_row &&
+           a->rows == 2 && a->cols == 2;
+}
 
 /* Windows of height x width taps over one plane, or every second pixel of two; see conv2d_near. */
 typedef struct fnn_conv2d_near {

@@ -186,6 +186,11 @@ FNN_INLINE void FN(window_rows)(int size, int stride, int rows, const fnn_conv2d
 /* Heights of the tiles: fewer where windows are large, for the sake of the code's size; 7 rows go
  * into the maps of 7, 14, 28 ... that nets have. */
 #define WINDOW_ROWS_3(X, STRIDE) X(3, STRIDE, 8) X(3, STRIDE, 7) X(3, STRIDE, 4) X(3, STRIDE, 1)
+#if FNN_VBYTES == FNN_LINE
+#define WINDOW_ROWS_3_2(X) /* conv2d_stride */
+#else
+#define WINDOW_ROWS_3_2(X) WINDOW_ROWS_3(X, 2)
+#endif
 #define WINDOW_ROWS_5(X, STRIDE) X(5, STRIDE, 7) X(5, STRIDE, 4) X(5, STRIDE, 1)
 #define X(SIZE, STRIDE, ROWS)                                                                   \
     static FNN_NOINLINE void FN(conv2d_window_##SIZE##x##STRIDE##x##ROWS)(                      \
@@ -195,7 +200,7 @@ FNN_INLINE void FN(window_rows)(int size, int stride, int rows, const fnn_conv2d
         FN(window_rows)(SIZE, STRIDE, ROWS, window, walk, ends, row, src, w, bias, dst);        \
     }
 WINDOW_ROWS_3(X, 1)
-WINDOW_ROWS_3(X, 2)
+WINDOW_ROWS_3_2(X)
 WINDOW_ROWS_5(X, 1)
 WINDOW_ROWS_5(X, 2)
 #undef X
@@ -228,6 +233,7 @@ FNN_INLINE FN(window_height) FN(window_choose)(const FN(window_height) *heights,
 #if FNN_VBYTES == FNN_LINE
 #include "kernels/conv2d_three_tmpl.c"
 #include "kernels/conv2d_single_tmpl.c"
+#include "kernels/conv2d_stride_tmpl.c"
 #endif
 
 static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_walk *walk,
@@ -243,6 +249,10 @@ static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_
         FN(conv2d_single)(window, walk, src, w, bias, dst);
         return;
     }
+    if (window->size == 3 && window->stride == 2) {
+        FN(conv2d_stride)(window, walk, first, last, src, w, bias, dst);
+        return;
+    }
     j = FN(conv2d_three)(window, walk, first, last, src, w, bias, dst);
     if (j == walk->planes) return;
     w += j * walk->w_plane;
@@ -250,7 +260,7 @@ static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_
 #endif
 #define X(SIZE, STRIDE, ROWS) {ROWS, FN(conv2d_window_##SIZE##x##STRIDE##x##ROWS)},
     static const FN(window_height) heights[4][4] = {
-        {WINDOW_ROWS_3(X, 1)}, {WINDOW_ROWS_3(X, 2)}, {WINDOW_ROWS_5(X, 1)}, {WINDOW_ROWS_5(X, 2)}};
+        {WINDOW_ROWS_3(X, 1)}, {WINDOW_ROWS_3_2(X)}, {WINDOW_ROWS_5(X, 1)}, {WINDOW_ROWS_5(X, 2)}};
 #undef X
     const FN(window_height) tile = FN(window_choose)(
         heights[(window->size == 5) * 2 + window->stride - 1], last - first);
@@ -271,4 +281,5 @@ static void FN(conv2d_window)(const fnn_conv2d_window *window, const fnn_conv2d_
 }
 
 #undef WINDOW_ROWS_3
+#undef WINDOW_ROWS_3_2
 #undef WINDOW_ROWS_5

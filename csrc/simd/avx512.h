@@ -53,6 +53,9 @@ FNN_INLINE vec_f32 load_quarter_f32(const float *p) {
 FNN_INLINE vec_f32 insert_quarter_f32(vec_f32 v, int i, const float *p) {
     return _mm512_mask_broadcast_f32x4(v, (vmask_f32)(0xf << 4 * i), _mm_loadu_ps(p));
 }
+/* in each quarter lanes i and j of a, k and l of b: literals, also where nothing is inlined */
+#define quarters_f32(a, b, i, j, k, l) \
+    _mm512_shuffle_ps(a, b, (i) | (j) << 2 | (k) << 4 | (l) << 6)
 FNN_INLINE float sum_f32(vec_f32 v) { return _mm512_reduce_add_ps(v); }
 
 /* v to a whole line, past the caches; the fence comes before anyone is told of it */
