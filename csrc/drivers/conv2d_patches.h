@@ -13,6 +13,7 @@
 
 typedef struct fnn_patches_plan {
     ptrdiff_t in, out;         /* channels of a group */
+    int in_place;              /* x is read where it lies */
     ptrdiff_t high, groups;    /* rows of a group of them, such groups of a window */
     ptrdiff_t depth, run, sum; /* numbers of a column, of a window's columns, of a window */
     ptrdiff_t columns, line;   /* of a group of rows; numbers of it */

@@ -2,6 +2,7 @@
  *
  *   T [pixel][NR] = P [pixel][sum] w [sum][NR], turned to its planes
  *
+ * (where loads may straddle lines, and windows have no padding, P is x itself, a channel at a time)
  * and the gradient of the weights, dw [channel][sum] += dy [channel][pixel] P [pixel][sum], dy in
  * place; the partial gradients of shares of all bands are added in their order.
  *
@@ -35,6 +36,9 @@ static fnn_patches_plan FN(patches_plan)(const fnn_ctx *ctx, const fnn_conv2d_sh
     plan.columns = (s->q - 1) * s->stride_w + s->s;
     plan.line = plan.columns * plan.depth;
     plan.panels = fnn_ceil_div(plan.out, plan.nr);
+    plan.in_place = pass == FNN_FORWARD && fnn_straddles && plan.panels == 1 &&
+                    s->pad_top == 0 && s->pad_left == 0 && plan.columns <= s->w &&
+                    (s->p - 1) * s->stride_h + (s->r - 1) * s->dilation_h < s->h;
     const ptrdiff_t weights = s->k * plan.sum, element = sizeof(real);
     /* all weights pass for a band */
     const ptrdiff_t bytes = fnn_max(fnn_min(weights * element, MOST_PATCH_BYTES), PATCH_BYTES);
@@ -44,6 +48,7 @@ static fnn_patches_plan FN(patches_plan)(const fnn_ctx *ctx, const fnn_conv2d_sh
     /* whole vectors and panels are stored and read behind it */
     plan.patches = FN(bytes)((plan.band + plan.groups - 1) * plan.line + plan.nr);
     plan.rows = FN(bytes)(fnn_round_up(plan.depth, lanes) * plan.columns + lanes);
+    if (plan.in_place) plan.patches = plan.rows = 0;
     plan.worker = plan.patches + plan.rows;
     if (pass == FNN_FORWARD) {
         plan.shared = FN(bytes)(s->groups * plan.panels * plan.sum * plan.nr);
@@ -108,6 +113,10 @@ static void FN(order_patches)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t outs = fnn_min(plan->out - first, nr);
     const real *w = job->w + (task / plan->panels * plan->out + first) * plan->sum;
     real *to = job->ordered + task * plan->sum * nr, *taps = FN(patches_sit)(job, worker).result;
+    if (plan->in_place) {
+        job->kernels->gemm_pack(plan->sum, outs, w, 1, plan->sum, to, nr, nr);
+        return;
+    }
     job->kernels->gemm_pack(plan->sum, outs, w, 1, plan->sum, taps, nr, nr);
     for (ptrdiff_t a = 0; a < plan->groups; a++)
         for (ptrdiff_t b = 0; b < s->s; b++)
@@ -126,19 +135,31 @@ static void FN(patches_task)(void *argument, ptrdiff_t task, int worker) {
     const ptrdiff_t a0 = FN(patches_top)(job, band), rows = FN(patches_top)(job, band + 1) - a0;
     const ptrdiff_t plane = s->p * s->q, lanes = job->kernels->lanes;
     const FN(patches_desk) desk = FN(patches_sit)(job, worker);
-    FN(fill_patches)(job, job->x + at * plan->in * s->h * s->w, a0, a0 + rows, &desk);
+    const real *x = job->x + at * plan->in * s->h * s->w, *from = desk.patches;
     FN(gemm_operands) g = {.k = plan->run, .a_rs = s->stride_w * plan->depth, .a_ks = 1,
                            .a_jump = plan->line - plan->run, .b_ks = plan->nr, .b_ps = plan->nr,
                            .c_rs = plan->nr, .segments = plan->groups};
-    const ptrdiff_t lines = plan->line == s->q * g.a_rs ? 1 : rows; /* rows evenly apart are one */
+    ptrdiff_t line = plan->line, parts = 1; /* of the sum */
+    if (plan->in_place) {
+        g.k = s->s, g.a_rs = s->stride_w, g.segments = s->r;
+        g.a_jump = s->dilation_h * s->w - s->s;
+        line = s->stride_h * s->w, parts = plan->in;
+        from = x + a0 * line;
+    } else {
+        FN(fill_patches)(job, x, a0, a0 + rows, &desk);
+    }
+    const ptrdiff_t lines = line == s->q * g.a_rs ? 1 : rows; /* rows evenly apart are one */
     g.m = rows * s->q / lines;
     for (ptrdiff_t panel = 0; panel < plan->panels; panel++) {
         const ptrdiff_t channel = panel * plan->nr, outs = fnn_min(plan->out - channel, plan->nr);
         g.n = fnn_round_up(outs, lanes);
-        g.b = job->ordered + (group * plan->panels + panel) * plan->sum * plan->nr;
-        for (ptrdiff_t i = 0; i < lines; i++) {
-            g.a = desk.patches + i * plan->line;
-            g.c = desk.result + i * s->q * plan->nr;
+        const real *w = job->ordered + (group * plan->panels + panel) * plan->sum * plan->nr;
+        for (ptrdiff_t i = 0; i < lines * parts; i++) {
+            const ptrdiff_t c = i % parts;
+            g.a = from + i / parts * line + c * s->h * s->w;
+            g.b = w + c * s->r * s->s * plan->nr;
+            g.c = desk.result + i / parts * s->q * plan->nr;
+            g.accumulate = c > 0;
             job->kernels->gemm_block(&g);
         }
         real *y = job->dst + (at * plan->out + channel) * plane + a0 * s->q;
@@ -212,7 +233,7 @@ size_t FN(fnn_conv2d_patches_workspace)(const fnn_ctx *ctx, const fnn_conv2d_sha
 void FN(fnn_conv2d_patches_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *shape,
                                      fnn_conv2d_pass pass, fnn_conv2d_plan *to) {
     const fnn_patches_plan plan = FN(patches_plan)(ctx, shape, pass);
-    to->kernel = "gemm, patches of pixels";
+    to->kernel = plan.in_place ? "gemm, patches in place" : "gemm, patches of pixels";
     fnn_conv2d_note(to, "depth", plan.sum);
     fnn_conv2d_note(to, "rows at a time", plan.band);
     fnn_conv2d_note(to, "bands", plan.bands);
