@@ -308,6 +308,11 @@ def _conv2d() -> tuple[Conv2dCase, ...]:
         ),
         C((2, 3, 7, 7), 3, (5, 5), (2, 2), (0, 4, 2, 2), groups=3),
         C((2, 3, 7, 6), 3, (5, 5), (2, 2), (0, 2, 2, 2), groups=3),
+        # pixels as numbers, ten of them a tile, which may move back; of a class; of groups
+        C((3, 6, 14, 14), 16, (5, 5)),
+        C((2, 4, 9, 22), 16, (3, 4), bias=False),
+        C((2, 16, 20, 20), 8, (3, 3), (2, 2), SAME3),
+        C((1, 10, 13, 28), 32, (2, 5), padding=(1, 0, 2, 1), groups=2),
         # planes in L1, one at a time, and two whose strides and dilations leave every second column
         *(
             C((1, 4, h, w), 4, (k, 7 - k // 2), padding=(3, 2, 2, 1), groups=4)

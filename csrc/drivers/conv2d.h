@@ -301,6 +301,9 @@ typedef struct fnn_conv2d_tiled {
     int run, outer, threes, single;
 } fnn_conv2d_tiled;
 
+/* Pixels of a tile of one vector of results, for so many pixels of a row, and so far apart. */
+int fnn_conv2d_broad_tile(const fnn_ctx *ctx, ptrdiff_t pixels, ptrdiff_t x_step);
+
 /* Cycles of any pass and any channels: columns, `direct` by padded planes, `batch`; and `direct` by
  * windows in place (conv2d_depthwise.c) of several groups that are not single channels, or by lanes
  * of groups; 0 for other groups of few channels, and less where that is no way. */

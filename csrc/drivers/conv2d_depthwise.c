@@ -21,6 +21,8 @@ enum {
     STRIP_BYTES = 20 << 20,   /* .. which holds so much of both maps, or three quarters by half lines */
     FOLD = 32,                /* gradients of windows whose sums are folded together */
     IMAGES = 4,               /* that go side by side through sums of short rows */
+    BROAD_LONG = 40,          /* pixels of a row beyond which F(4, 4) along rows may be sooner, .. */
+    BROAD_DEEP = 64,          /* .. and channels beyond which rows of pixels may */
     THREE_PAIRS = 18,         /* of channels: sums by threes of results that stay in the L1 cache, .. */
     THREE_BYTES = 24 * 1024,  /* .. with so much of both maps */
     THREE_PARTS = 8           /* of the images */
@@ -227,7 +229,8 @@ static double short_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_co
 /* Whether a group's results are one vector, so that its pixels need not be turned (`broad` of
  * drivers/conv2d_lanes.h): tiles that are five sixths full, of pixels side by side or two apart. Rows
  * of results in two lines are repaid by large windows alone. Where operations are done in halves, loads
- * hide behind multiply-adds: what multiplies no zeros, or saves products of seven taps, is sooner. */
+ * hide behind multiply-adds: what multiplies no zeros, or saves products (seven taps, long rows), is
+ * sooner. */
 static int broad_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass,
                        width vector) {
     const int data = pass == FNN_BACKWARD_DATA;
@@ -239,11 +242,20 @@ static int broad_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d
     if (data ? lines > 2 : s->stride_w * s->dilation_w > 2) return 0;
     if (lines == 2 && (s->s < 3 || s->r * s->s < 15)) return 0;
     const ptrdiff_t pixels = (data ? s->w / s->stride_w : s->q) / lines;
+    const ptrdiff_t step = data ? lines : s->stride_w * s->dilation_w;
+    const ptrdiff_t tile = fnn_conv2d_broad_tile(ctx, pixels, step), whole = fnn_round_up(pixels, tile);
+    const int narrow = tile == FNN_CONV2D_BROAD_NARROW;
+    /* taps of a row that meet columns of zeros */
+    const ptrdiff_t zeros = narrow ? (s->pad_left * (s->pad_left + s->stride_w) +
+                                      s->pad_right * (s->pad_right + s->stride_w)) / (2 * s->stride_w)
+                                   : 0;
+    /* `batch` loads less where images fill its vectors */
+    if (narrow && 32 * s->n > 31 * fnn_round_up(s->n, vector.lanes)) return 0;
     if (ctx->halves && in >= vector.lanes &&
-        (16 * (s->q / lines) < 15 * fnn_round_up(pixels, FNN_CONV2D_BROAD) ||
-         (s->s >= 7 && s->stride_w == 1)))
+        (16 * (s->q / lines * s->s - zeros) < 15 * whole * s->s || (s->s >= 7 && s->stride_w == 1) ||
+         (narrow && (pixels > BROAD_LONG || in > BROAD_DEEP))))
         return 0;
-    return 6 * pixels >= 5 * fnn_round_up(pixels, FNN_CONV2D_BROAD) && pixels >= FNN_CONV2D_BROAD;
+    return 6 * pixels >= 5 * whole && pixels >= tile;
 }
 
 /* How a pass goes: by windows in place, by lanes of groups, by multiplying planes, or not here. */

@@ -43,6 +43,15 @@ static int choose_line(ptrdiff_t lanes, int registers, ptrdiff_t pixels) {
 }
 #undef COUNT
 
+/* The tile that is filled by more of the pixels. Where multiply-adds take one turn, rows that fill the
+ * narrow one better have not been measured. */
+int fnn_conv2d_broad_tile(const fnn_ctx *ctx, ptrdiff_t pixels, ptrdiff_t x_step) {
+    const ptrdiff_t wide = FNN_CONV2D_BROAD, narrow = FNN_CONV2D_BROAD_NARROW;
+    return ctx->halves && x_step == 1 && fnn_round_up(pixels, narrow) < fnn_round_up(pixels, wide)
+               ? FNN_CONV2D_BROAD_NARROW
+               : FNN_CONV2D_BROAD;
+}
+
 /* How the taps of a row stand to its pixels. Every `apart`-th tap reads pixels `lines` apart of
  * a class, so results are summed `lines` apart and taps come in runs. */
 typedef struct spacing {

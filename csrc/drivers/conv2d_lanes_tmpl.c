@@ -14,7 +14,7 @@
 typedef struct FN(lanes_plan) {
     fnn_lanes_planes planes;
     fnn_conv2d_pick pick;
-    int broad;                                 /* lanes are the results of one group */
+    int broad;                                 /* pixels of a tile whose lanes are results; or 0 */
     ptrdiff_t images, groups, in, out, blocks; /* channels per group; blocks of LANES groups */
     ptrdiff_t some, pixel;                     /* groups of a block; elements of a source pixel */
     ptrdiff_t lane;                            /* planes between lanes of a result */
@@ -52,8 +52,10 @@ static FN(lanes_plan) FN(make_lanes_plan)(const fnn_ctx *ctx, const fnn_conv2d_s
     plan.w_in = plan.taps, plan.w_out = c * plan.taps;
     if (backward) plan.in = k, plan.out = c, plan.w_in = c * plan.taps, plan.w_out = plan.taps;
     plan.w_lane = plan.in * plan.out * plan.taps;
-    plan.some = plan.pixel = lanes, plan.lane = plan.out, plan.broad = s->c > s->groups;
-    if (plan.broad) {
+    plan.some = plan.pixel = lanes, plan.lane = plan.out, plan.broad = 0;
+    if (s->c > s->groups) {
+        const spacing spacing = find_spacing(cols);
+        plan.broad = fnn_conv2d_broad_tile(ctx, cols->out / spacing.lines, spacing.x_step);
         plan.blocks = s->groups, plan.some = plan.pixel = plan.lane = plan.out = 1;
         plan.w_lane = plan.w_out;
     }
@@ -323,7 +325,9 @@ void FN(fnn_conv2d_lanes_describe)(const fnn_ctx *ctx, const fnn_conv2d_shape *s
     }
     const FN(lanes_plan) plan = FN(make_lanes_plan)(ctx, shape, pass == FNN_BACKWARD_DATA);
     const ptrdiff_t lanes = FN(table)(ctx)->lanes;
-    to->kernel = plan.broad ? "conv2d_broad" : "conv2d_lanes";
+    to->kernel = plan.broad == FNN_CONV2D_BROAD_NARROW ? "conv2d_broad_narrow"
+                 : plan.broad                          ? "conv2d_broad"
+                                                       : "conv2d_lanes";
     fnn_conv2d_note(to, "groups", plan.groups);
     fnn_conv2d_note(to, "lanes", lanes);
     fnn_conv2d_note(to, "bands", plan.bands);

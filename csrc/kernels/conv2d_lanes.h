@@ -11,7 +11,8 @@
  * the sum does not depend on the tile, which has at most l.pixels: it moves back for the last ones.
  *
  * With `broad` (vectors of 64 bytes, float32) an element of x is a number, a pixel of one group, for
- * LANES results; x_step is 1 or 2, and a line has FNN_CONV2D_BROAD pixels at least. */
+ * LANES results, and tiles have so many pixels, a line at least as many: FNN_CONV2D_BROAD with an x_step
+ * of 1 or 2, or FNN_CONV2D_BROAD_NARROW with 1. */
 typedef void FN(conv2d_lanes_fn)(const fnn_conv2d_lines *lines, const real *x, const real *w,
                                  real *y);
 

@@ -26,6 +26,7 @@ FNN_INLINE void FN(conv2d_line_tile)(int broad, int size, const fnn_conv2d_lines
                                      const fnn_conv2d_line *line, const real *x, const real *w,
                                      real *y) {
     vec acc[14];
+    const int narrow = broad && size == FNN_CONV2D_BROAD_NARROW;
     const ptrdiff_t x_step = broad ? broad : a->x_step, w_step = a->w_step, y_step = a->y_step;
     const fnn_conv2d_tap_run *const first = a->run + line->run, *const end = first + line->runs;
     FNN_UNROLL
@@ -35,9 +36,9 @@ FNN_INLINE void FN(conv2d_line_tile)(int broad, int size, const fnn_conv2d_lines
         for (const fnn_conv2d_tap_run *run = first; run < end; run++) {
             const real *from = x + run->x, *by = w + run->w;
             ptrdiff_t taps = run->taps;
-            for (; broad && taps >= 5; taps -= 5, from += 5 * x_step, by += 5 * w_step)
+            for (; broad && !narrow && taps >= 5; taps -= 5, from += 5 * x_step, by += 5 * w_step)
                 FN(conv2d_line_taps)(broad, size, 5, x_step, w_step, from, by, acc);
-            for (; taps >= 3; taps -= 3, from += 3 * x_step, by += 3 * w_step)
+            for (; !narrow && taps >= 3; taps -= 3, from += 3 * x_step, by += 3 * w_step)
                 FN(conv2d_line_taps)(broad, size, 3, x_step, w_step, from, by, acc);
             for (; !broad && taps >= 2; taps -= 2, from += 2 * x_step, by += 2 * w_step)
                 FN(conv2d_line_taps)(broad, size, 2, x_step, w_step, from, by, acc);
@@ -97,6 +98,10 @@ static FNN_NOINLINE void FN(conv2d_broad)(const fnn_conv2d_lines *lines, const r
                                           const real *w, real *y) {
     FN(conv2d_line_run)(1, FNN_CONV2D_BROAD, lines, lines->line, x, w, y);
 }
+static FNN_NOINLINE void FN(conv2d_broad_narrow)(const fnn_conv2d_lines *lines, const real *x,
+                                                 const real *w, real *y) {
+    FN(conv2d_line_run)(1, FNN_CONV2D_BROAD_NARROW, lines, lines->line, x, w, y);
+}
 static FNN_NOINLINE void FN(conv2d_broad_2)(const fnn_conv2d_lines *lines, const real *x,
                                             const real *w, real *y) {
     FN(conv2d_line_run)(2, FNN_CONV2D_BROAD, lines, lines->line, x, w, y);
@@ -114,7 +119,9 @@ static void FN(conv2d_lanes)(const fnn_conv2d_lines *lines, const real *x, const
     const fnn_conv2d_line *line = lines->line, *const end = line + lines->count;
 #ifdef CONV_BROAD
     if (lines->broad) {
-        (lines->x_step == 1 ? FN(conv2d_broad) : FN(conv2d_broad_2))(lines, x, w, y);
+        (lines->broad == FNN_CONV2D_BROAD_NARROW ? FN(conv2d_broad_narrow)
+         : lines->x_step == 1                    ? FN(conv2d_broad)
+                                                 : FN(conv2d_broad_2))(lines, x, w, y);
         return;
     }
 #undef CONV_BROAD

@@ -41,6 +41,7 @@
 #define FNN_CONV2D_PIXEL_RUNS_16(X) X(3, 10, 0) X(3, 8, 0) X(3, 7, 0) X(5, 8, 0) X(5, 7, 0)
 #define FNN_CONV2D_LINES_32(X) X(1) X(2) X(3) X(4) X(5) X(7) X(8) X(11) X(14)
 #define FNN_CONV2D_BROAD 14
+#define FNN_CONV2D_BROAD_NARROW 10
 #define FNN_CONV2D_LINES_1(X) X(1) /* without vectors nothing is gained */
 #define FNN_CONV2D_LINES_16(X) X(1) X(2) X(3) X(4) X(5) X(7) X(8) X(11)
 #define FNN_CONV2D_NEAR_32(X) X(3, 8) X(5, 14) X(5, 8) X(7, 14) X(7, 8)
@@ -203,7 +204,7 @@ typedef struct fnn_conv2d_lines {
     const fnn_conv2d_tap_run *run;
     ptrdiff_t x_from, y_from, x_step, y_step, w_step;
     ptrdiff_t channels, x_channel, w_channel;
-    int broad;               /* a pixel of x is one number */
+    int broad;               /* pixels of a tile, where a pixel of x is one number; or 0 */
     fnn_conv2d_ahead *ahead; /* as above: four lines for each run of taps of a tile */
 } fnn_conv2d_lines;
 

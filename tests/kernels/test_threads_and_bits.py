@@ -52,6 +52,9 @@ CONVOLUTIONS = (
     Conv2dCase((9, 48, 16, 17), 48, (1, 7), padding=(0, 0, 3, 3), groups=48),
     Conv2dCase((64, 34, 17, 19), 34, (2, 3), (3, 2), (1, 0, 0, 2), (1, 3), 34),
     Conv2dCase((8, 3, 64, 64), 3, padding=SAME3),
+    Conv2dCase((9, 6, 24, 24), 16, (5, 5)),
+    Conv2dCase((9, 16, 40, 40), 8, padding=SAME3, stride=(2, 2)),
+    Conv2dCase((5, 10, 13, 28), 32, (2, 5), padding=(1, 0, 2, 2), groups=2),
     # windows that cover their planes, patches, images apart or stacked, few outputs
     Conv2dCase((64, 16, 7, 7), 64, (7, 7)),
     Conv2dCase((2, 3, 84, 84), 40, (8, 8), (4, 4)),
