@@ -82,17 +82,12 @@ def numpy_dot(p: Params) -> Prepared:
 
 
 def packed_gemm(p: Params) -> Prepared:
-    """The product as the call of a Linear without bias that ``prepack`` made."""
+    """The product as the call of a Linear without bias that ``prepack`` made of a frozen one."""
     import fastnn
 
     a, b = _gemm_operands(p)
     layer = fastnn.nn.Linear(p["k"], p["n"], bias=False)
     x, weight = tensors(fastnn, a, np.ascontiguousarray(b.T))
-    layer.weight = fastnn.nn.Parameter(weight)
-    packed, no_grad = fastnn.prepack(layer), fastnn.no_grad
-
-    def call() -> Any:
-        with no_grad():
-            return packed(x)
-
-    return Prepared({"": call}, lambda: numpy_of([call()]))
+    layer.weight = fastnn.nn.Parameter(weight, requires_grad=False)
+    packed = fastnn.prepack(layer)
+    return Prepared({"": lambda: packed(x)}, lambda: numpy_of([packed(x)]))

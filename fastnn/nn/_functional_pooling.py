@@ -59,8 +59,13 @@ def max_pool2d(
     NotImplementedError
         For integers.
     """
-    x = require_tensor(input, "max_pool2d")._data
-    stride = _step(kernel_size, stride)
+    try:  # frames of functions that only ask take a fifth of pooling a small image
+        x = input._data
+    except AttributeError:
+        require_tensor(input, "max_pool2d")
+        raise
+    if stride is None:
+        stride = kernel_size
     if type(kernel_size) is type(stride) is type(padding) is type(dilation) is int:
         how = _squares(x.shape, kernel_size, stride, padding, dilation, bool(ceil_mode))
     else:

@@ -14,8 +14,6 @@ from .module import Module
 
 __all__ = ["PackedLinear", "prepack"]
 
-_PACKED = ("_backend", "_packed", "_source", "_source_version")
-
 
 class PackedLinear(Linear):
     """A Linear layer with its weight laid out as the product reads it.
@@ -33,14 +31,14 @@ class PackedLinear(Linear):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is packed: copies and unpickled layers pack their own weight."""
-        return {name: value for name, value in self.__dict__.items() if name not in _PACKED}
+        return {name: value for name, value in self.__dict__.items() if name != "_prepared"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._backend = settings().backend
-        self._packed = self._backend.pack_linear(self.weight._data)
-        self._source = self.weight._data
-        self._source_version = self.weight._version[0]
+        backend, source = settings().backend, self.weight._data
+        packed, version = backend.pack_linear(source), self.weight._version[0]
+        # together, for each look into the layer's dict takes as long as a test
+        self._prepared = backend.linear_packed, packed, source, version
 
     def forward(self, input: Tensor) -> Tensor:
         """(..., in_features) -> (..., out_features).
@@ -48,30 +46,36 @@ class PackedLinear(Linear):
         Raises
         ------
         RuntimeError
-            In grad mode, and after a change of the weight; else as ``functional.linear``.
+            If it would have to be recorded, and after a change of the weight; else as
+            ``functional.linear``.
         """
-        if grad_enabled():
+        weight, bias = self.weight, self.bias
+        multiply, packed, source, version = self._prepared
+        is_tensor = isinstance(input, Tensor)
+        if (
+            weight._requires_grad
+            or (bias is not None and bias._requires_grad)
+            or (is_tensor and input._requires_grad)
+        ) and grad_enabled():
             raise RuntimeError(
                 f"{self} is prepacked for inference and records nothing: call it inside "
                 "no_grad() or inference_mode(), or use the module that was given to prepack()"
             )
-        weight = self.weight
-        if weight._data is not self._source or weight._version[0] != self._source_version:
+        if weight._data is not source or weight._version[0] != version:
             raise RuntimeError(
                 f"the weight of {self} has changed since it was packed: it is at version "
-                f"{weight._version[0]}, packed was version {self._source_version}"
-                f"{'' if weight._data is self._source else ' of other memory'}. "
+                f"{weight._version[0]}, packed was version {version}"
+                f"{'' if weight._data is source else ' of other memory'}. "
                 "Call prepack() again"
             )
-        bias = self.bias
-        if isinstance(input, Tensor):
+        if is_tensor:
             x, b = input._data, None if bias is None else bias._data
-            if is_linear(x, weight._data, b):
-                return wrap(self._backend.linear_packed(x, self._packed, b))
+            if is_linear(x, source, b):
+                return wrap(multiply(x, packed, b))
             if x.ndim != 2 and x.shape[-1:] == (self.in_features,) and self.in_features:
                 rows = x.reshape(-1, self.in_features)
-                if is_linear(rows, weight._data, b):
-                    y = self._backend.linear_packed(rows, self._packed, b)
+                if is_linear(rows, source, b):
+                    y = multiply(rows, packed, b)
                     return wrap(y.reshape(*x.shape[:-1], self.out_features))
         return F.linear(input, weight, bias)  # which knows what is wrong
 
@@ -81,9 +85,10 @@ def prepack(module: Module) -> Module:
 
     A product with a packed weight is spared the rearrangement of the weight that others make
     every time.  The copy shares all parameters and buffers with ``module``, which stays as it
-    is, and may be called inside ``no_grad()`` or ``inference_mode()`` only.  It is good until a
-    weight changes; then it raises, and has to be made anew.  A change through ``weight.data``,
-    or through an array that shares the weight's memory, goes unnoticed.
+    is.  Its Linear layers record nothing: they are called inside ``no_grad()`` or
+    ``inference_mode()``, or where neither the input nor their parameters require grad.  It is
+    good until a weight changes; then it raises, and has to be made anew.  A change through
+    ``weight.data``, or through an array that shares the weight's memory, goes unnoticed.
 
     Parameters
     ----------

@@ -81,6 +81,17 @@ def test_refused_in_grad_mode():
         packed(fastnn.ones(1, 4))
 
 
+def test_frozen_in_grad_mode():
+    layer = nn.Linear(4, 2).requires_grad_(False)
+    packed, x = fastnn.prepack(layer), fastnn.ones(1, 4)
+    np.testing.assert_allclose(packed(x).numpy(), layer(x).numpy(), rtol=1e-5)
+    with pytest.raises(RuntimeError, match="records nothing"):
+        packed(fastnn.ones(1, 4, requires_grad=True))
+    layer.bias.requires_grad_()
+    with pytest.raises(RuntimeError, match="records nothing"):
+        packed(x)
+
+
 @pytest.mark.parametrize(
     "change",
     [
