@@ -22,7 +22,8 @@ enum {
     FOLD = 32,                /* gradients of windows whose sums are folded together */
     IMAGES = 4,               /* that go side by side through sums of short rows */
     BROAD_LONG = 40,          /* pixels of a row beyond which F(4, 4) along rows may be sooner, .. */
-    BROAD_DEEP = 64,          /* .. and channels beyond which rows of pixels may */
+    BROAD_DEEP = 64,          /* .. and channels beyond which rows of pixels may, .. */
+    BROAD_SMALL = 16,         /* .. or, where windows are of four taps, columns */
     THREE_PAIRS = 18,         /* of channels: sums by threes of results that stay in the L1 cache, .. */
     THREE_BYTES = 24 * 1024,  /* .. with so much of both maps */
     THREE_PARTS = 8           /* of the images */
@@ -153,10 +154,11 @@ static double window_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_c
     /* strips of one channel, which 16 registers have no quick masks for */
     const int strips = data && strided && s->r == 3 && s->k == s->groups &&
                        (vector.lanes == 16 || wide);
-    /* conv2d_stride, where it was measured against lanes at 10 to 14 columns of x */
-    const int parted = ctx->halves && vector.lanes == 16 && strided && !backward && s->r == 3 && s->c == s->groups;
+    /* conv2d_stride, measured against lanes at 10 to 17 columns of x */
+    if (ctx->halves && vector.lanes == 16 && strided && !backward && s->r == 3 &&
+        s->c == s->groups)
+        return results * (30 * (double)fnn_ceil_div(columns, lanes) + 10 * vectors);
     const double each = strips ? (narrow ? 4 : 6)
-                        : parted          ? 12.5
                         : data && strided ? 11.5 + 0.32 * taps
                         : strided       ? 9.5 + 0.8 * taps
                         : weight        ? 3 + 0.6 * taps
@@ -215,10 +217,12 @@ static int short_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d
 static double short_cycles(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d_pass pass) {
     const ptrdiff_t threes = s->dilation_h == 1 ? s->r / 3 : 0;
     const ptrdiff_t squares = s->dilation_w == 1 ? s->s / 3 : 0;
-    const int five = ctx->halves && s->r == 5 && s->s == 5 && s->dilation_h == 1 && s->dilation_w == 1 &&
-                     s->q <= 8; /* a block of its own */
-    const double taps = five ? 48 : (double)(29 * threes * squares + 11 * threes * (s->s - 3 * squares) +
-                                 8 * (s->r - 3 * threes) * s->s);
+    /* a block of its own; rows of x of several vectors cost it more */
+    const int five = ctx->halves && s->r == 5 && s->s == 5 && s->dilation_h == 1 &&
+                     s->dilation_w == 1 && s->q <= 8;
+    const ptrdiff_t blocks = 29 * threes * squares + 11 * threes * (s->s - 3 * squares) +
+                             8 * (s->r - 3 * threes) * s->s;
+    const double taps = five ? s->w > 8 ? 56 : 48 : (double)blocks;
     const double fold = pass == FNN_BACKWARD_WEIGHT ? 2.0 / (double)s->n : 0; /* of each tap */
     const int data = pass == FNN_BACKWARD_DATA;
     const ptrdiff_t tiles =
@@ -251,9 +255,13 @@ static int broad_suits(const fnn_ctx *ctx, const fnn_conv2d_shape *s, fnn_conv2d
                                    : 0;
     /* `batch` loads less where images fill its vectors */
     if (narrow && 32 * s->n > 31 * fnn_round_up(s->n, vector.lanes)) return 0;
+    if (narrow && pixels > BROAD_LONG &&
+        (in >= vector.lanes || 6 * pixels < 5 * fnn_round_up(pixels, FNN_CONV2D_BROAD)))
+        return 0;
+    if (narrow && (in > BROAD_DEEP || (in > BROAD_SMALL && s->r * s->s <= 4))) return 0;
     if (ctx->halves && in >= vector.lanes &&
-        (16 * (s->q / lines * s->s - zeros) < 15 * whole * s->s || (s->s >= 7 && s->stride_w == 1) ||
-         (narrow && (pixels > BROAD_LONG || in > BROAD_DEEP))))
+        (16 * (s->q / lines * s->s - zeros) < 15 * whole * s->s ||
+         (s->s >= 7 && s->stride_w == 1)))
         return 0;
     return 6 * pixels >= 5 * whole && pixels >= tile;
 }
