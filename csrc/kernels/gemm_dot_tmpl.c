@@ -185,11 +185,14 @@ static FNN_NOINLINE void FN(gemm_dot_pieces)(const FN(gemm_operands) *g, ptrdiff
                     sums + r * MOST + s);
         }
     }
+    if (whole < g->k) { /* in the lanes, as the tiles do: others may have single rows of the same C */
+        const vmask mask = FN(mask)(g->k - whole);
+        for (ptrdiff_t t = 0; t < m * MOST; t++)
+            sums[t] = FN(fma)(FN(load_m)(row[t / MOST] + whole, mask),
+                              FN(load_m)(all[t % MOST] + whole, mask), sums[t]);
+    }
     for (ptrdiff_t t = 0; t < m * MOST; t += LANES)
         FN(store)(folded + t, FN(sum_each)(sums + t, LANES));
-    for (ptrdiff_t r = 0; r < m; r++)
-        for (ptrdiff_t s = 0; s < n; s++)
-            for (ptrdiff_t k = whole; k < g->k; k++) folded[r * MOST + s] += row[r][k] * all[s][k];
     FN(gemm_dot_finish)(g, folded, MOST, i, m, j, n);
 }
 #endif
