@@ -8,7 +8,7 @@
 
 enum {
     GRAIN_PIXELS = 32768, /* of the planes that are read or written, worth a task */
-    SHARED_IMAGES = 16,   /* that weights of conv2d_fives serve: L1 holds some planes of each, and the next */
+    SHARED_IMAGES = 16,   /* that weights of conv2d_fives serve: L1 holds some planes of each */
     MOST_POSITIONS = 64,  /* of a window's rows and the gaps between them, with vectors of 64 bytes */
     MOST_VECTORS = 8,     /* of taps of a plane forward, .. */
     MOST_TERMS = 12       /* .. and terms of one backward, up to which this way was seen to win */

@@ -1,7 +1,8 @@
 /* Forward and backward-data over planes of LANES groups, or of one (`broad`), for one element type.
  *
  * The weights are turned once; an item is a band of LANES groups of one image, whose planes are
- * turned, summed line by line and turned back, a strip of rows at a time. Tasks are runs of items in the order of memory.
+ * turned, summed line by line and turned back, a strip of rows at a time. Tasks are runs of items in
+ * the order of memory.
  * Workspace:
  *
  *   shared   weights of each LANES groups | runs of taps by class | first run of each class | lines

@@ -5,7 +5,8 @@
 /* gemm: rows and vectors of the register tile, rows up to which it may be two panels wide, rows
  * that share a pointer, rows of the tile for a shallow B (0: none), depth of a block in bytes,
  * bytes of a block of B (L2 keeps it beside A and C), whether a partial vector of B may be loaded
- * in the inner loop; rows and columns (by rows) of the tile of dot products, whether long ones go by pieces */
+ * in the inner loop; rows and columns (by rows) of the tile of dot products, whether long ones go by
+ * pieces */
 #define GEMM_MR 6
 #define GEMM_NARROW_ROWS 12
 #define GEMM_NV 2

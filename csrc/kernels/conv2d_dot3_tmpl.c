@@ -15,7 +15,8 @@ FNN_INLINE void FN(conv2d_dot3_row)(int whole, vmask mask, int first, int last,
     }
 }
 
-/* One column of vectors of some rows: rows 0 and 1 of x belong to fewer windows, and so do the last two. */
+/* One column of vectors of some rows: rows 0 and 1 of x belong to fewer windows, and so do the last
+ * two. */
 FNN_INLINE void FN(conv2d_dot3_column)(int whole, vmask mask, const fnn_conv2d_pixels *pixels,
                                        ptrdiff_t rows, const real *const base[3], ptrdiff_t at,
                                        const real *dy, vec acc[9]) {
@@ -66,7 +67,8 @@ static FNN_NOINLINE void FN(conv2d_dot3)(const fnn_conv2d_pixels *pixels, int ti
     for (ptrdiff_t n = 0; n < pixels->images; n++) {
         const real *d = dy + n * pixels->dy_image;
         ptrdiff_t at = n * pixels->x_image;
-        for (ptrdiff_t p = 0; p < pixels->rows; p += band, at += band * pixels->x_row, d += band * pixels->cols) {
+        for (ptrdiff_t p = 0; p < pixels->rows;
+             p += band, at += band * pixels->x_row, d += band * pixels->cols) {
             const ptrdiff_t rows = fnn_min(band, pixels->rows - p);
             for (ptrdiff_t q = 0; q < whole; q += LANES)
                 FN(conv2d_dot3_column)(1, rest, pixels, rows, base, at + q, d + q, acc);

@@ -190,11 +190,13 @@ static FNN_NOINLINE void FN(conv2d_short)(const fnn_conv2d_window *a, const fnn_
     int blocks = 0;
 #if CONV_REGISTERS == 32
     const ptrdiff_t size = a->height;
-    if ((size == 3 || size == 5) && a->width == size && a->row_step == 1 && a->col_step == 1 && cols <= FN(EIGHT)) {
+    if ((size == 3 || size == 5) && a->width == size && a->row_step == 1 && a->col_step == 1 &&
+        cols <= FN(EIGHT)) {
         for (ptrdiff_t p = first; p < last; p += FN(SHORT_TILE)) {
             *block = (FN(short_block)){.inside = 0}; /* if no tap meets a row */
             FN(short_set_blocks)(a, p, (int)size, block);
-            (size == 3 ? FN(short_threes) : FN(short_fives))(a, walk, block, last - p, src, w, bias, dst + p * cols);
+            (size == 3 ? FN(short_threes) : FN(short_fives))(a, walk, block, last - p, src, w, bias,
+                                                             dst + p * cols);
         }
         return;
     }
