@@ -47,7 +47,6 @@ enum {
     ALL_WAYS = 8,        /* .. and all that there are on processors of vectors in halves */
     CROWD = 64,          /* rows of a deeper one whose lines L1 should hold at once */
     DOT_DEPTH = 4096,    /* elements of rows and columns that L2 keeps while all pairs meet */
-    DOT_PIECE = 512,     /* bytes of them that L1 keeps while all pairs meet */
     LONG = 2048,         /* elements that repay sums which wait in memory from piece to piece */
     DOT_ROW = 64 << 10,  /* bytes of longer ones, which pass from far sooner if they pass whole: .. */
     DOT_KEPT = 1 << 20,  /* .. bytes of the fewer of them, which L2 keeps meanwhile */

@@ -42,7 +42,7 @@ static way FN(cheapest)(const fnn_ctx *ctx, const fnn_gemm_shape *s) {
     const double packed = n * k * each->packed + m * k * n_whole;
     /* many rows and columns read each other from L2, unless pieces of them meet in L1 */
     const ptrdiff_t fewer = fnn_min(s->m, s->n);
-    const int pieces = t->gemm_dot_long && s->k >= LONG && fewer >= 4 &&
+    const int pieces = t->gemm_dot_piece && s->k >= LONG && fewer >= 4 &&
                        !FN(crowds)(s->b_cs, 2 * fewer, ALL_WAYS);
     const int far = fewer > 16 && !pieces;
     const double lane = t->gemm_dot_rows < 4 && !pieces ? 2 : far ? each->far_lane : each->lane;
@@ -287,7 +287,7 @@ static FNN_NOINLINE void FN(make_plan)(const fnn_ctx *ctx, const fnn_gemm_shape 
                             : how == FEW ? fnn_max(DOT_DEPTH, t->gemm_b_block / (s->n * size))
                                          : t->gemm_kc;
     const int whole = how == TURNED || p->wide || (how == IN_PLACE && FN(is_slim)(s, t));
-    p->kc = whole ? s->k : FN(even)(s->k, depth, how == DOT ? DOT_PIECE / size : 1);
+    p->kc = whole ? s->k : FN(even)(s->k, depth, how == DOT ? fnn_max(t->gemm_dot_piece / size, 1) : 1);
     const ptrdiff_t block = how == PACKED ? FN(packed_block)(ctx, t, s->m * p->kc * size)
                                              : t->gemm_b_block;
     if ((how == PACKED || (how == IN_PLACE && !p->streams && s->m > t->gemm_mr)) &&

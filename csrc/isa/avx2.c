@@ -5,8 +5,8 @@
 /* gemm: rows and vectors of the register tile, rows up to which it may be two panels wide, rows
  * that share a pointer, rows of the tile for a shallow B (0: none), depth of a block in bytes,
  * bytes of a block of B (L2 keeps it beside A and C), whether a partial vector of B may be loaded
- * in the inner loop; rows and columns (by rows) of the tile of dot products, whether long ones go by
- * pieces */
+ * in the inner loop; rows and columns (by rows) of the tile of dot products, bytes of a piece of
+ * long ones, which L1 keeps while all pairs of rows and columns meet (0: they have none) */
 #define GEMM_MR 6
 #define GEMM_NARROW_ROWS 12
 #define GEMM_NV 2
@@ -21,7 +21,7 @@
 #define GEMM_DOT_INSTANCES(X) X(1, 8) X(2, 4)
 #define GEMM_DOT_WIDE_INSTANCES(X) X(2, 5)
 #define GEMM_DOT_THIN_INSTANCES(X)
-#define GEMM_DOT_LONG 1
+#define GEMM_DOT_PIECE 512
 #define GEMM_SQUARES_ROWS 0
 #define GEMM_FEW_ROWS 2
 #define GEMM_INSTANCES(X)                                                                     \

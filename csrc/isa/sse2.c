@@ -20,7 +20,7 @@
 #define GEMM_DOT_INSTANCES(X) X(1, 4) X(2, 4)
 #define GEMM_DOT_WIDE_INSTANCES(X)
 #define GEMM_DOT_THIN_INSTANCES(X)
-#define GEMM_DOT_LONG 0
+#define GEMM_DOT_PIECE 0
 #define GEMM_SQUARES_ROWS 0
 #define GEMM_FEW_ROWS 0
 #define GEMM_INSTANCES(X)                           \

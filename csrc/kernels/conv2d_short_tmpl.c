@@ -142,8 +142,9 @@ FNN_INLINE void FN(short_tile)(const fnn_conv2d_window *a, const FN(short_block)
 }
 
 #if CONV_REGISTERS == 32
-/* A tile of `rows` rows of all planes, and one block of taps. Masks of loads wait behind multiply-adds if they come from
- * memory, so that they stay in registers from plane to plane, and what walks along the planes lies there. */
+/* A tile of `rows` rows of all planes, and one block of size x size taps, in parts of three columns and
+ * two. Masks of loads wait behind multiply-adds if they come from memory, so that they stay in
+ * registers from plane to plane, and what walks along the planes lies there. */
 FNN_INLINE void FN(short_squares)(int size, const fnn_conv2d_window *a, const fnn_conv2d_walk *walk,
                                   const FN(short_block) *block, ptrdiff_t rows, const real *src,
                                   const real *w, const real *bias, real *dst) {

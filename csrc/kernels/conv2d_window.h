@@ -59,8 +59,8 @@ typedef void FN(conv2d_short_weight_fn)(const fnn_conv2d_window *window, ptrdiff
                                         ptrdiff_t images, ptrdiff_t x_image, ptrdiff_t dy_image,
                                         int add, const real *x, const real *dy, real *g);
 
-/* For windows of runs of tap_cols taps that follow each other in a plane; for all images, which lie x_image
- * and y_image apart, and j < planes, p < rows, q < cols:
+/* For windows of runs of tap_cols taps that follow each other in a plane; for all images, which lie
+ * x_image and y_image apart, and j < planes, p < rows, q < cols:
  *
  *   y[(j*rows + p)*cols + q] = bias[j] + sum over t < taps of
  *       w[j*taps + t] * x[j*plane + p*row_step + q*col_step + t / tap_cols * tap_row + t % tap_cols]

@@ -1,6 +1,6 @@
 /* C = A B for contiguous columns of B; contract in kernels/gemm.h. */
 
-enum { FN(gemm_dot_rows) = GEMM_DOT_ROWS, FN(gemm_dot_long) = GEMM_DOT_LONG, FN(DOT_MOST) = 4 };
+enum { FN(gemm_dot_rows) = GEMM_DOT_ROWS, FN(gemm_dot_piece) = GEMM_DOT_PIECE, FN(DOT_MOST) = 4 };
 
 /* Rows of C from their sums, which lie `pitch` apart. */
 static FNN_NOINLINE void FN(gemm_dot_finish)(const FN(gemm_operands) *g, const real *sums,
@@ -121,7 +121,7 @@ FNN_INLINE void FN(gemm_dot_stripe)(const FN(gemm_operands) *g, const FN(gemm_do
     for (ptrdiff_t j = j0; j < j1; j += kind->cols) kind->tile(g, i, j);
 }
 
-#if GEMM_DOT_LONG
+#if GEMM_DOT_PIECE
 /* Rows and columns of at least LONG_LEAST elements, at most LONG of each: a piece of all of them stays in
  * L1 while they meet, and their sums wait in memory, [row][column][lane]. So many pass at once that no
  * prefetcher of the processor follows: each tile fetches a line for each of its vectors into L2, of one
@@ -129,7 +129,7 @@ FNN_INLINE void FN(gemm_dot_stripe)(const FN(gemm_operands) *g, const FN(gemm_do
 enum {
     FN(LONG) = 16,
     FN(LONG_COLS) = 4,
-    FN(LONG_PIECE) = 512 / (int)sizeof(real),
+    FN(LONG_PIECE) = GEMM_DOT_PIECE / (int)sizeof(real),
     FN(LONG_LEAST) = 8 * FN(LONG_PIECE)
 };
 
@@ -200,7 +200,7 @@ static FNN_NOINLINE void FN(gemm_dot_pieces)(const FN(gemm_operands) *g, ptrdiff
 static void FN(gemm_dot)(const FN(gemm_operands) *g) {
     const ptrdiff_t tiles = (g->m + GEMM_DOT_ROWS - 1) / GEMM_DOT_ROWS;
     if (tiles == 0) return;
-#if GEMM_DOT_LONG
+#if GEMM_DOT_PIECE
     if (g->k >= FN(LONG_LEAST) && g->m > 1 && g->n >= FN(LONG_COLS)) {
         const ptrdiff_t down = fnn_ceil_div(g->m, FN(LONG));
         for (ptrdiff_t t = 0, i = 0, end; t < down; t++, i = end) {
